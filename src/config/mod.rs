@@ -1,0 +1,93 @@
+//! evcc.yaml: what the user wrote becomes a site that cannot be wrong.
+
+mod device;
+
+use std::time::Duration;
+
+use crate::model::Setup;
+
+pub use device::{
+    ChargerDevice, Devices, Encoding, MeterDevice, ModbusLink, ModbusSource, MqttSource, Number,
+    Pipeline, Register, RegisterKind, Sink, Source, TeslaMateCar, VehicleDevice, by_phase,
+};
+
+/// The checked configuration: everything the program needs to know, nothing that can be wrong.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Config {
+    /// What exists.
+    pub setup: Setup,
+    /// How it is reached.
+    pub devices: Devices,
+    /// evcc's control interval; control is event-driven, the value is published and bounds `updated`.
+    pub interval: Duration,
+    /// REST, WebSocket and web page.
+    pub network: Network,
+    /// The MQTT broker to connect to; `None` when only the embedded one is used.
+    pub mqtt: Option<Mqtt>,
+    /// Root topic without slashes at its ends.
+    pub root: String,
+    /// The embedded broker, if it is wanted.
+    pub broker: Option<Broker>,
+    /// Path of the SQLite file as written; `None` = beside the configuration.
+    pub database: Option<String>,
+    /// Log filter (`info`, `debug`, `mqtt=debug` …).
+    pub log: Option<String>,
+    /// ISO 4217.
+    pub currency: String,
+    /// Whether cars of TeslaMate appear by themselves (default true).
+    pub discover_cars: bool,
+}
+
+/// Where REST, WebSocket and web page listen.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Network {
+    /// Address to bind.
+    pub host: String,
+    /// 7070 by default.
+    pub port: u16,
+}
+
+/// The broker to connect to (api.md §1.1).
+#[derive(Clone, PartialEq, Eq)]
+pub struct Mqtt {
+    /// Host name or address.
+    pub host: String,
+    /// 1883, or 8883 with TLS.
+    pub port: u16,
+    /// `tls://` or `mqtts://`.
+    pub tls: bool,
+    /// User name; empty for none.
+    pub user: String,
+    /// Password.
+    pub password: String,
+    /// Client id; `None` = `chargebus-<random>`.
+    pub client_id: Option<String>,
+    /// Do not verify the broker's certificate.
+    pub insecure: bool,
+    /// PEM text or the path of a PEM file.
+    pub ca_cert: Option<String>,
+    /// PEM text or the path of a PEM file.
+    pub client_cert: Option<String>,
+    /// PEM text or the path of a PEM file.
+    pub client_key: Option<String>,
+}
+
+impl std::fmt::Debug for Mqtt {
+    /// Leaves the secrets out.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Mqtt")
+            .field("host", &self.host)
+            .field("port", &self.port)
+            .field("tls", &self.tls)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The embedded broker as the site's configuration wants it (`broker:`); details stand in `broker.toml`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Broker {
+    /// Path of `broker.toml`; `None` = built-in defaults.
+    pub file: Option<String>,
+    /// Overrides the first listener's address, `host:port`.
+    pub listen: Option<String>,
+}

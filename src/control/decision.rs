@@ -1,0 +1,103 @@
+//! Why a load point does what it does: a stable code, a sentence, the inputs (design S11).
+
+use crate::model::{Amps, Mono, Watts};
+
+/// The reason of the last decision of a load point.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Decision {
+    /// The rule that decided.
+    pub why: Why,
+    /// The current that was wished for, before rounding; zero means off.
+    pub target: Amps,
+    /// The surplus that was seen; positive is available power. `None` without a fresh grid meter.
+    pub surplus: Option<Watts>,
+    /// When the decision last changed.
+    pub since: Mono,
+}
+
+/// The rule that decided (control.md §9, plus the safety rules of the design).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Why {
+    /// Nothing has been heard of the charger yet.
+    ChargerUnknown,
+    /// Nothing is connected.
+    Disconnected,
+    /// The mode is off.
+    ModeOff,
+    /// The mode is now.
+    ModeNow,
+    /// The vehicle is below its minimum SoC.
+    MinSoc,
+    /// The energy limit is reached.
+    EnergyLimit,
+    /// The SoC limit is reached.
+    SocLimit,
+    /// The phases are being switched.
+    SwitchingPhases,
+    /// There is surplus and it is used.
+    Surplus,
+    /// There is less surplus than the minimum; the minimum is kept on purpose.
+    Minimum,
+    /// The home battery holds the minimum.
+    BatteryBuffer,
+    /// There is surplus; waiting for the enable delay.
+    WaitingToStart,
+    /// There is no surplus; waiting for the disable delay.
+    WaitingToStop,
+    /// There is no surplus.
+    NoSurplus,
+    /// The vehicle asks for climate power.
+    Climate,
+    /// The grid meter is silent; only lower currents are allowed.
+    MeterSilent,
+    /// The charger is silent.
+    ChargerSilent,
+}
+
+impl Why {
+    /// The stable code for automations.
+    pub fn code(self) -> &'static str {
+        match self {
+            Self::ChargerUnknown => "charger_unknown",
+            Self::Disconnected => "disconnected",
+            Self::ModeOff => "mode_off",
+            Self::ModeNow => "mode_now",
+            Self::MinSoc => "min_soc",
+            Self::EnergyLimit => "energy_limit",
+            Self::SocLimit => "soc_limit",
+            Self::SwitchingPhases => "switching_phases",
+            Self::Surplus => "surplus",
+            Self::Minimum => "minimum",
+            Self::BatteryBuffer => "battery_buffer",
+            Self::WaitingToStart => "waiting_to_start",
+            Self::WaitingToStop => "waiting_to_stop",
+            Self::NoSurplus => "no_surplus",
+            Self::Climate => "climate",
+            Self::MeterSilent => "meter_silent",
+            Self::ChargerSilent => "charger_silent",
+        }
+    }
+
+    /// One sentence for people.
+    pub fn sentence(self) -> &'static str {
+        match self {
+            Self::ChargerUnknown => "Waiting for the charger's first status.",
+            Self::Disconnected => "No vehicle is connected.",
+            Self::ModeOff => "The mode is off.",
+            Self::ModeNow => "Charging as fast as possible, as asked.",
+            Self::MinSoc => "Charging fast until the minimum SoC is reached.",
+            Self::EnergyLimit => "The energy limit is reached.",
+            Self::SocLimit => "The SoC limit is reached.",
+            Self::SwitchingPhases => "Switching phases.",
+            Self::Surplus => "Charging with the surplus.",
+            Self::Minimum => "Charging with the minimum; the surplus is smaller.",
+            Self::BatteryBuffer => "Charging with the minimum from the home battery.",
+            Self::WaitingToStart => "There is enough surplus; charging starts after the delay.",
+            Self::WaitingToStop => "There is too little surplus; charging stops after the delay.",
+            Self::NoSurplus => "There is not enough surplus.",
+            Self::Climate => "The vehicle asks for climate power.",
+            Self::MeterSilent => "The grid meter is silent: the current is lowered and not raised.",
+            Self::ChargerSilent => "The charger is silent.",
+        }
+    }
+}

@@ -1,0 +1,103 @@
+//! Vehicles: what they told us and what their owner wants.
+
+use crate::model::{
+    ChargeStatus, Mode, Mono, Now, Origin, Percent, Trust, VehicleSetup, VehicleValue,
+};
+
+/// One vehicle.
+#[derive(Clone, Debug)]
+pub struct Vehicle {
+    /// What it is.
+    pub setup: VehicleSetup,
+    /// What its owner wants.
+    pub settings: VehicleSettings,
+    /// State of charge.
+    pub soc: Option<Percent>,
+    /// Range in kilometres.
+    pub range_km: Option<f64>,
+    /// Odometer in kilometres.
+    pub odometer_km: Option<f64>,
+    /// Limit that is set in the car.
+    pub limit_soc: Option<Percent>,
+    /// Plug and charge state as the car sees it.
+    pub status: Option<ChargeStatus>,
+    /// The car heats or cools from the plug; `None` if it cannot tell.
+    pub climater: Option<bool>,
+    /// Latitude and longitude in degrees.
+    pub position: Option<(f64, f64)>,
+    /// Name of the place.
+    pub geofence: Option<String>,
+    /// The source's own word for the car's state.
+    pub state: Option<String>,
+    /// The source's own word for the charge.
+    pub charging_state: Option<String>,
+    /// Hours until the car's own limit is reached.
+    pub time_to_full_h: Option<f64>,
+    /// How far the values can be believed.
+    pub trust: Trust,
+    /// When the source last spoke; `None` while only retained values are known.
+    pub updated: Option<Now>,
+}
+
+/// What a vehicle's owner wants; stored.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct VehicleSettings {
+    /// Mode that is set when the vehicle is assigned.
+    pub mode: Option<Mode>,
+    /// Charge fast below this SoC; 0 = off.
+    pub min_soc: Percent,
+    /// Stop at this SoC; 0 = no limit.
+    pub limit_soc: Percent,
+}
+
+impl Vehicle {
+    /// A vehicle that has told nothing yet.
+    pub(super) fn new(setup: VehicleSetup) -> Self {
+        Self {
+            setup,
+            settings: VehicleSettings::default(),
+            soc: None,
+            range_km: None,
+            odometer_km: None,
+            limit_soc: None,
+            status: None,
+            climater: None,
+            position: None,
+            geofence: None,
+            state: None,
+            charging_state: None,
+            time_to_full_h: None,
+            trust: Trust::Unknown,
+            updated: None,
+        }
+    }
+
+    /// Records one attribute.
+    pub(super) fn record(&mut self, now: Now, value: VehicleValue, origin: Origin) {
+        match value {
+            VehicleValue::Soc(soc) => self.soc = soc,
+            VehicleValue::RangeKm(range) => self.range_km = range,
+            VehicleValue::OdometerKm(odometer) => self.odometer_km = odometer,
+            VehicleValue::LimitSoc(limit) => self.limit_soc = limit,
+            VehicleValue::Status(status) => self.status = status,
+            VehicleValue::Climater(climater) => self.climater = climater,
+            VehicleValue::Position(position) => self.position = position,
+            VehicleValue::Geofence(geofence) => self.geofence = geofence,
+            VehicleValue::State(state) => self.state = state,
+            VehicleValue::ChargingState(state) => self.charging_state = state,
+            VehicleValue::TimeToFullH(hours) => self.time_to_full_h = hours,
+            VehicleValue::Trust(trust) => {
+                self.trust = trust;
+                return;
+            }
+        }
+        if origin == Origin::Live {
+            self.updated = Some(now);
+        }
+    }
+
+    /// The age of the data at `now`, if the source has spoken at all.
+    pub fn age(&self, now: Mono) -> Option<std::time::Duration> {
+        self.updated.map(|updated| now.since(updated.mono))
+    }
+}

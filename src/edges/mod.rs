@@ -1,0 +1,1 @@
+//! The only impure room: run loop, clock, MQTT client, broker, devices, store, HTTP, web page.

@@ -1,0 +1,13 @@
+//! Positions in the site's lists; 0-based inside, 1-based on MQTT and REST.
+
+/// A load point by its position in the configuration.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct LoadPointIx(pub usize);
+
+/// A site meter by its position in [`super::Setup::meters`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct MeterIx(pub usize);
+
+/// A vehicle: configured ones first, then cars in the order of their discovery.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct VehicleIx(pub usize);

@@ -1,0 +1,22 @@
+//! Value types that every room shares: quantities, time, closed enums, facts, commands, the site.
+
+mod command;
+mod fact;
+mod ids;
+mod kinds;
+mod setup;
+mod time;
+mod units;
+
+pub use command::{ChargerCommand, Effect, Event, EventKind};
+pub use fact::{ChargerValue, Fact, MeterValue, Origin, Outcome, Phase, VehicleValue};
+pub use ids::{LoadPointIx, MeterIx, VehicleIx};
+pub use kinds::{
+    BatteryMode, ChargeStatus, MeterRole, Mode, PhaseAction, PvAction, Trust, UnknownSpelling,
+};
+pub use setup::{
+    ChargerFeature, ChargerSetup, LoadPointSetup, MeterSetup, OnIdentify, Setup, Thresholds,
+    VehicleFeature, VehicleSetup,
+};
+pub use time::{Mono, Now};
+pub use units::{Amps, KilowattHours, Percent, Volts, WattHours, Watts};
