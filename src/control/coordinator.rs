@@ -38,11 +38,7 @@ impl Control {
     pub(super) fn assign(&mut self, lp: LoadPointIx, vehicle: Option<VehicleIx>) {
         let changed = self.loadpoints[lp.0].vehicle != vehicle;
         if vehicle.is_some() {
-            for other in self
-                .loadpoints
-                .iter_mut()
-                .filter(|other| other.vehicle == vehicle)
-            {
+            for other in self.loadpoints.iter_mut().filter(|other| other.vehicle == vehicle) {
                 other.vehicle = None;
                 other.detecting_until = None;
             }
@@ -64,11 +60,7 @@ impl Control {
     /// Looks for the vehicle of a load point, by what identified itself, then by status (control.md §20.4).
     pub(super) fn detect(&mut self, now: Now, lp: LoadPointIx) {
         let loadpoint = &self.loadpoints[lp.0];
-        if let Some(vehicle) = loadpoint
-            .identity
-            .as_deref()
-            .and_then(|id| self.identified(id))
-        {
+        if let Some(vehicle) = loadpoint.identity.as_deref().and_then(|id| self.identified(id)) {
             if loadpoint.vehicle != Some(vehicle) {
                 self.assign(lp, Some(vehicle));
             }
@@ -90,11 +82,7 @@ impl Control {
             self.vehicles
                 .iter()
                 .position(|vehicle| {
-                    vehicle
-                        .setup
-                        .identifiers
-                        .iter()
-                        .any(|pattern| matches(pattern, id))
+                    vehicle.setup.identifiers.iter().any(|pattern| matches(pattern, id))
                 })
                 .map(VehicleIx)
         };
@@ -112,10 +100,8 @@ impl Control {
             .filter_map(|(ix, vehicle)| Some((VehicleIx(ix), vehicle.status?)))
             .filter(|(_, status)| *status != ChargeStatus::Disconnected)
             .collect();
-        let exact: Vec<_> = candidates
-            .iter()
-            .filter(|(_, status)| Some(*status) == loadpoint.status)
-            .collect();
+        let exact: Vec<_> =
+            candidates.iter().filter(|(_, status)| Some(*status) == loadpoint.status).collect();
         match (exact.as_slice(), candidates.as_slice()) {
             ([only], _) => Some(only.0),
             ([], [only]) => Some(only.0),
@@ -135,19 +121,15 @@ impl Control {
             .iter()
             .enumerate()
             .any(|(i, other)| i != lp.0 && other.vehicle == Some(ix));
-        let elsewhere = vehicle
-            .plugged_since
-            .is_some_and(|at| at + PLUGGED_ELSEWHERE < connected_at);
+        let elsewhere =
+            vehicle.plugged_since.is_some_and(|at| at + PLUGGED_ELSEWHERE < connected_at);
         !taken && !elsewhere && !vehicle.has(VehicleFeature::AutodetectDisabled)
     }
 
     /// What a decision needs to know of the vehicle at a load point.
     pub(super) fn vehicle_view(&self, loadpoint: &LoadPoint) -> VehicleView {
         let Some(vehicle) = loadpoint.vehicle.and_then(|ix| self.vehicles.get(ix.0)) else {
-            return VehicleView {
-                soc: loadpoint.charger_soc,
-                ..VehicleView::default()
-            };
+            return VehicleView { soc: loadpoint.charger_soc, ..VehicleView::default() };
         };
         let identify = &vehicle.setup.on_identify;
         VehicleView {

@@ -11,9 +11,6 @@ mod settings;
 mod site;
 mod vehicle;
 
-#[cfg(test)]
-mod examples;
-
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
@@ -71,11 +68,8 @@ impl Control {
     /// A site that has heard nothing yet.
     pub fn new(setup: Setup, now: Now) -> Self {
         let site = Site::new(&setup);
-        let loadpoints = setup
-            .loadpoints
-            .iter()
-            .map(|lp| LoadPoint::new(lp.clone(), now))
-            .collect();
+        let loadpoints =
+            setup.loadpoints.iter().map(|lp| LoadPoint::new(lp.clone(), now)).collect();
         let vehicles = setup.vehicles.iter().cloned().map(Vehicle::new).collect();
         Self {
             setup,
@@ -124,11 +118,7 @@ impl Control {
     /// Records a fact; decides nothing. Facts about things that do not exist are ignored.
     pub fn handle(&mut self, now: Now, fact: Fact) {
         match fact {
-            Fact::Meter {
-                meter,
-                value,
-                origin,
-            } => {
+            Fact::Meter { meter, value, origin } => {
                 self.site.record(now, meter.0, value, origin);
                 if !matches!(value, MeterValue::Power(_)) {
                     return;
@@ -143,11 +133,7 @@ impl Control {
                     self.follow(now, lp, change);
                 }
             }
-            Fact::Vehicle {
-                vehicle,
-                value,
-                origin,
-            } => {
+            Fact::Vehicle { vehicle, value, origin } => {
                 let Some(vehicle) = self.vehicles.get_mut(vehicle.0) else {
                     return;
                 };
@@ -160,21 +146,14 @@ impl Control {
                     return;
                 }
             }
-            Fact::Done {
-                lp,
-                command,
-                outcome,
-            } => {
+            Fact::Done { lp, command, outcome } => {
                 let Some(loadpoint) = self.loadpoints.get_mut(lp.0) else {
                     return;
                 };
                 loadpoint.done(now, command, outcome);
             }
         }
-        self.wake(
-            now.mono.max(self.decided + DECISION_SPACING) + GATHER,
-            Wake::Fact,
-        );
+        self.wake(now.mono.max(self.decided + DECISION_SPACING) + GATHER, Wake::Fact);
     }
 
     /// Decides if it is time.
@@ -185,16 +164,9 @@ impl Control {
         self.decide(now);
         self.decided = now.mono;
         self.due = (now.mono + IDLE, Wake::Idle);
-        let timers = self
-            .loadpoints
-            .iter()
-            .filter_map(|lp| lp.next_wake(now.mono));
+        let timers = self.loadpoints.iter().filter_map(|lp| lp.next_wake(now.mono));
         let first_word = Some(self.started + FIRST_WORD).filter(|at| *at > now.mono);
-        if let Some(at) = timers
-            .chain(self.site.stale_at(now.mono))
-            .chain(first_word)
-            .min()
-        {
+        if let Some(at) = timers.chain(self.site.stale_at(now.mono)).chain(first_word).min() {
             self.wake(at.max(now.mono + Duration::from_millis(1)), Wake::Timer);
         }
     }
@@ -226,11 +198,7 @@ impl Control {
             Change::Disconnect => EventKind::Disconnect,
         };
         let vehicle = self.loadpoints[lp.0].vehicle;
-        self.effects.push_back(Effect::Event(Event {
-            lp: Some(lp),
-            vehicle,
-            kind,
-        }));
+        self.effects.push_back(Effect::Event(Event { lp: Some(lp), vehicle, kind }));
         if change == Change::Disconnect {
             self.farewell(lp);
         }
@@ -243,15 +211,9 @@ impl Control {
         }
         let voltage = self.setup.voltage;
         let green = self.site.balance.green_share_loadpoints;
-        let grid_at = self
-            .site
-            .grid_meter()
-            .map(|meter| meter.power.map_or(Mono(0), |power| power.at));
-        let views: Vec<_> = self
-            .loadpoints
-            .iter()
-            .map(|lp| self.vehicle_view(lp))
-            .collect();
+        let grid_at =
+            self.site.grid_meter().map(|meter| meter.power.map_or(Mono(0), |power| power.at));
+        let views: Vec<_> = self.loadpoints.iter().map(|lp| self.vehicle_view(lp)).collect();
         for (loadpoint, view) in self.loadpoints.iter_mut().zip(&views) {
             loadpoint.refresh(now, grid_at, voltage, green, view);
         }
@@ -273,11 +235,8 @@ impl Control {
             shares.decided(loadpoint, change, loadpoint.reservation(voltage, view));
             let commands = loadpoint.take_commands();
             let lp = LoadPointIx(lp);
-            self.effects.extend(
-                commands
-                    .into_iter()
-                    .map(|command| Effect::Charger { lp, command }),
-            );
+            self.effects
+                .extend(commands.into_iter().map(|command| Effect::Charger { lp, command }));
         }
     }
 
@@ -286,16 +245,8 @@ impl Control {
         let silent = !known && now.mono.since(self.started) >= FIRST_WORD;
         if silent != self.grid_silent {
             self.grid_silent = silent;
-            let kind = if silent {
-                EventKind::MeterSilent
-            } else {
-                EventKind::MeterBack
-            };
-            self.effects.push_back(Effect::Event(Event {
-                lp: None,
-                vehicle: None,
-                kind,
-            }));
+            let kind = if silent { EventKind::MeterSilent } else { EventKind::MeterBack };
+            self.effects.push_back(Effect::Event(Event { lp: None, vehicle: None, kind }));
         }
     }
 
@@ -307,11 +258,10 @@ impl Control {
         shares: &Shares,
         lp: usize,
     ) -> SiteView {
-        let heard = self.site.grid_meter().is_some_and(|meter| {
-            meter
-                .power
-                .is_some_and(|power| power.origin == Origin::Live)
-        });
+        let heard = self
+            .site
+            .grid_meter()
+            .is_some_and(|meter| meter.power.is_some_and(|power| power.origin == Origin::Live));
         let grid = match power {
             Some(power) => {
                 let (site, site_granted) = shares.of(power.site, &self.loadpoints[lp]);
@@ -353,29 +303,17 @@ impl Shares {
             let power = loadpoint.power_in_flight(grid_at);
             rising += power.max(Watts::ZERO);
             falling += power.min(Watts::ZERO);
-            *flexible
-                .entry(loadpoint.effective.priority)
-                .or_insert(Watts::ZERO) += loadpoint.flexible_power(control.setup.voltage, view);
+            *flexible.entry(loadpoint.effective.priority).or_insert(Watts::ZERO) +=
+                loadpoint.flexible_power(control.setup.voltage, view);
         }
         let (granted, given_up) = (Watts::ZERO, Watts::ZERO);
-        Self {
-            rising,
-            falling,
-            granted,
-            given_up,
-            reserved: BTreeMap::new(),
-            flexible,
-        }
+        Self { rising, falling, granted, given_up, reserved: BTreeMap::new(), flexible }
     }
 
     /// Site power for reductions and for raises of one load point.
     fn of(&self, site: Watts, loadpoint: &LoadPoint) -> (Watts, Watts) {
         let priority = loadpoint.effective.priority;
-        let flexible: Watts = self
-            .flexible
-            .range(..priority)
-            .map(|(_, power)| *power)
-            .sum();
+        let flexible: Watts = self.flexible.range(..priority).map(|(_, power)| *power).sum();
         let reserved: Watts = self
             .reserved
             .iter()
@@ -383,19 +321,13 @@ impl Shares {
             .map(|(_, power)| *power)
             .sum();
         let own = site + self.granted - flexible;
-        (
-            own + self.falling + self.given_up,
-            own + self.rising + reserved,
-        )
+        (own + self.falling + self.given_up, own + self.rising + reserved)
     }
 
     /// Takes account of what one load point has just been granted or has given up.
     fn decided(&mut self, loadpoint: &LoadPoint, change: Watts, reservation: Watts) {
         self.granted += change.max(Watts::ZERO);
         self.given_up += change.min(Watts::ZERO);
-        *self
-            .reserved
-            .entry(loadpoint.effective.priority)
-            .or_insert(Watts::ZERO) += reservation;
+        *self.reserved.entry(loadpoint.effective.priority).or_insert(Watts::ZERO) += reservation;
     }
 }

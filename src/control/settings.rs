@@ -105,9 +105,7 @@ impl Control {
         phases: i64,
     ) -> Result<(), Refusal> {
         let loadpoint = self.loadpoint_mut(now, lp)?;
-        let Some(wanted) = u8::try_from(phases)
-            .ok()
-            .filter(|phases| matches!(phases, 0 | 1 | 3))
+        let Some(wanted) = u8::try_from(phases).ok().filter(|phases| matches!(phases, 0 | 1 | 3))
         else {
             return Err(Refusal::InvalidPhases(phases));
         };
@@ -115,11 +113,8 @@ impl Control {
         if wanted == 0 && !switchable {
             return Err(Refusal::NoPhaseSwitching);
         }
-        if let Some(physical) = loadpoint
-            .setup
-            .charger
-            .physical_phases
-            .filter(|physical| wanted > *physical)
+        if let Some(physical) =
+            loadpoint.setup.charger.physical_phases.filter(|physical| wanted > *physical)
         {
             return Err(Refusal::TooManyPhases { wanted, physical });
         }
@@ -225,10 +220,7 @@ impl Control {
         lp: LoadPointIx,
         delay: Duration,
     ) -> Result<(), Refusal> {
-        self.loadpoint_mut(now, lp)?
-            .settings
-            .thresholds
-            .enable_delay = delay;
+        self.loadpoint_mut(now, lp)?.settings.thresholds.enable_delay = delay;
         Ok(())
     }
 
@@ -239,10 +231,7 @@ impl Control {
         lp: LoadPointIx,
         delay: Duration,
     ) -> Result<(), Refusal> {
-        self.loadpoint_mut(now, lp)?
-            .settings
-            .thresholds
-            .disable_delay = delay;
+        self.loadpoint_mut(now, lp)?.settings.thresholds.disable_delay = delay;
         Ok(())
     }
 
@@ -351,11 +340,7 @@ impl Control {
     ) -> Result<&mut VehicleSettings, Refusal> {
         self.wake(now.mono, Wake::Wish);
         let missing = || Refusal::NotFound(format!("vehicle {}", vehicle.0 + 1));
-        Ok(&mut self
-            .vehicles
-            .get_mut(vehicle.0)
-            .ok_or_else(missing)?
-            .settings)
+        Ok(&mut self.vehicles.get_mut(vehicle.0).ok_or_else(missing)?.settings)
     }
 
     fn battery_settings(&mut self) -> Result<&mut SiteSettings, Refusal> {

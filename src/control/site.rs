@@ -147,19 +147,13 @@ pub(crate) struct PowerInputs {
 pub(crate) fn site_power(settings: &SiteSettings, inputs: &PowerInputs) -> SitePower {
     let mut residual = settings.residual_power;
     let mut adjustment = Watts::ZERO;
-    let priority = inputs
-        .battery
-        .is_some_and(|(_, soc)| soc < settings.priority_soc);
+    let priority = inputs.battery.is_some_and(|(_, soc)| soc < settings.priority_soc);
     if priority && residual <= Watts::ZERO {
         adjustment += residual - PRIORITY_RESIDUAL;
         residual = PRIORITY_RESIDUAL;
     }
-    let grid = inputs
-        .grid
-        .unwrap_or(inputs.charge - inputs.pv.unwrap_or(Watts::ZERO));
-    let pv = inputs
-        .pv
-        .unwrap_or((inputs.charge - grid + residual).max(Watts::ZERO));
+    let grid = inputs.grid.unwrap_or(inputs.charge - inputs.pv.unwrap_or(Watts::ZERO));
+    let pv = inputs.pv.unwrap_or((inputs.charge - grid + residual).max(Watts::ZERO));
     let (mut battery, mut excess_dc) = (Watts::ZERO, inputs.excess_dc);
     let (mut buffered, mut buffer_start) = (false, false);
     if let Some((power, soc)) = inputs.battery {
@@ -173,14 +167,7 @@ pub(crate) fn site_power(settings: &SiteSettings, inputs: &PowerInputs) -> SiteP
         }
     }
     let site = grid + battery + excess_dc + residual - inputs.aux;
-    SitePower {
-        site,
-        adjustment,
-        buffered,
-        buffer_start,
-        grid,
-        pv,
-    }
+    SitePower { site, adjustment, buffered, buffer_start, grid, pv }
 }
 
 /// Below the priority SoC at least this much export is kept (control.md §2.3).
@@ -223,9 +210,7 @@ impl Site {
 
     /// Meters of one role.
     pub fn of(&self, role: MeterRole) -> impl Iterator<Item = &Meter> {
-        self.meters
-            .iter()
-            .filter(move |meter| meter.setup.role == role)
+        self.meters.iter().filter(move |meter| meter.setup.role == role)
     }
 
     /// Whether meters of this role are configured.
@@ -246,11 +231,7 @@ impl Site {
                 .filter_map(|meter| {
                     let reading = meter.power?;
                     let fresh = reading.is_fresh(now, meter.setup.timeout);
-                    Some(if fresh {
-                        reading.value
-                    } else {
-                        silent(reading.value)
-                    })
+                    Some(if fresh { reading.value } else { silent(reading.value) })
                 })
                 .sum()
         })
@@ -262,21 +243,13 @@ impl Site {
             .of(MeterRole::Battery)
             .filter_map(|meter| Some((meter.setup.capacity, meter.soc?.value)))
             .collect();
-        let weighted = known
-            .iter()
-            .all(|(capacity, _)| capacity.is_some_and(|capacity| capacity.0 > 0.0));
+        let weighted =
+            known.iter().all(|(capacity, _)| capacity.is_some_and(|capacity| capacity.0 > 0.0));
         let weight = |capacity: Option<KilowattHours>| {
-            if weighted {
-                capacity.map_or(1.0, |c| c.0)
-            } else {
-                1.0
-            }
+            if weighted { capacity.map_or(1.0, |c| c.0) } else { 1.0 }
         };
         let total: f64 = known.iter().map(|(capacity, _)| weight(*capacity)).sum();
-        let sum: f64 = known
-            .iter()
-            .map(|(capacity, soc)| weight(*capacity) * soc.0)
-            .sum();
+        let sum: f64 = known.iter().map(|(capacity, soc)| weight(*capacity) * soc.0).sum();
         (total > 0.0).then(|| Percent((sum / total).min(100.0)))
     }
 
@@ -284,18 +257,15 @@ impl Site {
     pub(super) fn balance(&mut self, now: Now, charge: Watts) -> Option<SitePower> {
         let has_grid = self.has(MeterRole::Grid);
         let grid = self.grid_meter().and_then(|meter| {
-            let reading = meter
-                .power
-                .filter(|reading| reading.is_fresh(now, meter.setup.timeout))?;
+            let reading =
+                meter.power.filter(|reading| reading.is_fresh(now, meter.setup.timeout))?;
             Some(reading.value)
         });
         let production = |power: Watts| power.max(Watts::ZERO);
         let pv = self.has(MeterRole::Pv).then(|| {
             self.of(MeterRole::Pv)
                 .filter_map(|meter| {
-                    meter
-                        .power
-                        .filter(|power| power.is_fresh(now, meter.setup.timeout))
+                    meter.power.filter(|power| power.is_fresh(now, meter.setup.timeout))
                 })
                 .map(|power| production(power.value))
                 .sum()
@@ -327,10 +297,8 @@ impl Site {
         aux: Option<Watts>,
         soc: Option<Percent>,
     ) -> Balance {
-        let capacities: Vec<_> = self
-            .of(MeterRole::Battery)
-            .map(|meter| meter.setup.capacity)
-            .collect();
+        let capacities: Vec<_> =
+            self.of(MeterRole::Battery).map(|meter| meter.setup.capacity).collect();
         let charge = inputs.charge;
         let discharge = battery.unwrap_or(Watts::ZERO);
         let pv = power.map(|power| power.pv).or(inputs.pv);
@@ -343,10 +311,7 @@ impl Site {
         Balance {
             grid: power.map(|power| power.grid),
             pv,
-            pv_energy: self
-                .of(MeterRole::Pv)
-                .filter_map(|meter| meter.energy)
-                .sum(),
+            pv_energy: self.of(MeterRole::Pv).filter_map(|meter| meter.energy).sum(),
             battery,
             battery_soc: soc,
             battery_capacity: capacities.into_iter().sum_if_known(),
@@ -363,10 +328,8 @@ impl Site {
     fn excess_dc(&self, now: Now) -> Watts {
         self.of(MeterRole::Pv)
             .filter_map(|meter| {
-                let power = meter
-                    .power
-                    .filter(|power| power.is_fresh(now, meter.setup.timeout))?
-                    .value;
+                let power =
+                    meter.power.filter(|power| power.is_fresh(now, meter.setup.timeout))?.value;
                 Some((power - meter.setup.max_ac_power?).max(Watts::ZERO))
             })
             .sum()
@@ -391,5 +354,75 @@ impl<I: Iterator<Item = Option<KilowattHours>>> SumIfKnown for I {
     fn sum_if_known(mut self) -> Option<KilowattHours> {
         let first = self.next()??;
         self.try_fold(first, |sum, part| Some(sum + part?))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::Value;
+
+    fn rows(file: &str) -> Vec<Value> {
+        serde_json::from_str(file).unwrap()
+    }
+
+    fn watts(value: &Value, key: &str) -> Watts {
+        Watts(value[key].as_f64().unwrap_or(0.0))
+    }
+
+    #[test]
+    fn worked_examples() {
+        for row in rows(include_str!("../../tests/data/examples/site_power.json")) {
+            let input = &row["in"];
+            let percent = |key: &str| Percent(input[key].as_f64().unwrap_or(0.0));
+            let settings = SiteSettings {
+                residual_power: watts(input, "residual"),
+                priority_soc: percent("priority"),
+                buffer_soc: percent("buffer"),
+                buffer_start_soc: percent("bufferstart"),
+            };
+            let has_grid = input["has_grid"].as_bool().unwrap_or(true);
+            let inputs = PowerInputs {
+                grid: has_grid.then(|| watts(input, "grid")),
+                pv: input["pv"].as_f64().map(Watts),
+                battery: input["bats"].as_f64().map(|power| (Watts(power), percent("soc"))),
+                excess_dc: watts(input, "excess"),
+                aux: watts(input, "aux"),
+                charge: watts(input, "charge"),
+            };
+            let power = site_power(&settings, &inputs);
+            // What lower priorities could give up is taken off per load point, in `Shares`.
+            let site = power.site - watts(input, "flexible");
+            assert_eq!(site, watts(&row, "site"), "{row}");
+            for (key, value) in [("adj", power.adjustment), ("grid", power.grid), ("pv", power.pv)]
+            {
+                if row[key].is_number() {
+                    assert_eq!(value, watts(&row, key), "{key} of {row}");
+                }
+            }
+            for (key, value) in [("buffered", power.buffered), ("start", power.buffer_start)] {
+                if row[key].is_boolean() {
+                    assert_eq!(Value::from(value), row[key], "{key} of {row}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn green_shares() {
+        for row in rows(include_str!("../../tests/data/examples/green_share.json")) {
+            let power = |index: usize| Watts(row[index].as_f64().unwrap());
+            let (pv, battery, home, charge) = (power(1), power(2), power(3), power(4));
+            let other = home + (-battery).max(Watts::ZERO);
+            let shares = [
+                green_share(pv, battery, Watts::ZERO, power(0) + pv + battery.max(Watts::ZERO)),
+                green_share(pv, battery, Watts::ZERO, home),
+                green_share(pv, battery, other, other + charge),
+            ];
+            // The total of the first row is stated for an exporting site as 1.
+            for (index, share) in shares.into_iter().enumerate().skip(1) {
+                assert_eq!(share, row[5 + index].as_f64().unwrap(), "share {index} of {row}");
+            }
+        }
     }
 }

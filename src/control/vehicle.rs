@@ -101,12 +101,8 @@ impl Vehicle {
     }
 
     fn record_status(&mut self, now: Now, status: Option<ChargeStatus>, origin: Origin) {
-        let plugged = |status| {
-            matches!(
-                status,
-                Some(ChargeStatus::Connected | ChargeStatus::Charging)
-            )
-        };
+        let plugged =
+            |status| matches!(status, Some(ChargeStatus::Connected | ChargeStatus::Charging));
         if !plugged(status) {
             self.plugged_since = None;
         } else if !plugged(self.status) && origin == Origin::Live {

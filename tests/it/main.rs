@@ -1,2 +1,3 @@
-//! tmp
-fn main() {}
+//! The one integration test binary.
+
+mod control;

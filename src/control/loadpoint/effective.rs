@@ -79,11 +79,8 @@ impl LoadPoint {
     pub(crate) fn max_phases(&self, vehicle: &VehicleView) -> u8 {
         let measurable = self.phases > 1 && vehicle.phases != 1 && self.charger_phases() != 1;
         let measured = if measurable { self.measured_phases } else { 0 };
-        let physical = if self.switchable() {
-            self.settings.phases_configured
-        } else {
-            self.phases
-        };
+        let physical =
+            if self.switchable() { self.settings.phases_configured } else { self.phases };
         known_or_3(vehicle.phases)
             .min(known_or_3(physical))
             .min(known_or_3(measured))
@@ -116,47 +113,26 @@ impl LoadPoint {
     /// Computes the effective values. The largest of all minimums counts (Q08); where the minimum
     /// exceeds the maximum the maximum wins, so that charging is possible and off always is (Q10).
     pub(crate) fn effective_values(&self, vehicle: &VehicleView) -> Effective {
-        let LoadPointSettings {
-            priority,
-            min_current,
-            max_current,
-            min_soc,
-            limit_soc,
-            ..
-        } = self.settings;
+        let LoadPointSettings { priority, min_current, max_current, min_soc, limit_soc, .. } =
+            self.settings;
         let charger = &self.setup.charger;
-        let least = [charger.min_current, vehicle.min_current]
-            .into_iter()
-            .flatten();
-        let most = [charger.max_current, vehicle.max_current]
-            .into_iter()
-            .flatten();
-        let max_current = most
-            .filter(|limit| limit.0 > 0.0)
-            .fold(max_current, Amps::min);
+        let least = [charger.min_current, vehicle.min_current].into_iter().flatten();
+        let most = [charger.max_current, vehicle.max_current].into_iter().flatten();
+        let max_current = most.filter(|limit| limit.0 > 0.0).fold(max_current, Amps::min);
         let limits = [limit_soc, vehicle.limit_soc, Percent(100.0)];
         Effective {
-            priority: if vehicle.priority > 0 {
-                vehicle.priority
-            } else {
-                priority
-            },
+            priority: if vehicle.priority > 0 { vehicle.priority } else { priority },
             min_current: least.fold(min_current, Amps::max).min(max_current),
             max_current,
             min_soc: min_soc.max(vehicle.min_soc),
-            limit_soc: limits
-                .into_iter()
-                .find(|limit| limit.0 > 0.0)
-                .unwrap_or(Percent(100.0)),
+            limit_soc: limits.into_iter().find(|limit| limit.0 > 0.0).unwrap_or(Percent(100.0)),
             phases_active: self.active_phases(vehicle),
         }
     }
 
     /// The smallest power at which it can charge (control.md §8).
     pub(crate) fn min_power(&self, voltage: Volts, vehicle: &VehicleView) -> Watts {
-        self.effective
-            .min_current
-            .power(voltage, self.min_phases(vehicle))
+        self.effective.min_current.power(voltage, self.min_phases(vehicle))
     }
 
     /// SoC limit reached; 100 never triggers (control.md §15).

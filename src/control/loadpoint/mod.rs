@@ -8,6 +8,9 @@ mod solar;
 mod strategy;
 mod timer;
 
+#[cfg(test)]
+mod examples;
+
 use std::time::Duration;
 
 use crate::model::{
@@ -146,11 +149,7 @@ impl LoadPoint {
             limit_energy: KilowattHours::ZERO,
             thresholds: setup.thresholds,
         };
-        let fixed_phases = if setup.charger.phase_switching {
-            0
-        } else {
-            setup.phases_configured
-        };
+        let fixed_phases = if setup.charger.phase_switching { 0 } else { setup.phases_configured };
         let decision = Decision {
             why: Why::ChargerUnknown,
             target: Amps::ZERO,
@@ -205,10 +204,7 @@ impl LoadPoint {
 
     /// Whether a vehicle is connected.
     pub fn connected(&self) -> bool {
-        matches!(
-            self.status,
-            Some(ChargeStatus::Connected | ChargeStatus::Charging)
-        )
+        matches!(self.status, Some(ChargeStatus::Connected | ChargeStatus::Charging))
     }
 
     /// Whether the vehicle draws.
@@ -337,17 +333,8 @@ impl LoadPoint {
             GridView::Awaited | GridView::Silent => None,
         };
         let target = wish.current.unwrap_or(self.offered);
-        let since = if self.decision.why == wish.why {
-            self.decision.since
-        } else {
-            now.mono
-        };
-        self.decision = Decision {
-            why: wish.why,
-            target,
-            surplus,
-            since,
-        };
+        let since = if self.decision.why == wish.why { self.decision.since } else { now.mono };
+        self.decision = Decision { why: wish.why, target, surplus, since };
     }
 
     /// Brings what follows from settings and vehicle up to date; to be called before any decision.
@@ -417,25 +404,11 @@ impl LoadPoint {
         let after = Duration::from_millis(1);
         let windows =
             [self.switched, self.phases_switched].map(|at| at.map(|at| at + SETTLING + after));
-        let retries = [
-            self.retry_at,
-            self.off_failed.map(|at| at + Duration::from_secs(1)),
-        ];
+        let retries = [self.retry_at, self.off_failed.map(|at| at + Duration::from_secs(1))];
         let lease = self.enabled.then(|| self.renewed + RENEW);
-        let delays = [
-            self.pv_due(),
-            self.phase_due(),
-            self.lands_at(),
-            self.detecting_until,
-            lease,
-        ];
-        windows
-            .into_iter()
-            .chain(retries)
-            .chain(delays)
-            .flatten()
-            .filter(|at| *at > now)
-            .min()
+        let delays =
+            [self.pv_due(), self.phase_due(), self.lands_at(), self.detecting_until, lease];
+        windows.into_iter().chain(retries).chain(delays).flatten().filter(|at| *at > now).min()
     }
 
     /// Commands in the order in which they must be carried out.
@@ -449,11 +422,9 @@ impl LoadPoint {
 
     fn phase_due(&self) -> Option<Mono> {
         let thresholds = self.settings.thresholds;
-        self.phase_timer
-            .running()
-            .map(|(action, since)| match action {
-                PhaseAction::Scale3p => since + thresholds.enable_delay,
-                PhaseAction::Scale1p | PhaseAction::Inactive => since + thresholds.disable_delay,
-            })
+        self.phase_timer.running().map(|(action, since)| match action {
+            PhaseAction::Scale3p => since + thresholds.enable_delay,
+            PhaseAction::Scale1p | PhaseAction::Inactive => since + thresholds.disable_delay,
+        })
     }
 }

@@ -19,8 +19,7 @@ const PHASE_RETRY: Duration = Duration::from_secs(60);
 impl LoadPoint {
     /// Whether the last phase switch is so recent that neither phases nor currents are settled.
     pub(super) fn phases_settling(&self, now: Now) -> bool {
-        self.phases_switched
-            .is_some_and(|at| now.mono.since(at) <= SETTLING)
+        self.phases_switched.is_some_and(|at| now.mono.since(at) <= SETTLING)
     }
 
     /// Brings the charger to the configured phase count; true while that is under way (control.md §9 row 2).
@@ -32,9 +31,7 @@ impl LoadPoint {
     /// Commands a phase count unless it is already there or the charger has just refused.
     /// Returns whether a command went out.
     pub(super) fn switch_phases(&mut self, now: Now, phases: u8) -> bool {
-        let refused = self
-            .phases_refused
-            .is_some_and(|at| now.mono.since(at) < PHASE_RETRY);
+        let refused = self.phases_refused.is_some_and(|at| now.mono.since(at) < PHASE_RETRY);
         if self.phases == phases || refused {
             return false;
         }
@@ -68,12 +65,8 @@ impl LoadPoint {
         if !self.charging() || self.phases_settling(now) {
             return;
         }
-        let used = self
-            .currents
-            .iter()
-            .flatten()
-            .filter(|current| **current > PHASE_CURRENT_MIN)
-            .count();
+        let used =
+            self.currents.iter().flatten().filter(|current| **current > PHASE_CURRENT_MIN).count();
         if let (1.., Ok(used)) = (used, u8::try_from(used)) {
             self.measured_phases = used;
         }
@@ -84,9 +77,8 @@ impl LoadPoint {
         if self.switchable() {
             return;
         }
-        let on = self
-            .voltages
-            .map(|voltage| voltage.is_some_and(|volts| volts >= PHASE_VOLTAGE_MIN));
+        let on =
+            self.voltages.map(|voltage| voltage.is_some_and(|volts| volts >= PHASE_VOLTAGE_MIN));
         match on {
             [false, false, false] => {}
             [true, false, false] => self.set_phases(1),

@@ -33,12 +33,7 @@ pub struct Session {
 impl Session {
     /// A vehicle was plugged in.
     pub(crate) fn connect(now: Now, counter: Option<KilowattHours>) -> Self {
-        Self {
-            connected_at: Some(now),
-            leg_open: true,
-            leg_start: counter,
-            ..Self::default()
-        }
+        Self { connected_at: Some(now), leg_open: true, leg_start: counter, ..Self::default() }
     }
 
     /// Charging starts.
@@ -86,19 +81,12 @@ impl Session {
 
     /// Time spent charging up to `now`.
     pub fn charge_duration(&self, now: Mono) -> Duration {
-        self.duration
-            + self
-                .charging_since
-                .map_or(Duration::ZERO, |since| now.since(since))
+        self.duration + self.charging_since.map_or(Duration::ZERO, |since| now.since(since))
     }
 
     /// Green part of the energy, 0 to 100 %.
     pub fn solar_percentage(&self) -> f64 {
-        if self.energy.0 > 0.0 {
-            100.0 * self.solar.0 / self.energy.0
-        } else {
-            0.0
-        }
+        if self.energy.0 > 0.0 { 100.0 * self.solar.0 / self.energy.0 } else { 0.0 }
     }
 
     fn reach(&mut self, energy: WattHours, green_share: f64) {

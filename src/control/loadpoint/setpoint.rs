@@ -62,9 +62,7 @@ impl LoadPoint {
             return;
         };
         let age = now.mono.since(flight.since);
-        let measured = self
-            .power
-            .filter(|power| metered && power.at > flight.since);
+        let measured = self.power.filter(|power| metered && power.at > flight.since);
         let tolerance = Watts(300.0).max(flight.to * 0.1);
         let shows = match measured {
             Some(power) => (power.value - flight.to).abs() <= tolerance,
@@ -124,18 +122,11 @@ impl LoadPoint {
         }
         // Only a car that draws, or that is about to, will change the power.
         let expected = current.power(voltage, self.active_phases(vehicle));
-        self.in_flight = Some(InFlight {
-            from: before,
-            to: expected,
-            since: now.mono,
-            seen: None,
-        });
+        self.in_flight = Some(InFlight { from: before, to: expected, since: now.mono, seen: None });
     }
 
     fn switch_off(&mut self, now: Now) {
-        let asked = self
-            .off_failed
-            .is_some_and(|at| now.mono.since(at) < OFF_RETRY);
+        let asked = self.off_failed.is_some_and(|at| now.mono.since(at) < OFF_RETRY);
         if asked || (!self.enabled && self.enabled_known) {
             return;
         }
@@ -199,9 +190,7 @@ impl LoadPoint {
 
     /// Whether both settling windows are over (control.md §4.4).
     pub(super) fn consistent(&self, now: Now) -> bool {
-        let settling = self
-            .switched
-            .is_some_and(|at| now.mono.since(at) <= SETTLING);
+        let settling = self.switched.is_some_and(|at| now.mono.since(at) <= SETTLING);
         !settling && !self.phases_settling(now)
     }
 
@@ -213,9 +202,7 @@ impl LoadPoint {
         }
         if self.enabled && self.offered == Amps::ZERO && self.charging() {
             // Found charging: adopt what it draws instead of throttling it (Q03).
-            let drawn = self
-                .charge_power()
-                .current(voltage, self.active_phases(vehicle));
+            let drawn = self.charge_power().current(voltage, self.active_phases(vehicle));
             self.offered = self.max_phase_current().unwrap_or(drawn);
             self.taken = self.offered;
         }
@@ -269,11 +256,7 @@ impl LoadPoint {
         if let Some(reported) = reported {
             self.set_phases(reported);
         } else {
-            let measured = if self.measured_phases == 2 {
-                3
-            } else {
-                self.measured_phases
-            };
+            let measured = if self.measured_phases == 2 { 3 } else { self.measured_phases };
             if measured > self.phases {
                 self.set_phases(measured);
             }

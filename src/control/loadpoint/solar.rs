@@ -52,10 +52,7 @@ impl LoadPoint {
             return self.maybe_start(now, target, site_granted);
         }
         self.pv_timer = Timer::Idle;
-        Wish {
-            current: Some(target.min(self.effective.max_current)),
-            why: Why::Surplus,
-        }
+        Wish { current: Some(target.min(self.effective.max_current)), why: Why::Surplus }
     }
 
     /// The minimum is kept: by mode, or by the home battery. A disable delay does not run while
@@ -64,15 +61,8 @@ impl LoadPoint {
         if let Some((PvAction::Disable, _)) = self.pv_timer.running() {
             self.pv_timer = Timer::Idle;
         }
-        let why = if battery {
-            Why::BatteryBuffer
-        } else {
-            Why::Minimum
-        };
-        Wish {
-            current: Some(self.effective.min_current),
-            why,
-        }
+        let why = if battery { Why::BatteryBuffer } else { Why::Minimum };
+        Wish { current: Some(self.effective.min_current), why }
     }
 
     /// Charging with too little surplus: the minimum until the disable delay has passed.
@@ -87,30 +77,14 @@ impl LoadPoint {
         let thresholds = self.settings.thresholds;
         if projected < thresholds.disable || vehicle.climate {
             self.pv_timer = Timer::Idle;
-            let why = if vehicle.climate {
-                Why::Climate
-            } else {
-                Why::Minimum
-            };
-            return Wish {
-                current: Some(min),
-                why,
-            };
+            let why = if vehicle.climate { Why::Climate } else { Why::Minimum };
+            return Wish { current: Some(min), why };
         }
-        if self
-            .pv_timer
-            .run(PvAction::Disable, now.mono, thresholds.disable_delay)
-        {
+        if self.pv_timer.run(PvAction::Disable, now.mono, thresholds.disable_delay) {
             self.pv_timer = Timer::Idle;
-            return Wish {
-                current: Some(Amps::ZERO),
-                why: Why::NoSurplus,
-            };
+            return Wish { current: Some(Amps::ZERO), why: Why::NoSurplus };
         }
-        Wish {
-            current: Some(min),
-            why: Why::WaitingToStop,
-        }
+        Wish { current: Some(min), why: Why::WaitingToStop }
     }
 
     /// Not charging: starts at the minimum once the enable delay has passed.
@@ -123,24 +97,12 @@ impl LoadPoint {
         };
         if !enough {
             self.pv_timer = Timer::Idle;
-            return Wish {
-                current: Some(Amps::ZERO),
-                why: Why::NoSurplus,
-            };
+            return Wish { current: Some(Amps::ZERO), why: Why::NoSurplus };
         }
-        if self
-            .pv_timer
-            .run(PvAction::Enable, now.mono, thresholds.enable_delay)
-        {
+        if self.pv_timer.run(PvAction::Enable, now.mono, thresholds.enable_delay) {
             self.pv_timer = Timer::Idle;
-            return Wish {
-                current: Some(self.effective.min_current),
-                why: Why::Surplus,
-            };
+            return Wish { current: Some(self.effective.min_current), why: Why::Surplus };
         }
-        Wish {
-            current: Some(Amps::ZERO),
-            why: Why::WaitingToStart,
-        }
+        Wish { current: Some(Amps::ZERO), why: Why::WaitingToStart }
     }
 }

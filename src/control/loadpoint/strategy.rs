@@ -47,10 +47,7 @@ pub(crate) struct Wish {
 
 impl Wish {
     fn of(current: Amps, why: Why) -> Self {
-        Self {
-            current: Some(current),
-            why,
-        }
+        Self { current: Some(current), why }
     }
 
     fn off(why: Why) -> Self {
@@ -65,19 +62,13 @@ impl LoadPoint {
             return Wish::off(Why::ModeOff);
         }
         if self.status.is_none() {
-            return Wish {
-                current: None,
-                why: Why::ChargerUnknown,
-            };
+            return Wish { current: None, why: Why::ChargerUnknown };
         }
         if !self.connected() {
             return Wish::off(Why::Disconnected);
         }
         if self.switch_to_configured(now) {
-            return Wish {
-                current: None,
-                why: Why::SwitchingPhases,
-            };
+            return Wish { current: None, why: Why::SwitchingPhases };
         }
         if self.min_soc_not_reached {
             self.phase_timer = Timer::Idle;
@@ -118,15 +109,9 @@ impl LoadPoint {
     /// With the surplus (control.md §9 row 10), as far as it is known.
     fn solar(&mut self, now: Now, site: &SiteView, vehicle: &VehicleView) -> Wish {
         match site.grid {
-            GridView::Awaited => Wish {
-                current: None,
-                why: Why::GridAwaited,
-            },
+            GridView::Awaited => Wish { current: None, why: Why::GridAwaited },
             GridView::Silent => self.without_meter(now),
-            GridView::Known {
-                site: site_power,
-                site_granted,
-            } => {
+            GridView::Known { site: site_power, site_granted } => {
                 let wish = self.pv_current(now, site, site_power, site_granted, vehicle);
                 if wish.current == Some(Amps::ZERO) && vehicle.climate {
                     return Wish::of(self.effective.min_current, Why::Climate);

@@ -26,10 +26,9 @@ impl<A: Copy + PartialEq> Timer<A> {
     pub(crate) fn run(&mut self, action: A, now: Mono, delay: Duration) -> bool {
         match *self {
             Self::Elapsed => true,
-            Self::Running {
-                action: running,
-                since,
-            } if running == action => now.since(since) >= delay,
+            Self::Running { action: running, since } if running == action => {
+                now.since(since) >= delay
+            }
             Self::Idle | Self::Running { .. } => {
                 *self = Self::Running { action, since: now };
                 delay.is_zero()
