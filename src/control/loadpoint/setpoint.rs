@@ -7,7 +7,7 @@ use crate::model::{
 };
 
 use super::LoadPoint;
-use super::effective::VehicleView;
+use super::effective::{Effective, VehicleView};
 use super::timer::Timer;
 
 /// After switching on, off or phases, what the charger shows is not settled (control.md §4.4).
@@ -90,12 +90,12 @@ impl LoadPoint {
 
     /// Offers a current; 0 or less than the minimum is off (control.md §10). The current precedes enabling.
     pub(super) fn offer(&mut self, now: Now, current: Amps, voltage: Volts, vehicle: &VehicleView) {
-        let min = self.effective.min_current;
+        let Effective { min_current: min, max_current: max, .. } = self.effective;
         let coarse = vehicle.coarse || !self.setup.charger.milliamps;
-        let current = if coarse {
-            Amps(current.0.floor())
+        let current = if current >= min {
+            round(current, if coarse { 1.0 } else { 1000.0 }, min, max)
         } else {
-            Amps((current.0 * 1000.0).round() / 1000.0)
+            current
         };
         let on = current >= min && current > Amps::ZERO;
         if !on {
@@ -106,7 +106,7 @@ impl LoadPoint {
         }
         let before = self.charge_power();
         let change = (current - self.offered).abs();
-        let at_bound = current == min || current == self.effective.max_current;
+        let at_bound = current == min || current == max;
         let worth = change >= DEAD_BAND || (at_bound && change > Amps::ZERO);
         if worth {
             self.offered = current;
@@ -157,16 +157,19 @@ impl LoadPoint {
         self.in_flight = None;
         match command {
             ChargerCommand::MaxCurrent(current) if current == self.offered => {
-                self.offered = self.taken
+                self.offered = self.taken;
             }
-            ChargerCommand::Enable(on) if on == self.enabled => {
-                self.enabled = !on;
+            ChargerCommand::Enable(true) if self.enabled => {
+                self.enabled = false;
+                self.offered = Amps::ZERO;
                 self.switched = None;
-                if !on {
-                    self.offered = self.taken;
-                    self.off_failed = Some(now.mono);
-                    return;
-                }
+            }
+            ChargerCommand::Enable(false) if !self.enabled => {
+                self.enabled = true;
+                self.offered = self.taken;
+                self.switched = None;
+                self.off_failed = Some(now.mono);
+                return;
             }
             ChargerCommand::Phases(phases) if phases == self.phases => {
                 let configured = self.settings.phases_configured;
@@ -220,16 +223,16 @@ impl LoadPoint {
             self.enabled_known = true;
         } else if !reported && self.charging() {
             if consistent {
-                // It charges while it says that it does not: switching it on makes both agree.
+                // It charges while it says that it does not: what it draws is what it offers.
+                // Whatever is decided next, on or off, is commanded anew.
                 self.enabled = true;
-                self.switched = Some(now.mono);
+                self.enabled_known = false;
                 self.pv_timer = Timer::Elapsed;
-                self.command(ChargerCommand::Enable(true));
             }
         } else if !reported && self.enabled && self.phases_settling(now) && !self.reenabled {
             // Some chargers switch themselves off while switching phases.
             self.reenabled = true;
-            self.command(ChargerCommand::Enable(true));
+            self.enabled_known = false;
         } else if reported != self.enabled && consistent && (reported || self.connected()) {
             self.enabled = reported;
             if !reported {
@@ -283,4 +286,13 @@ impl LoadPoint {
             PvAction::Disable | PvAction::Inactive => since + thresholds.disable_delay,
         })
     }
+}
+
+/// Rounds down to `per_amp` steps per ampere, but not below the minimum.
+fn round(current: Amps, per_amp: f64, min: Amps, max: Amps) -> Amps {
+    // What a division lost must not cost a whole step.
+    const LOST: f64 = 1e-6;
+    let down = ((current.0 * per_amp + LOST).floor()) / per_amp;
+    let least = ((min.0 * per_amp - LOST).ceil()) / per_amp;
+    Amps(down.max(least)).min(max)
 }
