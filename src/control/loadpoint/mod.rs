@@ -84,6 +84,8 @@ pub struct LoadPoint {
     pub(super) phase_timer: Timer<PhaseAction>,
     /// The charger's enabled state has been reported or commanded.
     enabled_known: bool,
+    /// What is decided next is commanded even if it is believed to be so already.
+    reassert: bool,
     /// The last current that the charger took.
     taken: Amps,
     switched: Option<Mono>,
@@ -182,6 +184,7 @@ impl LoadPoint {
             pv_timer: Timer::Idle,
             phase_timer: Timer::Idle,
             enabled_known: false,
+            reassert: false,
             taken: Amps::ZERO,
             switched: None,
             phases_switched: None,

@@ -107,14 +107,15 @@ impl LoadPoint {
         let before = self.charge_power();
         let change = (current - self.offered).abs();
         let at_bound = current == min || current == max;
-        let worth = change >= DEAD_BAND || (at_bound && change > Amps::ZERO);
+        let worth = change >= DEAD_BAND || (at_bound && change > Amps::ZERO) || self.reassert;
         if worth {
             self.offered = current;
             self.command(ChargerCommand::MaxCurrent(current));
         }
-        if !self.enabled || !self.enabled_known {
+        if !self.enabled || !self.enabled_known || self.reassert {
             self.enabled = true;
             self.enabled_known = true;
+            self.reassert = false;
             self.switched = Some(now.mono);
             self.command(ChargerCommand::Enable(true));
         } else if !worth {
@@ -131,9 +132,8 @@ impl LoadPoint {
             return;
         }
         let before = self.charge_power();
-        self.enabled = false;
-        self.enabled_known = true;
-        self.offered = Amps::ZERO;
+        self.adopt_enabled(false);
+        self.reassert = false;
         self.switched = Some(now.mono);
         self.command(ChargerCommand::Enable(false));
         self.in_flight = self.charging().then_some(InFlight {
@@ -219,25 +219,29 @@ impl LoadPoint {
 
     fn synchronise_enabled(&mut self, now: Now, reported: bool, consistent: bool) {
         if !self.enabled_known {
-            self.enabled = reported;
-            self.enabled_known = true;
+            self.adopt_enabled(reported);
         } else if !reported && self.charging() {
             if consistent {
                 // It charges while it says that it does not: what it draws is what it offers.
                 // Whatever is decided next, on or off, is commanded anew.
                 self.enabled = true;
-                self.enabled_known = false;
+                self.reassert = true;
                 self.pv_timer = Timer::Elapsed;
             }
         } else if !reported && self.enabled && self.phases_settling(now) && !self.reenabled {
             // Some chargers switch themselves off while switching phases.
             self.reenabled = true;
-            self.enabled_known = false;
+            self.reassert = true;
         } else if reported != self.enabled && consistent && (reported || self.connected()) {
-            self.enabled = reported;
-            if !reported {
-                self.offered = Amps::ZERO;
-            }
+            self.adopt_enabled(reported);
+        }
+    }
+
+    fn adopt_enabled(&mut self, enabled: bool) {
+        self.enabled = enabled;
+        self.enabled_known = true;
+        if !enabled {
+            self.offered = Amps::ZERO;
         }
     }
 
