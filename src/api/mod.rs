@@ -4,9 +4,15 @@
 //! a write goes through [`Address`] and [`write()`](fn@write).
 
 mod field;
+mod project;
 mod table;
+mod topic;
 mod value;
+mod write;
 
 pub use field::{Cadence, Field, Kind, Rest, Scope, Set, System, Told, View, Write};
+pub use project::{Changes, State};
 pub use table::{TABLES, all, rows};
+pub use topic::{Address, Place};
 pub use value::Value;
+pub use write::{Answer, Code, MAX_PAYLOAD, Problem, Raw, restore, write, write_topic};

@@ -2,8 +2,21 @@
 //! A row moves to its own room with the engine that fills it.
 
 use crate::api::Value;
-use crate::api::field::{Field, Kind};
+use crate::api::field::{Cadence, Field, Kind};
 use crate::model::BatteryMode;
+
+const SITE_ROW: Field = Field {
+    cadence: Cadence::Once,
+    ..Field::SITE
+};
+const LOADPOINT_ROW: Field = Field {
+    cadence: Cadence::Once,
+    ..Field::LOADPOINT
+};
+const VEHICLE_ROW: Field = Field {
+    cadence: Cadence::Once,
+    ..Field::VEHICLE
+};
 
 pub(super) const SITE: &[Field] = &[
     Field {
@@ -11,42 +24,42 @@ pub(super) const SITE: &[Field] = &[
         kind: Kind::Bool,
         doc: "The home battery is held while cars charge fast.",
         get: |_, _| Value::Bool(false),
-        ..Field::SITE
+        ..SITE_ROW
     },
     Field {
         key: "batteryGridChargeActive",
         kind: Kind::Bool,
         doc: "The home battery is charged from the grid.",
         get: |_, _| Value::Bool(false),
-        ..Field::SITE
+        ..SITE_ROW
     },
     Field {
         key: "batteryGridDischarge",
         kind: Kind::Bool,
         doc: "The home battery may feed the grid.",
         get: |_, _| Value::Bool(false),
-        ..Field::SITE
+        ..SITE_ROW
     },
     Field {
         key: "batteryMode",
         kind: Kind::Enum(BatteryMode::SPELLINGS),
         doc: "What the home battery is told.",
         get: |_, _| Value::word(BatteryMode::Unknown.as_str()),
-        ..Field::SITE
+        ..SITE_ROW
     },
     Field {
         key: "experimental",
         kind: Kind::Bool,
         doc: "Experimental functions are on.",
         get: |_, _| Value::Bool(false),
-        ..Field::SITE
+        ..SITE_ROW
     },
     Field {
         key: "forecast",
         kind: Kind::Object,
         doc: "Forecasts of prices and of the sun.",
         get: |_, _| Value::Object(Vec::new()),
-        ..Field::SITE
+        ..SITE_ROW
     },
     Field {
         key: "gridExportLimit",
@@ -54,55 +67,55 @@ pub(super) const SITE: &[Field] = &[
         unit: "W",
         doc: "Limit of the export; 0 is none.",
         get: |_, _| Value::Int(0),
-        ..Field::SITE
+        ..SITE_ROW
     },
     Field {
         key: "mcp",
         kind: Kind::Bool,
         doc: "There is an MCP server.",
         get: |_, _| Value::Bool(false),
-        ..Field::SITE
+        ..SITE_ROW
     },
     Field {
         key: "optimizer",
         kind: Kind::Bool,
         doc: "An optimizer runs.",
         get: |_, _| Value::Bool(false),
-        ..Field::SITE
+        ..SITE_ROW
     },
     Field {
         key: "smartCostAvailable",
         kind: Kind::Bool,
         doc: "Prices vary.",
         get: |_, _| Value::Bool(false),
-        ..Field::SITE
+        ..SITE_ROW
     },
     Field {
         key: "smartCostType",
         doc: "What the planner goes by.",
         get: |_, _| Value::Null,
-        ..Field::SITE
+        ..SITE_ROW
     },
     Field {
         key: "smartFeedInPriorityAvailable",
         kind: Kind::Bool,
         doc: "Feed-in prices vary.",
         get: |_, _| Value::Bool(false),
-        ..Field::SITE
+        ..SITE_ROW
     },
     Field {
         key: "solarAdjusted",
         kind: Kind::Bool,
         doc: "The solar forecast is scaled to today's production.",
         get: |_, _| Value::Bool(false),
-        ..Field::SITE
+        ..SITE_ROW
     },
     Field {
         key: "telemetry",
         kind: Kind::Bool,
         doc: "Data is sent to strangers.",
         get: |_, _| Value::Bool(false),
-        ..Field::SITE
+        ..SITE_ROW
     },
 ];
 
@@ -112,7 +125,7 @@ pub(super) const LOADPOINT: &[Field] = &[
         kind: Kind::Bool,
         doc: "The home battery helps to charge fast.",
         get: |_, _| Value::Bool(false),
-        ..Field::LOADPOINT
+        ..LOADPOINT_ROW
     },
     Field {
         key: "batteryBoostLimit",
@@ -120,83 +133,83 @@ pub(super) const LOADPOINT: &[Field] = &[
         unit: "%",
         doc: "The home battery helps down to this SoC; 100 is never.",
         get: |_, _| Value::Int(100),
-        ..Field::LOADPOINT
+        ..LOADPOINT_ROW
     },
     Field {
         key: "chargerFeatureAutodetectDisabled",
         kind: Kind::Bool,
         doc: "Vehicles are not detected here.",
         get: |_, _| Value::Bool(false),
-        ..Field::LOADPOINT
+        ..LOADPOINT_ROW
     },
     Field {
         key: "chargerFeatureAverage",
         kind: Kind::Bool,
         doc: "Values are averages.",
         get: |_, _| Value::Bool(false),
-        ..Field::LOADPOINT
+        ..LOADPOINT_ROW
     },
     Field {
         key: "chargerFeatureCacheable",
         kind: Kind::Bool,
         doc: "Values may be cached.",
         get: |_, _| Value::Bool(false),
-        ..Field::LOADPOINT
+        ..LOADPOINT_ROW
     },
     Field {
         key: "chargerFeatureClimaterDisabled",
         kind: Kind::Bool,
         doc: "Climate requests are ignored.",
         get: |_, _| Value::Bool(false),
-        ..Field::LOADPOINT
+        ..LOADPOINT_ROW
     },
     Field {
         key: "chargerFeatureCoarseCurrent",
         kind: Kind::Bool,
         doc: "Takes whole amperes only.",
         get: |_, _| Value::Bool(false),
-        ..Field::LOADPOINT
+        ..LOADPOINT_ROW
     },
     Field {
         key: "chargerFeatureOffline",
         kind: Kind::Bool,
         doc: "Has no telemetry.",
         get: |_, _| Value::Bool(false),
-        ..Field::LOADPOINT
+        ..LOADPOINT_ROW
     },
     Field {
         key: "chargerFeatureRetryable",
         kind: Kind::Bool,
         doc: "Is tried again when it fails at start.",
         get: |_, _| Value::Bool(false),
-        ..Field::LOADPOINT
+        ..LOADPOINT_ROW
     },
     Field {
         key: "chargerFeatureStreaming",
         kind: Kind::Bool,
         doc: "Pushes its values.",
         get: |_, _| Value::Bool(false),
-        ..Field::LOADPOINT
+        ..LOADPOINT_ROW
     },
     Field {
         key: "chargerFeatureWakeUpDisabled",
         kind: Kind::Bool,
         doc: "Never wakes the vehicle.",
         get: |_, _| Value::Bool(false),
-        ..Field::LOADPOINT
+        ..LOADPOINT_ROW
     },
     Field {
         key: "chargerStatusReason",
         doc: "Why the charger does not charge.",
         get: |_, _| Value::word("unknown"),
-        ..Field::LOADPOINT
+        ..LOADPOINT_ROW
     },
     Field {
         key: "effectivePlanId",
         kind: Kind::Int,
         doc: "The plan in force: 0 none, 1 static, 2 and more repeating.",
         get: |_, _| Value::Int(0),
-        ..Field::LOADPOINT
+        ..LOADPOINT_ROW
     },
     Field {
         key: "effectivePlanSoc",
@@ -204,35 +217,35 @@ pub(super) const LOADPOINT: &[Field] = &[
         unit: "%",
         doc: "Goal of the plan in force.",
         get: |_, _| Value::Int(0),
-        ..Field::LOADPOINT
+        ..LOADPOINT_ROW
     },
     Field {
         key: "effectivePlanStrategy",
         kind: Kind::Object,
         doc: "How the plan in force is carried out.",
         get: |_, _| no_strategy(),
-        ..Field::LOADPOINT
+        ..LOADPOINT_ROW
     },
     Field {
         key: "effectivePlanTime",
         kind: Kind::Time,
         doc: "Time of the plan in force.",
         get: |_, _| Value::Null,
-        ..Field::LOADPOINT
+        ..LOADPOINT_ROW
     },
     Field {
         key: "plan",
         kind: Kind::Json,
         doc: "Slots of the plan: start, end, value.",
         get: |_, _| Value::Json(serde_json::Value::Null),
-        ..Field::LOADPOINT
+        ..LOADPOINT_ROW
     },
     Field {
         key: "planActive",
         kind: Kind::Bool,
         doc: "The plan charges now.",
         get: |_, _| Value::Bool(false),
-        ..Field::LOADPOINT
+        ..LOADPOINT_ROW
     },
     Field {
         key: "planEnergy",
@@ -240,7 +253,7 @@ pub(super) const LOADPOINT: &[Field] = &[
         unit: "kWh",
         doc: "Goal of the energy plan; 0 is none.",
         get: |_, _| Value::Int(0),
-        ..Field::LOADPOINT
+        ..LOADPOINT_ROW
     },
     Field {
         key: "planOverrun",
@@ -248,35 +261,35 @@ pub(super) const LOADPOINT: &[Field] = &[
         unit: "s",
         doc: "How late the plan will be.",
         get: |_, _| Value::Int(0),
-        ..Field::LOADPOINT
+        ..LOADPOINT_ROW
     },
     Field {
         key: "planProjectedEnd",
         kind: Kind::Time,
         doc: "When the plan will end.",
         get: |_, _| Value::Null,
-        ..Field::LOADPOINT
+        ..LOADPOINT_ROW
     },
     Field {
         key: "planProjectedStart",
         kind: Kind::Time,
         doc: "When the plan will start.",
         get: |_, _| Value::Null,
-        ..Field::LOADPOINT
+        ..LOADPOINT_ROW
     },
     Field {
         key: "planStrategy",
         kind: Kind::Object,
         doc: "How the energy plan is carried out.",
         get: |_, _| no_strategy(),
-        ..Field::LOADPOINT
+        ..LOADPOINT_ROW
     },
     Field {
         key: "planTime",
         kind: Kind::Time,
         doc: "Time of the energy plan.",
         get: |_, _| Value::Null,
-        ..Field::LOADPOINT
+        ..LOADPOINT_ROW
     },
     Field {
         key: "sessionCo2PerKWh",
@@ -284,7 +297,7 @@ pub(super) const LOADPOINT: &[Field] = &[
         unit: "g/kWh",
         doc: "Emission of this session.",
         get: |_, _| Value::Null,
-        ..Field::LOADPOINT
+        ..LOADPOINT_ROW
     },
     Field {
         key: "sessionPrice",
@@ -292,7 +305,7 @@ pub(super) const LOADPOINT: &[Field] = &[
         unit: "currency",
         doc: "Price of this session.",
         get: |_, _| Value::Null,
-        ..Field::LOADPOINT
+        ..LOADPOINT_ROW
     },
     Field {
         key: "sessionPricePerKWh",
@@ -300,14 +313,14 @@ pub(super) const LOADPOINT: &[Field] = &[
         unit: "currency/kWh",
         doc: "Price per energy of this session.",
         get: |_, _| Value::Null,
-        ..Field::LOADPOINT
+        ..LOADPOINT_ROW
     },
     Field {
         key: "smartCostActive",
         kind: Kind::Bool,
         doc: "Charges because power is cheap.",
         get: |_, _| Value::Bool(false),
-        ..Field::LOADPOINT
+        ..LOADPOINT_ROW
     },
     Field {
         key: "smartCostLimit",
@@ -315,21 +328,21 @@ pub(super) const LOADPOINT: &[Field] = &[
         unit: "currency/kWh",
         doc: "Charges below this price.",
         get: |_, _| Value::Null,
-        ..Field::LOADPOINT
+        ..LOADPOINT_ROW
     },
     Field {
         key: "smartCostNextStart",
         kind: Kind::Time,
         doc: "When power will be cheap.",
         get: |_, _| Value::Null,
-        ..Field::LOADPOINT
+        ..LOADPOINT_ROW
     },
     Field {
         key: "smartFeedInPriorityActive",
         kind: Kind::Bool,
         doc: "Waits because feed-in pays.",
         get: |_, _| Value::Bool(false),
-        ..Field::LOADPOINT
+        ..LOADPOINT_ROW
     },
     Field {
         key: "smartFeedInPriorityLimit",
@@ -337,35 +350,35 @@ pub(super) const LOADPOINT: &[Field] = &[
         unit: "currency/kWh",
         doc: "Waits above this feed-in price.",
         get: |_, _| Value::Null,
-        ..Field::LOADPOINT
+        ..LOADPOINT_ROW
     },
     Field {
         key: "smartFeedInPriorityNextStart",
         kind: Kind::Time,
         doc: "When feed-in will pay.",
         get: |_, _| Value::Null,
-        ..Field::LOADPOINT
+        ..LOADPOINT_ROW
     },
     Field {
         key: "suggestion",
         kind: Kind::Object,
         doc: "What an optimizer suggests.",
         get: |_, _| Value::Null,
-        ..Field::LOADPOINT
+        ..LOADPOINT_ROW
     },
     Field {
         key: "vehicleDetectionActive",
         kind: Kind::Bool,
         doc: "The vehicle is being detected.",
         get: |_, _| Value::Bool(false),
-        ..Field::LOADPOINT
+        ..LOADPOINT_ROW
     },
     Field {
         key: "vehicleWelcomeActive",
         kind: Kind::Bool,
         doc: "Current is offered to wake the vehicle.",
         get: |_, _| Value::Bool(false),
-        ..Field::LOADPOINT
+        ..LOADPOINT_ROW
     },
 ];
 
@@ -375,14 +388,14 @@ pub(super) const VEHICLE: &[Field] = &[
         kind: Kind::Object,
         doc: "How the SoC plan is carried out.",
         get: |_, _| no_strategy(),
-        ..Field::VEHICLE
+        ..VEHICLE_ROW
     },
     Field {
         key: "repeatingPlans",
         kind: Kind::List,
         doc: "Plans by weekday.",
         get: |_, _| Value::Null,
-        ..Field::VEHICLE
+        ..VEHICLE_ROW
     },
 ];
 

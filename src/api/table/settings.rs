@@ -144,9 +144,11 @@ fn owner<'a>(view: &View<'a>, ix: usize) -> &'a VehicleSettings {
 
 /// Zero counts as unset (api.md §4.4).
 fn unless_zero(soc: Percent) -> Value {
-    match Value::int(soc.0) {
-        Value::Int(0) => Value::Absent,
-        value => value,
+    let value = Value::int(soc.0);
+    if value == Value::Int(0) {
+        Value::Absent
+    } else {
+        value
     }
 }
 

@@ -228,9 +228,11 @@ fn devices(view: &View<'_>, role: MeterRole) -> Value {
 
 /// As [`devices`], but absent when there are none.
 fn some_devices(view: &View<'_>, role: MeterRole) -> Value {
-    match devices(view, role) {
-        Value::List(devices) if devices.is_empty() => Value::Absent,
-        devices => devices,
+    let devices = devices(view, role);
+    if devices == Value::List(Vec::new()) {
+        Value::Absent
+    } else {
+        devices
     }
 }
 
