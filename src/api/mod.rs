@@ -1,1 +1,18 @@
-//! placeholder
+//! The field table and everything derived from it: topics, routes, state, writes, stored settings.
+//!
+//! The edges call `View` → [`State::next`] after every turn and tell what [`State::changes`] finds;
+//! a write goes through [`Address`] and [`write()`](fn@write).
+
+mod field;
+mod project;
+mod table;
+mod topic;
+mod value;
+mod write;
+
+pub use field::{Cadence, Field, Kind, Rest, Scope, Set, System, Told, View, Write};
+pub use project::{Changes, State};
+pub use table::{TABLES, all, rows};
+pub use topic::{Address, Place};
+pub use value::Value;
+pub use write::{Answer, Code, MAX_PAYLOAD, Problem, Raw, restore, write, write_topic};

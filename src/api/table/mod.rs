@@ -1,0 +1,62 @@
+//! The table itself: rows by scope. Whatever is told or can be written stands here once.
+
+mod charger;
+mod loadpoint;
+mod loadpoint_settings;
+mod none;
+mod settings;
+mod site;
+mod system;
+mod vehicle;
+
+use std::sync::LazyLock;
+
+use super::field::{Field, Scope};
+
+/// The tables as they are written, each sorted by key.
+pub const TABLES: &[&[Field]] = &[
+    site::ROWS,
+    site::MIRRORS,
+    system::ROWS,
+    settings::SITE,
+    loadpoint_settings::ROWS,
+    loadpoint_settings::OLD_WORDS,
+    settings::VEHICLE,
+    loadpoint::ROWS,
+    loadpoint::MIRRORS,
+    charger::ROWS,
+    vehicle::ROWS,
+    none::SITE,
+    none::LOADPOINT,
+    none::VEHICLE,
+];
+
+/// The rows of a scope, sorted by key. A row is known by its position in this list.
+pub fn rows(scope: Scope) -> &'static [&'static Field] {
+    static SITE: LazyLock<Vec<&'static Field>> = LazyLock::new(|| sorted(Scope::Site));
+    static LOADPOINT: LazyLock<Vec<&'static Field>> = LazyLock::new(|| sorted(Scope::LoadPoint));
+    static VEHICLE: LazyLock<Vec<&'static Field>> = LazyLock::new(|| sorted(Scope::Vehicle));
+    match scope {
+        Scope::Site => &SITE,
+        Scope::LoadPoint => &LOADPOINT,
+        Scope::Vehicle => &VEHICLE,
+    }
+}
+
+/// All rows, scope by scope.
+pub fn all() -> impl Iterator<Item = &'static Field> {
+    [Scope::Site, Scope::LoadPoint, Scope::Vehicle]
+        .into_iter()
+        .flat_map(|scope| rows(scope).iter().copied())
+}
+
+fn sorted(scope: Scope) -> Vec<&'static Field> {
+    let mut rows: Vec<_> = TABLES
+        .iter()
+        .copied()
+        .flatten()
+        .filter(|field| field.scope == scope)
+        .collect();
+    rows.sort_by_key(|field| field.key);
+    rows
+}

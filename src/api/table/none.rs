@@ -1,0 +1,407 @@
+//! Keys that clients expect and behind which nothing works yet: each tells the truth, "none".
+//! A row moves to its own room with the engine that fills it.
+
+use crate::api::Value;
+use crate::api::field::{Cadence, Field, Kind};
+use crate::model::BatteryMode;
+
+const SITE_ROW: Field = Field {
+    cadence: Cadence::Once,
+    ..Field::SITE
+};
+const LOADPOINT_ROW: Field = Field {
+    cadence: Cadence::Once,
+    ..Field::LOADPOINT
+};
+const VEHICLE_ROW: Field = Field {
+    cadence: Cadence::Once,
+    ..Field::VEHICLE
+};
+
+pub(super) const SITE: &[Field] = &[
+    Field {
+        key: "batteryDischargeControl",
+        kind: Kind::Bool,
+        doc: "The home battery is held while cars charge fast.",
+        get: |_, _| Value::Bool(false),
+        ..SITE_ROW
+    },
+    Field {
+        key: "batteryGridChargeActive",
+        kind: Kind::Bool,
+        doc: "The home battery is charged from the grid.",
+        get: |_, _| Value::Bool(false),
+        ..SITE_ROW
+    },
+    Field {
+        key: "batteryGridDischarge",
+        kind: Kind::Bool,
+        doc: "The home battery may feed the grid.",
+        get: |_, _| Value::Bool(false),
+        ..SITE_ROW
+    },
+    Field {
+        key: "batteryMode",
+        kind: Kind::Enum(BatteryMode::SPELLINGS),
+        doc: "What the home battery is told.",
+        get: |_, _| Value::word(BatteryMode::Unknown.as_str()),
+        ..SITE_ROW
+    },
+    Field {
+        key: "experimental",
+        kind: Kind::Bool,
+        doc: "Experimental functions are on.",
+        get: |_, _| Value::Bool(false),
+        ..SITE_ROW
+    },
+    Field {
+        key: "forecast",
+        kind: Kind::Object,
+        doc: "Forecasts of prices and of the sun.",
+        get: |_, _| Value::Object(Vec::new()),
+        ..SITE_ROW
+    },
+    Field {
+        key: "gridExportLimit",
+        kind: Kind::Float,
+        unit: "W",
+        doc: "Limit of the export; 0 is none.",
+        get: |_, _| Value::Int(0),
+        ..SITE_ROW
+    },
+    Field {
+        key: "mcp",
+        kind: Kind::Bool,
+        doc: "There is an MCP server.",
+        get: |_, _| Value::Bool(false),
+        ..SITE_ROW
+    },
+    Field {
+        key: "optimizer",
+        kind: Kind::Bool,
+        doc: "An optimizer runs.",
+        get: |_, _| Value::Bool(false),
+        ..SITE_ROW
+    },
+    Field {
+        key: "smartCostAvailable",
+        kind: Kind::Bool,
+        doc: "Prices vary.",
+        get: |_, _| Value::Bool(false),
+        ..SITE_ROW
+    },
+    Field {
+        key: "smartCostType",
+        doc: "What the planner goes by.",
+        get: |_, _| Value::Null,
+        ..SITE_ROW
+    },
+    Field {
+        key: "smartFeedInPriorityAvailable",
+        kind: Kind::Bool,
+        doc: "Feed-in prices vary.",
+        get: |_, _| Value::Bool(false),
+        ..SITE_ROW
+    },
+    Field {
+        key: "solarAdjusted",
+        kind: Kind::Bool,
+        doc: "The solar forecast is scaled to today's production.",
+        get: |_, _| Value::Bool(false),
+        ..SITE_ROW
+    },
+    Field {
+        key: "telemetry",
+        kind: Kind::Bool,
+        doc: "Data is sent to strangers.",
+        get: |_, _| Value::Bool(false),
+        ..SITE_ROW
+    },
+];
+
+pub(super) const LOADPOINT: &[Field] = &[
+    Field {
+        key: "batteryBoost",
+        kind: Kind::Bool,
+        doc: "The home battery helps to charge fast.",
+        get: |_, _| Value::Bool(false),
+        ..LOADPOINT_ROW
+    },
+    Field {
+        key: "batteryBoostLimit",
+        kind: Kind::Int,
+        unit: "%",
+        doc: "The home battery helps down to this SoC; 100 is never.",
+        get: |_, _| Value::Int(100),
+        ..LOADPOINT_ROW
+    },
+    Field {
+        key: "chargerFeatureAutodetectDisabled",
+        kind: Kind::Bool,
+        doc: "Vehicles are not detected here.",
+        get: |_, _| Value::Bool(false),
+        ..LOADPOINT_ROW
+    },
+    Field {
+        key: "chargerFeatureAverage",
+        kind: Kind::Bool,
+        doc: "Values are averages.",
+        get: |_, _| Value::Bool(false),
+        ..LOADPOINT_ROW
+    },
+    Field {
+        key: "chargerFeatureCacheable",
+        kind: Kind::Bool,
+        doc: "Values may be cached.",
+        get: |_, _| Value::Bool(false),
+        ..LOADPOINT_ROW
+    },
+    Field {
+        key: "chargerFeatureClimaterDisabled",
+        kind: Kind::Bool,
+        doc: "Climate requests are ignored.",
+        get: |_, _| Value::Bool(false),
+        ..LOADPOINT_ROW
+    },
+    Field {
+        key: "chargerFeatureCoarseCurrent",
+        kind: Kind::Bool,
+        doc: "Takes whole amperes only.",
+        get: |_, _| Value::Bool(false),
+        ..LOADPOINT_ROW
+    },
+    Field {
+        key: "chargerFeatureOffline",
+        kind: Kind::Bool,
+        doc: "Has no telemetry.",
+        get: |_, _| Value::Bool(false),
+        ..LOADPOINT_ROW
+    },
+    Field {
+        key: "chargerFeatureRetryable",
+        kind: Kind::Bool,
+        doc: "Is tried again when it fails at start.",
+        get: |_, _| Value::Bool(false),
+        ..LOADPOINT_ROW
+    },
+    Field {
+        key: "chargerFeatureStreaming",
+        kind: Kind::Bool,
+        doc: "Pushes its values.",
+        get: |_, _| Value::Bool(false),
+        ..LOADPOINT_ROW
+    },
+    Field {
+        key: "chargerFeatureWakeUpDisabled",
+        kind: Kind::Bool,
+        doc: "Never wakes the vehicle.",
+        get: |_, _| Value::Bool(false),
+        ..LOADPOINT_ROW
+    },
+    Field {
+        key: "chargerStatusReason",
+        doc: "Why the charger does not charge.",
+        get: |_, _| Value::word("unknown"),
+        ..LOADPOINT_ROW
+    },
+    Field {
+        key: "effectivePlanId",
+        kind: Kind::Int,
+        doc: "The plan in force: 0 none, 1 static, 2 and more repeating.",
+        get: |_, _| Value::Int(0),
+        ..LOADPOINT_ROW
+    },
+    Field {
+        key: "effectivePlanSoc",
+        kind: Kind::Int,
+        unit: "%",
+        doc: "Goal of the plan in force.",
+        get: |_, _| Value::Int(0),
+        ..LOADPOINT_ROW
+    },
+    Field {
+        key: "effectivePlanStrategy",
+        kind: Kind::Object,
+        doc: "How the plan in force is carried out.",
+        get: |_, _| no_strategy(),
+        ..LOADPOINT_ROW
+    },
+    Field {
+        key: "effectivePlanTime",
+        kind: Kind::Time,
+        doc: "Time of the plan in force.",
+        get: |_, _| Value::Null,
+        ..LOADPOINT_ROW
+    },
+    Field {
+        key: "plan",
+        kind: Kind::Json,
+        doc: "Slots of the plan: start, end, value.",
+        get: |_, _| Value::Json(serde_json::Value::Null),
+        ..LOADPOINT_ROW
+    },
+    Field {
+        key: "planActive",
+        kind: Kind::Bool,
+        doc: "The plan charges now.",
+        get: |_, _| Value::Bool(false),
+        ..LOADPOINT_ROW
+    },
+    Field {
+        key: "planEnergy",
+        kind: Kind::Float,
+        unit: "kWh",
+        doc: "Goal of the energy plan; 0 is none.",
+        get: |_, _| Value::Int(0),
+        ..LOADPOINT_ROW
+    },
+    Field {
+        key: "planOverrun",
+        kind: Kind::Duration,
+        unit: "s",
+        doc: "How late the plan will be.",
+        get: |_, _| Value::Int(0),
+        ..LOADPOINT_ROW
+    },
+    Field {
+        key: "planProjectedEnd",
+        kind: Kind::Time,
+        doc: "When the plan will end.",
+        get: |_, _| Value::Null,
+        ..LOADPOINT_ROW
+    },
+    Field {
+        key: "planProjectedStart",
+        kind: Kind::Time,
+        doc: "When the plan will start.",
+        get: |_, _| Value::Null,
+        ..LOADPOINT_ROW
+    },
+    Field {
+        key: "planStrategy",
+        kind: Kind::Object,
+        doc: "How the energy plan is carried out.",
+        get: |_, _| no_strategy(),
+        ..LOADPOINT_ROW
+    },
+    Field {
+        key: "planTime",
+        kind: Kind::Time,
+        doc: "Time of the energy plan.",
+        get: |_, _| Value::Null,
+        ..LOADPOINT_ROW
+    },
+    Field {
+        key: "sessionCo2PerKWh",
+        kind: Kind::Float,
+        unit: "g/kWh",
+        doc: "Emission of this session.",
+        get: |_, _| Value::Null,
+        ..LOADPOINT_ROW
+    },
+    Field {
+        key: "sessionPrice",
+        kind: Kind::Float,
+        unit: "currency",
+        doc: "Price of this session.",
+        get: |_, _| Value::Null,
+        ..LOADPOINT_ROW
+    },
+    Field {
+        key: "sessionPricePerKWh",
+        kind: Kind::Float,
+        unit: "currency/kWh",
+        doc: "Price per energy of this session.",
+        get: |_, _| Value::Null,
+        ..LOADPOINT_ROW
+    },
+    Field {
+        key: "smartCostActive",
+        kind: Kind::Bool,
+        doc: "Charges because power is cheap.",
+        get: |_, _| Value::Bool(false),
+        ..LOADPOINT_ROW
+    },
+    Field {
+        key: "smartCostLimit",
+        kind: Kind::Float,
+        unit: "currency/kWh",
+        doc: "Charges below this price.",
+        get: |_, _| Value::Null,
+        ..LOADPOINT_ROW
+    },
+    Field {
+        key: "smartCostNextStart",
+        kind: Kind::Time,
+        doc: "When power will be cheap.",
+        get: |_, _| Value::Null,
+        ..LOADPOINT_ROW
+    },
+    Field {
+        key: "smartFeedInPriorityActive",
+        kind: Kind::Bool,
+        doc: "Waits because feed-in pays.",
+        get: |_, _| Value::Bool(false),
+        ..LOADPOINT_ROW
+    },
+    Field {
+        key: "smartFeedInPriorityLimit",
+        kind: Kind::Float,
+        unit: "currency/kWh",
+        doc: "Waits above this feed-in price.",
+        get: |_, _| Value::Null,
+        ..LOADPOINT_ROW
+    },
+    Field {
+        key: "smartFeedInPriorityNextStart",
+        kind: Kind::Time,
+        doc: "When feed-in will pay.",
+        get: |_, _| Value::Null,
+        ..LOADPOINT_ROW
+    },
+    Field {
+        key: "suggestion",
+        kind: Kind::Object,
+        doc: "What an optimizer suggests.",
+        get: |_, _| Value::Null,
+        ..LOADPOINT_ROW
+    },
+    Field {
+        key: "vehicleDetectionActive",
+        kind: Kind::Bool,
+        doc: "The vehicle is being detected.",
+        get: |_, _| Value::Bool(false),
+        ..LOADPOINT_ROW
+    },
+    Field {
+        key: "vehicleWelcomeActive",
+        kind: Kind::Bool,
+        doc: "Current is offered to wake the vehicle.",
+        get: |_, _| Value::Bool(false),
+        ..LOADPOINT_ROW
+    },
+];
+
+pub(super) const VEHICLE: &[Field] = &[
+    Field {
+        key: "planStrategy",
+        kind: Kind::Object,
+        doc: "How the SoC plan is carried out.",
+        get: |_, _| no_strategy(),
+        ..VEHICLE_ROW
+    },
+    Field {
+        key: "repeatingPlans",
+        kind: Kind::List,
+        doc: "Plans by weekday.",
+        get: |_, _| Value::Null,
+        ..VEHICLE_ROW
+    },
+];
+
+fn no_strategy() -> Value {
+    Value::Object(vec![
+        ("continuous".into(), Value::Bool(false)),
+        ("precondition".into(), Value::Int(0)),
+    ])
+}

@@ -1,0 +1,65 @@
+//! The program itself: version, time zone, interval (api.md §4.2).
+
+use crate::api::Value;
+use crate::api::field::{Cadence, Field, Kind};
+
+const ONCE: Field = Field {
+    cadence: Cadence::Once,
+    ..Field::SITE
+};
+
+pub(super) const ROWS: &[Field] = &[
+    Field {
+        key: "apiReady",
+        kind: Kind::Bool,
+        doc: "The API answers.",
+        get: |_, _| Value::Bool(true),
+        ..ONCE
+    },
+    Field {
+        key: "currency",
+        doc: "The currency of prices, ISO 4217.",
+        get: |view, _| Value::text(&view.system.currency),
+        ..ONCE
+    },
+    Field {
+        key: "interval",
+        kind: Kind::Duration,
+        unit: "s",
+        doc: "The longest time between two signs of life.",
+        get: |view, _| Value::duration(view.system.interval),
+        ..ONCE
+    },
+    Field {
+        key: "setupRequired",
+        kind: Kind::Bool,
+        doc: "There is no load point yet.",
+        get: |view, _| Value::Bool(view.control.loadpoints().is_empty()),
+        ..ONCE
+    },
+    Field {
+        key: "startupCompleted",
+        kind: Kind::Bool,
+        doc: "Stored settings are in force and devices are being asked.",
+        get: |view, _| Value::Bool(view.system.started),
+        ..Field::SITE
+    },
+    Field {
+        key: "system",
+        doc: "Operating system and architecture.",
+        get: |view, _| Value::text(&view.system.platform),
+        ..ONCE
+    },
+    Field {
+        key: "timezone",
+        doc: "Name and offset of the local time zone.",
+        get: |view, _| Value::text(&view.system.timezone),
+        ..Field::SITE
+    },
+    Field {
+        key: "version",
+        doc: "The release of evcc whose API this is, and our own in brackets.",
+        get: |view, _| Value::text(&view.system.version),
+        ..ONCE
+    },
+];

@@ -1,0 +1,510 @@
+//! From raw bytes to a changed setting and an answer: one path for MQTT, REST and stored settings.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use crate::control::Control;
+use crate::model::{Mode, Now};
+
+use super::Value;
+use super::field::{Field, Kind, Set, System, View, Write};
+use super::table::rows;
+use super::topic::{Address, Place};
+use super::value::write_json_text;
+
+/// A longer payload is refused unread.
+pub const MAX_PAYLOAD: usize = 4096;
+/// How much of a payload is repeated in the answer.
+const MAX_ECHO: usize = 256;
+/// Words that clear a field (api.md §2.1); case does not matter.
+const NULL_WORDS: [&str; 4] = ["-", "nil", "null", "none"];
+
+/// What became of a write.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Code {
+    /// The value is in force and stored.
+    Ok,
+    /// There is no such topic, load point or vehicle.
+    UnknownTopic,
+    /// The value can be read only.
+    ReadOnly,
+    /// The payload is not of the field's kind.
+    InvalidType,
+    /// The number is outside the field's limits.
+    OutOfRange,
+    /// The state of the site forbids it.
+    Refused,
+    /// The value is in force but not stored: it is lost at the next restart.
+    NotStored,
+    /// Too many writes are waiting.
+    Busy,
+    /// The payload is too long.
+    TooLarge,
+    /// evcc can do this and we cannot yet.
+    Unsupported,
+}
+
+impl Code {
+    /// The wire spelling.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Ok => "ok",
+            Self::UnknownTopic => "unknown_topic",
+            Self::ReadOnly => "read_only",
+            Self::InvalidType => "invalid_type",
+            Self::OutOfRange => "out_of_range",
+            Self::Refused => "refused",
+            Self::NotStored => "not_stored",
+            Self::Busy => "busy",
+            Self::TooLarge => "too_large",
+            Self::Unsupported => "unsupported",
+        }
+    }
+}
+
+/// The answer to a write (design §6).
+#[derive(Clone, Debug, PartialEq)]
+pub struct Answer {
+    /// What became of it.
+    pub code: Code,
+    /// What is wrong and how to mend it; empty if all is well.
+    pub message: String,
+    /// What was asked for, shortened.
+    pub requested: String,
+    /// The value that is in force now; absent if the field is not known.
+    pub applied: Value,
+    /// What REST answers: the applied value, or its own form of it.
+    pub reply: Value,
+    /// The writer's own mark, if the payload had one.
+    pub id: Option<serde_json::Value>,
+}
+
+impl Answer {
+    /// An answer that says why nothing was done.
+    pub fn refusal(code: Code, message: impl Into<String>) -> Box<Self> {
+        Box::new(Self {
+            code,
+            message: message.into(),
+            requested: String::new(),
+            applied: Value::Absent,
+            reply: Value::Absent,
+            id: None,
+        })
+    }
+
+    /// Whether the value is in force and stored.
+    pub fn ok(&self) -> bool {
+        self.code == Code::Ok
+    }
+
+    /// The same answer for a write that is in force but could not be stored.
+    pub fn not_stored(mut self, why: &str) -> Self {
+        if self.ok() {
+            self.code = Code::NotStored;
+            self.message = format!("in force until the next restart, not stored: {why}");
+        }
+        self
+    }
+
+    /// The payload of `<topic>/set/result`.
+    pub fn json(&self) -> String {
+        let mut out = format!(
+            r#"{{"ok":{},"code":"{}","message":"#,
+            self.ok(),
+            self.code.as_str()
+        );
+        write_json_text(&self.message, &mut out);
+        out.push_str(r#","requested":"#);
+        write_json_text(&self.requested, &mut out);
+        out.push_str(r#","applied":"#);
+        self.applied.write_json(&mut out);
+        out.push_str(r#","id":"#);
+        out.push_str(
+            &self
+                .id
+                .as_ref()
+                .map_or_else(|| "null".to_owned(), ToString::to_string),
+        );
+        out.push('}');
+        out
+    }
+}
+
+/// What is to be written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Raw {
+    /// A text in one of the field's spellings, or a JSON object with `value` and `id`.
+    Text(String),
+    /// Nothing: clear it.
+    Clear,
+}
+
+/// Carries out an MQTT write. `topic` is below the root, with or without `/set`. An empty payload
+/// is no write: it clears a retained command (api.md §2.1).
+pub fn write_topic(
+    control: &mut Control,
+    system: &System,
+    now: Now,
+    topic: &str,
+    payload: &[u8],
+) -> Option<Box<Answer>> {
+    if payload.is_empty() {
+        return None;
+    }
+    let answer = match std::str::from_utf8(payload) {
+        _ if payload.len() > MAX_PAYLOAD => Answer::refusal(
+            Code::TooLarge,
+            format!("{} bytes are more than {MAX_PAYLOAD}", payload.len()),
+        ),
+        Err(_) => Answer::refusal(Code::InvalidType, "the payload is not UTF-8"),
+        Ok(text) => match Address::of_topic(topic) {
+            Ok(address) => write(control, system, now, &address, &Raw::Text(text.to_owned())),
+            Err(mut answer) => {
+                let (asked, id) =
+                    unwrap(text).unwrap_or_else(|_| (Raw::Text(text.to_owned()), None));
+                answer.requested = echo(&asked);
+                answer.id = id;
+                answer
+            }
+        },
+    };
+    Some(answer)
+}
+
+/// Carries out a write. Nothing changes unless the answer is ok.
+pub fn write(
+    control: &mut Control,
+    system: &System,
+    now: Now,
+    address: &Address,
+    raw: &Raw,
+) -> Box<Answer> {
+    let field = address.field;
+    let (asked, id) = match raw {
+        Raw::Text(text) => match unwrap(text) {
+            Ok(asked) => asked,
+            Err(message) => {
+                let mut answer = Answer::refusal(Code::InvalidType, message);
+                answer.requested = echo(raw);
+                return answer;
+            }
+        },
+        Raw::Clear => (Raw::Clear, None),
+    };
+    let mut answer = match address.place.index(control) {
+        Ok(index) => {
+            let result = field
+                .write
+                .ok_or_else(|| (Code::ReadOnly, format!("{} is read only", field.key)))
+                .and_then(|write| apply(control, now, field, &write, index, &asked));
+            let view = View {
+                control,
+                system,
+                now,
+            };
+            let (code, message) = match result {
+                Ok(()) => (Code::Ok, String::new()),
+                Err(problem) => problem,
+            };
+            let mut answer = Answer::refusal(code, message);
+            answer.applied = (field.get)(&view, index);
+            answer.reply = match field.write.and_then(|write| write.rest.answer) {
+                Some(reply) => reply(&view, index),
+                None => answer.applied.clone(),
+            };
+            answer
+        }
+        Err(answer) => answer,
+    };
+    answer.requested = echo(&asked);
+    answer.id = id;
+    answer
+}
+
+/// A stored setting that is not in force.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Problem {
+    /// Its key in the store.
+    pub key: String,
+    /// Why, and what is in force instead.
+    pub message: String,
+}
+
+/// Replays stored settings as ordinary writes; call it again for the keys of a vehicle that appears
+/// later. Rules between fields are met by repetition: what is refused is tried again as long as
+/// something else was accepted (plans-vehicles-devices.md §4.6).
+pub fn restore(
+    control: &mut Control,
+    system: &System,
+    now: Now,
+    stored: &BTreeMap<String, String>,
+) -> Vec<Problem> {
+    let mut waiting: Vec<(String, String)> = stored
+        .iter()
+        .flat_map(|(key, text)| spread(key, text))
+        .filter(|(_, text)| !text.is_empty())
+        .collect();
+    loop {
+        let before = waiting.len();
+        let mut problems = Vec::new();
+        waiting.retain(
+            |(key, text)| match replay(control, system, now, key, text) {
+                Ok(()) => false,
+                Err(message) => {
+                    problems.push(Problem {
+                        key: key.clone(),
+                        message,
+                    });
+                    true
+                }
+            },
+        );
+        // Each round accepts at least one of them, so this ends.
+        if waiting.is_empty() || waiting.len() == before {
+            return problems;
+        }
+    }
+}
+
+/// The key of a stored field: `prioritySoc`, `lp1.mode`, `vehicle.tesla.minSoc`.
+pub(super) fn stored_key(place: &Place, key: &str) -> String {
+    match place {
+        Place::Site => key.to_owned(),
+        Place::LoadPoint(number) => format!("lp{number}.{key}"),
+        Place::Vehicle(name) => format!("vehicle.{name}.{key}"),
+    }
+}
+
+fn replay(
+    control: &mut Control,
+    system: &System,
+    now: Now,
+    key: &str,
+    text: &str,
+) -> Result<(), String> {
+    let place = match key.rsplit_once('.') {
+        None => Place::Site,
+        Some((scope, _)) => {
+            if let Some(name) = scope.strip_prefix("vehicle.") {
+                Place::Vehicle(name.to_owned())
+            } else {
+                let number = scope
+                    .strip_prefix("lp")
+                    .and_then(|number| number.parse().ok());
+                Place::LoadPoint(number.ok_or("no setting of this version")?)
+            }
+        }
+    };
+    let name = key.rsplit_once('.').map_or(key, |(_, name)| name);
+    let field = rows(place.scope())
+        .iter()
+        .copied()
+        .find(|field| field.stored() == Some(name))
+        .ok_or("no setting of this version")?;
+    if overruled(control, &place, field, text) {
+        return Ok(());
+    }
+    let address = Address { field, place };
+    let answer = write(control, system, now, &address, &Raw::Text(text.to_owned()));
+    match answer.ok() {
+        true => Ok(()),
+        false => Err(answer.message),
+    }
+}
+
+/// A mode in the configuration beats the stored one; a stored current of 0 is no current.
+fn overruled(control: &Control, place: &Place, field: &Field, text: &str) -> bool {
+    match (place, field.key) {
+        (Place::LoadPoint(_), "mode") => place
+            .index(control)
+            .is_ok_and(|lp| control.loadpoints()[lp].setup.default_mode.is_some()),
+        (Place::LoadPoint(_), "minCurrent" | "maxCurrent") => text.trim() == "0",
+        _ => false,
+    }
+}
+
+/// evcc keeps the thresholds of a load point in one JSON text, its delays in nanoseconds.
+fn spread(key: &str, text: &str) -> Vec<(String, String)> {
+    let Some(prefix) = key.strip_suffix(".thresholds") else {
+        return vec![(key.to_owned(), text.to_owned())];
+    };
+    let json: serde_json::Value = serde_json::from_str(text).unwrap_or_default();
+    let mut settings = Vec::new();
+    for side in ["enable", "disable"] {
+        if let Some(power) = json[side]["threshold"].as_f64() {
+            settings.push((
+                format!("{prefix}.{side}Threshold"),
+                Value::float(power).mqtt_text(),
+            ));
+        }
+        if let Some(delay) = json[side]["delay"].as_u64() {
+            let seconds = Value::duration(Duration::from_nanos(delay)).mqtt_text();
+            settings.push((format!("{prefix}.{side}Delay"), seconds));
+        }
+    }
+    settings
+}
+
+/// The value and the mark of a JSON object `{"value":…,"id":…}`; any other text is the value.
+fn unwrap(text: &str) -> Result<(Raw, Option<serde_json::Value>), String> {
+    let trimmed = text.trim();
+    if !trimmed.starts_with('{') {
+        return Ok((Raw::Text(trimmed.to_owned()), None));
+    }
+    let json: serde_json::Value =
+        serde_json::from_str(trimmed).map_err(|error| format!("not JSON: {error}"))?;
+    let value = match &json["value"] {
+        serde_json::Value::Null if json.get("value").is_none() => {
+            return Err("the object has no member `value`".to_owned());
+        }
+        serde_json::Value::Null => Raw::Clear,
+        serde_json::Value::String(text) => Raw::Text(text.trim().to_owned()),
+        serde_json::Value::Bool(_)
+        | serde_json::Value::Number(_)
+        | serde_json::Value::Array(_)
+        | serde_json::Value::Object(_) => Raw::Text(json["value"].to_string()),
+    };
+    Ok((value, json.get("id").cloned()))
+}
+
+fn apply(
+    control: &mut Control,
+    now: Now,
+    field: &Field,
+    write: &Write,
+    index: usize,
+    asked: &Raw,
+) -> Result<(), (Code, String)> {
+    let value = parse(field, write, asked)?;
+    let refused = |refusal: crate::control::Refusal| (Code::Refused, refusal.to_string());
+    match (write.set, &value) {
+        (Set::Float(set), Value::Float(number)) => set(control, now, index, *number),
+        (Set::Float(set), Value::Int(number)) => set(control, now, index, *number as f64),
+        (Set::Int(set), Value::Int(number)) => set(control, now, index, *number),
+        (Set::Duration(set), Value::Duration(duration)) => set(control, now, index, *duration),
+        (Set::Word(set), Value::Text(word)) => set(control, now, index, Some(word)),
+        (Set::Word(set), Value::Null) => set(control, now, index, None),
+        (Set::Float(_) | Set::Int(_) | Set::Duration(_) | Set::Word(_), _) => {
+            return Err((
+                Code::InvalidType,
+                format!("{} does not take this", field.key),
+            ));
+        }
+    }
+    .map_err(refused)
+}
+
+/// A text in one of the spellings of the field's kind (api.md §2.1 "Our service").
+pub(super) fn parse(field: &Field, write: &Write, asked: &Raw) -> Result<Value, (Code, String)> {
+    let invalid = |expected: &str, text: &str| {
+        let text: String = text.chars().take(MAX_ECHO).collect();
+        (
+            Code::InvalidType,
+            format!("invalid value: {text} (expected {expected})"),
+        )
+    };
+    let text = match asked {
+        Raw::Text(text)
+            if !NULL_WORDS
+                .iter()
+                .any(|word| word.eq_ignore_ascii_case(text)) =>
+        {
+            text
+        }
+        Raw::Text(_) | Raw::Clear if write.clears => return Ok(Value::Null),
+        Raw::Text(text) => text,
+        Raw::Clear => return Err((Code::InvalidType, "cannot be cleared".to_owned())),
+    };
+    match field.kind {
+        Kind::Bool => bool_of(text)
+            .map(Value::Bool)
+            .ok_or_else(|| invalid("true or false", text)),
+        Kind::Int => {
+            let number = int_of(text).ok_or_else(|| invalid("a whole number", text))?;
+            in_range(field, write, number as f64)?;
+            Ok(Value::Int(number))
+        }
+        Kind::Float => {
+            let number = float_of(text).ok_or_else(|| invalid("a number", text))?;
+            in_range(field, write, number)?;
+            Ok(Value::float(number))
+        }
+        Kind::Duration => {
+            let number = int_of(text).ok_or_else(|| invalid("whole seconds", text))?;
+            in_range(field, write, number as f64)?;
+            let seconds = u64::try_from(number).map_err(|_| invalid("whole seconds", text))?;
+            Ok(Value::Duration(Duration::from_secs(seconds)))
+        }
+        Kind::Enum(words) => {
+            // `smart` is what later releases call `pv` (api.md §0.2).
+            let later = |word: &&&'static str| {
+                text.eq_ignore_ascii_case("smart") && **word == Mode::Pv.as_str()
+            };
+            words
+                .iter()
+                .find(|word| word.eq_ignore_ascii_case(text) || later(word))
+                .map(|word| Value::word(word))
+                .ok_or_else(|| invalid(&words.join(", "), text))
+        }
+        Kind::Text => Ok(Value::text(text)),
+        Kind::Time | Kind::Phases | Kind::List | Kind::Object | Kind::Json => Err((
+            Code::Unsupported,
+            format!("{} cannot be written", field.key),
+        )),
+    }
+}
+
+fn in_range(field: &Field, write: &Write, number: f64) -> Result<(), (Code, String)> {
+    match write.range {
+        Some((min, max)) if !(min..=max).contains(&number) => {
+            let text = |number: f64| Value::float(number).mqtt_text();
+            let (number, min, max) = (text(number), text(min), text(max));
+            let message = format!("{number} is not between {min} and {max} {}", field.unit);
+            Err((Code::OutOfRange, message.trim_end().to_owned()))
+        }
+        Some(_) | None => Ok(()),
+    }
+}
+
+fn bool_of(text: &str) -> Option<bool> {
+    let is = |words: &[&str]| words.iter().any(|word| word.eq_ignore_ascii_case(text));
+    match (
+        is(&["1", "t", "true", "on", "yes"]),
+        is(&["0", "f", "false", "off", "no"]),
+    ) {
+        (true, _) => Some(true),
+        (_, true) => Some(false),
+        (false, false) => None,
+    }
+}
+
+/// A finite decimal number, with or without exponent.
+fn float_of(text: &str) -> Option<f64> {
+    let plain = text
+        .bytes()
+        .all(|byte| matches!(byte, b'0'..=b'9' | b'+' | b'-' | b'.' | b'e' | b'E'));
+    let number = text
+        .parse()
+        .ok()
+        .filter(|number: &f64| plain && number.is_finite())?;
+    // Adding zero turns −0 into 0.
+    Some(number + 0.0)
+}
+
+/// A whole number, also in the clothes of a float: `80.0`.
+fn int_of(text: &str) -> Option<i64> {
+    /// From here on floats skip whole numbers.
+    const EXACT_BELOW: f64 = 9_007_199_254_740_992.0;
+    text.parse().ok().or_else(|| {
+        float_of(text)
+            .filter(|number| number.fract() == 0.0 && number.abs() < EXACT_BELOW)
+            .map(|number| number as i64)
+    })
+}
+
+fn echo(raw: &Raw) -> String {
+    match raw {
+        Raw::Text(text) => text.chars().take(MAX_ECHO).collect(),
+        Raw::Clear => String::new(),
+    }
+}
