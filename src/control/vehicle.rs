@@ -1,7 +1,9 @@
 //! Vehicles: what they told us and what their owner wants.
 
+use std::collections::BTreeMap;
+
 use crate::model::{
-    ChargeStatus, Mode, Mono, Now, Origin, Percent, Trust, VehicleSetup, VehicleValue,
+    ChargeStatus, Mode, Mono, Now, Origin, Percent, Telemetry, Trust, VehicleSetup, VehicleValue,
 };
 
 /// One vehicle.
@@ -33,6 +35,10 @@ pub struct Vehicle {
     pub charging_state: Option<String>,
     /// Hours until the car's own limit is reached.
     pub time_to_full_h: Option<f64>,
+    /// Whether the source can reach the car; `None` if it does not tell.
+    pub healthy: Option<bool>,
+    /// Further values under the source's own keys; bounded by the source's table.
+    pub telemetry: BTreeMap<&'static str, Telemetry>,
     /// How far the values can be believed.
     pub trust: Trust,
     /// When the source last spoke; `None` while only retained values are known.
@@ -67,6 +73,8 @@ impl Vehicle {
             state: None,
             charging_state: None,
             time_to_full_h: None,
+            healthy: None,
+            telemetry: BTreeMap::new(),
             trust: Trust::Unknown,
             updated: None,
         }
@@ -86,6 +94,13 @@ impl Vehicle {
             VehicleValue::State(state) => self.state = state,
             VehicleValue::ChargingState(state) => self.charging_state = state,
             VehicleValue::TimeToFullH(hours) => self.time_to_full_h = hours,
+            VehicleValue::Healthy(healthy) => self.healthy = healthy,
+            VehicleValue::Telemetry(key, Some(value)) => {
+                self.telemetry.insert(key, value);
+            }
+            VehicleValue::Telemetry(key, None) => {
+                self.telemetry.remove(key);
+            }
             VehicleValue::Trust(trust) => {
                 self.trust = trust;
                 return;
