@@ -1,2 +1,4 @@
-//! tmp
-fn main() {}
+//! All integration tests in one binary.
+
+mod fields;
+mod house;
