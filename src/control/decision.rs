@@ -48,10 +48,10 @@ pub enum Why {
     NoSurplus,
     /// The vehicle asks for climate power.
     Climate,
+    /// The grid meter has not spoken yet; the charger is left as it is.
+    GridAwaited,
     /// The grid meter is silent; only lower currents are allowed.
     MeterSilent,
-    /// The charger is silent.
-    ChargerSilent,
 }
 
 impl Why {
@@ -73,8 +73,8 @@ impl Why {
             Self::WaitingToStop => "waiting_to_stop",
             Self::NoSurplus => "no_surplus",
             Self::Climate => "climate",
+            Self::GridAwaited => "grid_awaited",
             Self::MeterSilent => "meter_silent",
-            Self::ChargerSilent => "charger_silent",
         }
     }
 
@@ -96,8 +96,8 @@ impl Why {
             Self::WaitingToStop => "There is too little surplus; charging stops after the delay.",
             Self::NoSurplus => "There is not enough surplus.",
             Self::Climate => "The vehicle asks for climate power.",
+            Self::GridAwaited => "Waiting for the grid meter's first live value.",
             Self::MeterSilent => "The grid meter is silent: the current is lowered and not raised.",
-            Self::ChargerSilent => "The charger is silent.",
         }
     }
 }

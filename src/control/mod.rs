@@ -3,6 +3,7 @@
 //! Call order: `handle` records facts, `set_…` takes wishes, `handle_timeout` decides when
 //! [`Control::deadline`] is due; after each of them drain [`Control::poll`] to `None`.
 
+mod coordinator;
 mod decision;
 mod loadpoint;
 mod reading;
@@ -10,9 +11,15 @@ mod settings;
 mod site;
 mod vehicle;
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
+use std::time::Duration;
 
-use crate::model::{Effect, Fact, Mono, Now, Setup, VehicleIx, VehicleSetup};
+use crate::model::{
+    Effect, Event, EventKind, Fact, LoadPointIx, MeterValue, Mono, Now, Origin, Setup, VehicleIx,
+    VehicleSetup, VehicleValue, Watts,
+};
+use loadpoint::{Change, GridView, SiteView, VehicleView};
+use site::SitePower;
 
 pub use decision::{Decision, Why};
 pub use loadpoint::{Effective, LoadPoint, LoadPointSettings, Session};
@@ -20,6 +27,15 @@ pub use reading::Reading;
 pub use settings::Refusal;
 pub use site::{Balance, Meter, Site, SiteSettings};
 pub use vehicle::{Vehicle, VehicleSettings};
+
+/// Samples that belong together arrive within this time: it is waited for before deciding.
+const GATHER: Duration = Duration::from_millis(5);
+/// Decisions follow each other no faster than this, whatever the rate of messages (design §3).
+const DECISION_SPACING: Duration = Duration::from_millis(100);
+/// After the start a grid meter has this long to speak before its silence counts.
+const FIRST_WORD: Duration = Duration::from_secs(10);
+/// What is measured is looked at least this often, so that durations and ages move.
+const IDLE: Duration = Duration::from_secs(10);
 
 /// The site under control. One task owns it.
 #[derive(Clone, Debug)]
@@ -29,31 +45,31 @@ pub struct Control {
     loadpoints: Vec<LoadPoint>,
     vehicles: Vec<Vehicle>,
     effects: VecDeque<Effect>,
-    due: Option<(Mono, Wake)>,
+    started: Mono,
+    decided: Mono,
+    due: (Mono, Wake),
+    grid_silent: bool,
 }
 
 /// Why the core wants to be woken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Wake {
-    /// A new sample or a wish asks for a decision.
-    Decide,
-    /// A delay or a settling window ends.
-    Delay,
-    /// An input becomes stale.
-    Stale,
-    /// A lease must be renewed.
-    Renew,
+    /// A wish was granted.
+    Wish,
+    /// A fact asks for a decision.
+    Fact,
+    /// A delay, a settling window or a lease ends, or an input becomes stale.
+    Timer,
+    /// Nothing happened for a while.
+    Idle,
 }
 
 impl Control {
     /// A site that has heard nothing yet.
     pub fn new(setup: Setup, now: Now) -> Self {
         let site = Site::new(&setup);
-        let loadpoints = setup
-            .loadpoints
-            .iter()
-            .map(|lp| LoadPoint::new(lp.clone(), now))
-            .collect();
+        let loadpoints =
+            setup.loadpoints.iter().map(|lp| LoadPoint::new(lp.clone(), now)).collect();
         let vehicles = setup.vehicles.iter().cloned().map(Vehicle::new).collect();
         Self {
             setup,
@@ -61,7 +77,10 @@ impl Control {
             loadpoints,
             vehicles,
             effects: VecDeque::new(),
-            due: Some((now.mono, Wake::Decide)),
+            started: now.mono,
+            decided: now.mono,
+            due: (now.mono + GATHER, Wake::Fact),
+            grid_silent: false,
         }
     }
 
@@ -85,20 +104,71 @@ impl Control {
         &self.vehicles
     }
 
+    /// Whether the grid meter is missed.
+    pub fn grid_silent(&self) -> bool {
+        self.grid_silent
+    }
+
     /// Adds a discovered vehicle; its position never changes.
     pub fn add_vehicle(&mut self, setup: VehicleSetup) -> VehicleIx {
         self.vehicles.push(Vehicle::new(setup));
         VehicleIx(self.vehicles.len() - 1)
     }
 
-    /// Records a fact; decides nothing.
+    /// Records a fact; decides nothing. Facts about things that do not exist are ignored.
     pub fn handle(&mut self, now: Now, fact: Fact) {
-        let _ = (now, fact);
+        match fact {
+            Fact::Meter { meter, value, origin } => {
+                self.site.record(now, meter.0, value, origin);
+                if !matches!(value, MeterValue::Power(_)) {
+                    return;
+                }
+            }
+            Fact::Charger { lp, value, origin } => {
+                let green = self.site.balance.green_share_loadpoints;
+                let Some(loadpoint) = self.loadpoints.get_mut(lp.0) else {
+                    return;
+                };
+                for change in loadpoint.record(now, value, origin, green) {
+                    self.follow(now, lp, change);
+                }
+            }
+            Fact::Vehicle { vehicle, value, origin } => {
+                let Some(vehicle) = self.vehicles.get_mut(vehicle.0) else {
+                    return;
+                };
+                let decisive = matches!(
+                    value,
+                    VehicleValue::Soc(_) | VehicleValue::Status(_) | VehicleValue::Climater(_)
+                );
+                vehicle.record(now, value, origin);
+                if !decisive {
+                    return;
+                }
+            }
+            Fact::Done { lp, command, outcome } => {
+                let Some(loadpoint) = self.loadpoints.get_mut(lp.0) else {
+                    return;
+                };
+                loadpoint.done(now, command, outcome);
+            }
+        }
+        self.wake(now.mono.max(self.decided + DECISION_SPACING) + GATHER, Wake::Fact);
     }
 
-    /// Decides what is due at `now`.
+    /// Decides if it is time.
     pub fn handle_timeout(&mut self, now: Now) {
-        let _ = now;
+        if now.mono < self.due.0 {
+            return;
+        }
+        self.decide(now);
+        self.decided = now.mono;
+        self.due = (now.mono + IDLE, Wake::Idle);
+        let timers = self.loadpoints.iter().filter_map(|lp| lp.next_wake(now.mono));
+        let first_word = Some(self.started + FIRST_WORD).filter(|at| *at > now.mono);
+        if let Some(at) = timers.chain(self.site.stale_at(now.mono)).chain(first_word).min() {
+            self.wake(at.max(now.mono + Duration::from_millis(1)), Wake::Timer);
+        }
     }
 
     /// The next effect, in the order in which it must be carried out.
@@ -107,7 +177,157 @@ impl Control {
     }
 
     /// When to call [`Self::handle_timeout`] next, and why.
-    pub fn deadline(&self) -> Option<(Mono, Wake)> {
+    pub fn deadline(&self) -> (Mono, Wake) {
         self.due
+    }
+
+    /// Asks to be woken, unless that happens sooner anyway.
+    fn wake(&mut self, at: Mono, why: Wake) {
+        self.due = self.due.min((at, why));
+    }
+
+    /// What a change of the charger's status brings with it (control.md §6.2).
+    fn follow(&mut self, now: Now, lp: LoadPointIx, change: Change) {
+        let kind = match change {
+            Change::Connect => {
+                self.welcome(now, lp);
+                EventKind::Connect
+            }
+            Change::Start => EventKind::Start,
+            Change::Stop => EventKind::Stop,
+            Change::Disconnect => EventKind::Disconnect,
+        };
+        let vehicle = self.loadpoints[lp.0].vehicle;
+        self.effects.push_back(Effect::Event(Event { lp: Some(lp), vehicle, kind }));
+        if change == Change::Disconnect {
+            self.farewell(lp);
+        }
+    }
+
+    /// One decision for every load point, in the order of their priorities (design S5).
+    fn decide(&mut self, now: Now) {
+        for lp in 0..self.loadpoints.len() {
+            self.detect(now, LoadPointIx(lp));
+        }
+        let voltage = self.setup.voltage;
+        let green = self.site.balance.green_share_loadpoints;
+        let grid_at =
+            self.site.grid_meter().map(|meter| meter.power.map_or(Mono(0), |power| power.at));
+        let views: Vec<_> = self.loadpoints.iter().map(|lp| self.vehicle_view(lp)).collect();
+        for (loadpoint, view) in self.loadpoints.iter_mut().zip(&views) {
+            loadpoint.refresh(now, grid_at, voltage, green, view);
+        }
+        let charge = self.loadpoints.iter().map(LoadPoint::charge_power).sum();
+        let power = self.site.balance(now, charge);
+        self.watch_grid(now, power.is_some());
+
+        let mut order: Vec<usize> = (0..self.loadpoints.len()).collect();
+        order.sort_by_key(|lp| -self.loadpoints[*lp].effective.priority);
+        let mut shares = Shares::new(self, grid_at, &views);
+        for lp in order {
+            let view = &views[lp];
+            let site = self.site_view(now, power, &shares, lp);
+            let loadpoint = &mut self.loadpoints[lp];
+            let before = loadpoint.power_in_flight(grid_at);
+            loadpoint.decide(now, &site, view);
+            loadpoint.renew(now);
+            let change = loadpoint.power_in_flight(grid_at) - before;
+            shares.decided(loadpoint, change, loadpoint.reservation(voltage, view));
+            let commands = loadpoint.take_commands();
+            let lp = LoadPointIx(lp);
+            self.effects
+                .extend(commands.into_iter().map(|command| Effect::Charger { lp, command }));
+        }
+    }
+
+    /// Tells people when the grid meter falls silent and when it is back.
+    fn watch_grid(&mut self, now: Now, known: bool) {
+        let silent = !known && now.mono.since(self.started) >= FIRST_WORD;
+        if silent != self.grid_silent {
+            self.grid_silent = silent;
+            let kind = if silent { EventKind::MeterSilent } else { EventKind::MeterBack };
+            self.effects.push_back(Effect::Event(Event { lp: None, vehicle: None, kind }));
+        }
+    }
+
+    /// The surplus as one load point sees it.
+    fn site_view(
+        &self,
+        now: Now,
+        power: Option<SitePower>,
+        shares: &Shares,
+        lp: usize,
+    ) -> SiteView {
+        let heard = self
+            .site
+            .grid_meter()
+            .is_some_and(|meter| meter.power.is_some_and(|power| power.origin == Origin::Live));
+        let grid = match power {
+            Some(power) => {
+                let (site, site_granted) = shares.of(power.site, &self.loadpoints[lp]);
+                GridView::Known { site, site_granted }
+            }
+            None if heard || now.mono.since(self.started) >= FIRST_WORD => GridView::Silent,
+            None => GridView::Awaited,
+        };
+        SiteView {
+            voltage: self.setup.voltage,
+            grid,
+            buffered: power.is_some_and(|power| power.buffered),
+            buffer_start: power.is_some_and(|power| power.buffer_start),
+        }
+    }
+}
+
+/// Who may have which part of the surplus in one decision (control.md §25, §33.1).
+struct Shares {
+    /// Power on its way up and not seen by the grid meter: gone for raises.
+    rising: Watts,
+    /// Power on its way down and not seen by the grid meter: not to be reduced a second time.
+    falling: Watts,
+    /// Granted in this decision: gone for everybody that comes later.
+    granted: Watts,
+    /// Given up in this decision: not there yet, so nobody may raise on it.
+    given_up: Watts,
+    /// Reserved by those that wait for their enable delay, by priority.
+    reserved: BTreeMap<i64, Watts>,
+    /// What could be given up for a higher priority, by priority.
+    flexible: BTreeMap<i64, Watts>,
+}
+
+impl Shares {
+    fn new(control: &Control, grid_at: Option<Mono>, views: &[VehicleView]) -> Self {
+        let (mut rising, mut falling) = (Watts::ZERO, Watts::ZERO);
+        let mut flexible = BTreeMap::new();
+        for (loadpoint, view) in control.loadpoints.iter().zip(views) {
+            let power = loadpoint.power_in_flight(grid_at);
+            rising += power.max(Watts::ZERO);
+            falling += power.min(Watts::ZERO);
+            *flexible.entry(loadpoint.effective.priority).or_insert(Watts::ZERO) +=
+                loadpoint.flexible_power(control.setup.voltage, view);
+        }
+        let (granted, given_up) = (Watts::ZERO, Watts::ZERO);
+        Self { rising, falling, granted, given_up, reserved: BTreeMap::new(), flexible }
+    }
+
+    /// Site power for reductions and for raises of one load point.
+    fn of(&self, site: Watts, loadpoint: &LoadPoint) -> (Watts, Watts) {
+        let priority = loadpoint.effective.priority;
+        let flexible: Watts = self.flexible.range(..priority).map(|(_, power)| *power).sum();
+        let reserved: Watts = self
+            .reserved
+            .iter()
+            .filter(|(other, _)| **other > priority)
+            .map(|(_, power)| *power)
+            .sum();
+        let own = site + self.granted - flexible;
+        (own + self.falling + self.given_up, own + self.rising + reserved)
+    }
+
+    /// Takes account of what one load point has just been granted or has given up.
+    fn decided(&mut self, loadpoint: &LoadPoint, change: Watts, reservation: Watts) {
+        self.granted += change.max(Watts::ZERO);
+        self.given_up += change.min(Watts::ZERO);
+        *self.reserved.entry(loadpoint.effective.priority).or_insert(Watts::ZERO) += reservation;
     }
 }

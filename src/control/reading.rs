@@ -31,20 +31,13 @@ impl<T> Reading<T> {
         let period = previous
             .filter(|previous| previous.origin == Origin::Live && origin == Origin::Live)
             .map(|previous| smooth(previous.period, now.mono.since(previous.at)));
-        Self {
-            value,
-            at: now.mono,
-            origin,
-            period,
-        }
+        Self { value, at: now.mono, origin, period }
     }
 
     /// When the value stops being fresh, `timeout` being the user's own word on it.
     pub fn stale_at(&self, timeout: Option<Duration>) -> Mono {
         let limit = timeout.unwrap_or_else(|| {
-            self.period.map_or(STALE_MAX, |period| {
-                (period * PERIODS).clamp(STALE_MIN, STALE_MAX)
-            })
+            self.period.map_or(STALE_MAX, |period| (period * PERIODS).clamp(STALE_MIN, STALE_MAX))
         });
         self.at + limit
     }

@@ -3,9 +3,12 @@
 use std::fmt;
 use std::time::Duration;
 
-use crate::model::{Amps, KilowattHours, LoadPointIx, Mode, Now, Percent, VehicleIx, Watts};
+use crate::model::{
+    Amps, KilowattHours, LoadPointIx, MeterRole, Mode, Now, Percent, VehicleIx, Watts,
+};
 
-use super::Control;
+use super::loadpoint::Timer;
+use super::{Control, LoadPoint, SiteSettings, VehicleSettings, Wake};
 
 /// Why a wish was not granted. The text does not name the field: the caller adds it.
 #[derive(Clone, Debug, PartialEq)]
@@ -77,24 +80,46 @@ impl fmt::Display for Refusal {
 
 impl std::error::Error for Refusal {}
 
-/// Ranges are checked by the field table before these are called; they check what needs state.
+/// Ranges are checked by the field table before these are called; here is what needs state.
 impl Control {
     /// Changes the mode of a load point (control.md §9).
     pub fn set_mode(&mut self, now: Now, lp: LoadPointIx, mode: Mode) -> Result<(), Refusal> {
-        let _ = now;
-        self.loadpoints[lp.0].settings.mode = mode;
+        let loadpoint = self.loadpoint_mut(now, lp)?;
+        if loadpoint.settings.mode != mode {
+            loadpoint.settings.mode = mode;
+            if mode != Mode::Pv {
+                loadpoint.pv_timer = Timer::Idle;
+            }
+            if matches!(mode, Mode::Now | Mode::Off) {
+                loadpoint.phase_timer = Timer::Idle;
+            }
+        }
         Ok(())
     }
 
-    /// Fixes the phases (1, 3) or leaves them to control (0).
+    /// Fixes the phases (1, 3) or leaves them to control (0) (control.md §7.4).
     pub fn set_phases_configured(
         &mut self,
         now: Now,
         lp: LoadPointIx,
         phases: i64,
     ) -> Result<(), Refusal> {
-        let _ = (now, lp);
-        Err(Refusal::InvalidPhases(phases))
+        let loadpoint = self.loadpoint_mut(now, lp)?;
+        let Some(wanted) = u8::try_from(phases).ok().filter(|phases| matches!(phases, 0 | 1 | 3))
+        else {
+            return Err(Refusal::InvalidPhases(phases));
+        };
+        let switchable = loadpoint.setup.charger.phase_switching;
+        if wanted == 0 && !switchable {
+            return Err(Refusal::NoPhaseSwitching);
+        }
+        if let Some(physical) =
+            loadpoint.setup.charger.physical_phases.filter(|physical| wanted > *physical)
+        {
+            return Err(Refusal::TooManyPhases { wanted, physical });
+        }
+        loadpoint.configure_phases(wanted);
+        Ok(())
     }
 
     /// Session SoC limit; 0 = none.
@@ -104,8 +129,7 @@ impl Control {
         lp: LoadPointIx,
         soc: Percent,
     ) -> Result<(), Refusal> {
-        let _ = now;
-        self.loadpoints[lp.0].settings.limit_soc = soc;
+        self.loadpoint_mut(now, lp)?.settings.limit_soc = soc;
         Ok(())
     }
 
@@ -116,15 +140,13 @@ impl Control {
         lp: LoadPointIx,
         energy: KilowattHours,
     ) -> Result<(), Refusal> {
-        let _ = now;
-        self.loadpoints[lp.0].settings.limit_energy = energy;
+        self.loadpoint_mut(now, lp)?.settings.limit_energy = energy;
         Ok(())
     }
 
     /// Charge fast below this SoC; 0 = off.
     pub fn set_min_soc(&mut self, now: Now, lp: LoadPointIx, soc: Percent) -> Result<(), Refusal> {
-        let _ = now;
-        self.loadpoints[lp.0].settings.min_soc = soc;
+        self.loadpoint_mut(now, lp)?.settings.min_soc = soc;
         Ok(())
     }
 
@@ -135,20 +157,22 @@ impl Control {
         lp: LoadPointIx,
         priority: i64,
     ) -> Result<(), Refusal> {
-        let _ = now;
-        self.loadpoints[lp.0].settings.priority = priority;
+        self.loadpoint_mut(now, lp)?.settings.priority = priority;
         Ok(())
     }
 
-    /// Smallest current, above 0 and at most the largest.
+    /// Smallest current, at most the largest.
     pub fn set_min_current(
         &mut self,
         now: Now,
         lp: LoadPointIx,
         current: Amps,
     ) -> Result<(), Refusal> {
-        let _ = now;
-        self.loadpoints[lp.0].settings.min_current = current;
+        let loadpoint = self.loadpoint_mut(now, lp)?;
+        if current > loadpoint.settings.max_current {
+            return Err(Refusal::MinAboveMax);
+        }
+        loadpoint.settings.min_current = current;
         Ok(())
     }
 
@@ -159,8 +183,11 @@ impl Control {
         lp: LoadPointIx,
         current: Amps,
     ) -> Result<(), Refusal> {
-        let _ = now;
-        self.loadpoints[lp.0].settings.max_current = current;
+        let loadpoint = self.loadpoint_mut(now, lp)?;
+        if current < loadpoint.settings.min_current {
+            return Err(Refusal::MaxBelowMin);
+        }
+        loadpoint.settings.max_current = current;
         Ok(())
     }
 
@@ -171,8 +198,7 @@ impl Control {
         lp: LoadPointIx,
         power: Watts,
     ) -> Result<(), Refusal> {
-        let _ = now;
-        self.loadpoints[lp.0].settings.thresholds.enable = power;
+        self.loadpoint_mut(now, lp)?.settings.thresholds.enable = power;
         Ok(())
     }
 
@@ -183,8 +209,7 @@ impl Control {
         lp: LoadPointIx,
         power: Watts,
     ) -> Result<(), Refusal> {
-        let _ = now;
-        self.loadpoints[lp.0].settings.thresholds.disable = power;
+        self.loadpoint_mut(now, lp)?.settings.thresholds.disable = power;
         Ok(())
     }
 
@@ -195,8 +220,7 @@ impl Control {
         lp: LoadPointIx,
         delay: Duration,
     ) -> Result<(), Refusal> {
-        let _ = now;
-        self.loadpoints[lp.0].settings.thresholds.enable_delay = delay;
+        self.loadpoint_mut(now, lp)?.settings.thresholds.enable_delay = delay;
         Ok(())
     }
 
@@ -207,8 +231,7 @@ impl Control {
         lp: LoadPointIx,
         delay: Duration,
     ) -> Result<(), Refusal> {
-        let _ = now;
-        self.loadpoints[lp.0].settings.thresholds.disable_delay = delay;
+        self.loadpoint_mut(now, lp)?.settings.thresholds.disable_delay = delay;
         Ok(())
     }
 
@@ -219,36 +242,54 @@ impl Control {
         lp: LoadPointIx,
         vehicle: Option<VehicleIx>,
     ) -> Result<(), Refusal> {
-        let _ = now;
-        self.loadpoints[lp.0].vehicle = vehicle;
+        self.loadpoint_mut(now, lp)?;
+        if let Some(ix) = vehicle.filter(|ix| ix.0 >= self.vehicles.len()) {
+            return Err(Refusal::NotFound(format!("vehicle {}", ix.0 + 1)));
+        }
+        self.assign(lp, vehicle);
         Ok(())
     }
 
     /// Grid set-point margin.
     pub fn set_residual_power(&mut self, now: Now, power: Watts) -> Result<(), Refusal> {
-        let _ = now;
+        self.wake(now.mono, Wake::Wish);
         self.site.settings.residual_power = power;
         Ok(())
     }
 
-    /// Home battery is charged first below this SoC; 0 = off.
+    /// Home battery is charged first below this SoC; 0 = off (control.md §28).
     pub fn set_priority_soc(&mut self, now: Now, soc: Percent) -> Result<(), Refusal> {
-        let _ = now;
-        self.site.settings.priority_soc = soc;
+        let settings = self.battery_settings()?;
+        if settings.buffer_soc != Percent::ZERO && soc > settings.buffer_soc {
+            return Err(Refusal::PriorityAboveBuffer);
+        }
+        settings.priority_soc = soc;
+        self.wake(now.mono, Wake::Wish);
         Ok(())
     }
 
-    /// Above this SoC a running PV charge is held from the battery; 0 = off.
+    /// Above this SoC a running PV charge is held from the battery; 0 = off (control.md §28).
     pub fn set_buffer_soc(&mut self, now: Now, soc: Percent) -> Result<(), Refusal> {
-        let _ = now;
-        self.site.settings.buffer_soc = soc;
+        let settings = self.battery_settings()?;
+        if soc != Percent::ZERO && soc < settings.priority_soc {
+            return Err(Refusal::BufferBelowPriority);
+        }
+        if settings.buffer_start_soc != Percent::ZERO && soc > settings.buffer_start_soc {
+            return Err(Refusal::BufferAboveStart);
+        }
+        settings.buffer_soc = soc;
+        self.wake(now.mono, Wake::Wish);
         Ok(())
     }
 
-    /// From this SoC on PV charging starts without surplus; 0 = off.
+    /// From this SoC on PV charging starts without surplus; 0 = off (control.md §28).
     pub fn set_buffer_start_soc(&mut self, now: Now, soc: Percent) -> Result<(), Refusal> {
-        let _ = now;
-        self.site.settings.buffer_start_soc = soc;
+        let settings = self.battery_settings()?;
+        if soc != Percent::ZERO && soc < settings.buffer_soc {
+            return Err(Refusal::StartBelowBuffer);
+        }
+        settings.buffer_start_soc = soc;
+        self.wake(now.mono, Wake::Wish);
         Ok(())
     }
 
@@ -259,8 +300,7 @@ impl Control {
         vehicle: VehicleIx,
         mode: Option<Mode>,
     ) -> Result<(), Refusal> {
-        let _ = now;
-        self.vehicles[vehicle.0].settings.mode = mode;
+        self.vehicle_settings(now, vehicle)?.mode = mode;
         Ok(())
     }
 
@@ -271,8 +311,7 @@ impl Control {
         vehicle: VehicleIx,
         soc: Percent,
     ) -> Result<(), Refusal> {
-        let _ = now;
-        self.vehicles[vehicle.0].settings.min_soc = soc;
+        self.vehicle_settings(now, vehicle)?.min_soc = soc;
         Ok(())
     }
 
@@ -283,8 +322,31 @@ impl Control {
         vehicle: VehicleIx,
         soc: Percent,
     ) -> Result<(), Refusal> {
-        let _ = now;
-        self.vehicles[vehicle.0].settings.limit_soc = soc;
+        self.vehicle_settings(now, vehicle)?.limit_soc = soc;
         Ok(())
+    }
+
+    /// The load point that a wish is about; every granted wish is decided upon at once (Q01).
+    fn loadpoint_mut(&mut self, now: Now, lp: LoadPointIx) -> Result<&mut LoadPoint, Refusal> {
+        self.wake(now.mono, Wake::Wish);
+        let missing = || Refusal::NotFound(format!("loadpoint {}", lp.0 + 1));
+        self.loadpoints.get_mut(lp.0).ok_or_else(missing)
+    }
+
+    fn vehicle_settings(
+        &mut self,
+        now: Now,
+        vehicle: VehicleIx,
+    ) -> Result<&mut VehicleSettings, Refusal> {
+        self.wake(now.mono, Wake::Wish);
+        let missing = || Refusal::NotFound(format!("vehicle {}", vehicle.0 + 1));
+        Ok(&mut self.vehicles.get_mut(vehicle.0).ok_or_else(missing)?.settings)
+    }
+
+    fn battery_settings(&mut self) -> Result<&mut SiteSettings, Refusal> {
+        if !self.site.has(MeterRole::Battery) {
+            return Err(Refusal::NoBattery);
+        }
+        Ok(&mut self.site.settings)
     }
 }

@@ -1,7 +1,8 @@
 //! Vehicles: what they told us and what their owner wants.
 
 use crate::model::{
-    ChargeStatus, Mode, Mono, Now, Origin, Percent, Trust, VehicleSetup, VehicleValue,
+    ChargeStatus, Mode, Mono, Now, Origin, Percent, Trust, VehicleFeature, VehicleSetup,
+    VehicleValue,
 };
 
 /// One vehicle.
@@ -35,6 +36,8 @@ pub struct Vehicle {
     pub time_to_full_h: Option<f64>,
     /// How far the values can be believed.
     pub trust: Trust,
+    /// Since when the car has been plugged in, if it was seen to be.
+    pub plugged_since: Option<Mono>,
     /// When the source last spoke; `None` while only retained values are known.
     pub updated: Option<Now>,
 }
@@ -68,6 +71,7 @@ impl Vehicle {
             charging_state: None,
             time_to_full_h: None,
             trust: Trust::Unknown,
+            plugged_since: None,
             updated: None,
         }
     }
@@ -79,7 +83,7 @@ impl Vehicle {
             VehicleValue::RangeKm(range) => self.range_km = range,
             VehicleValue::OdometerKm(odometer) => self.odometer_km = odometer,
             VehicleValue::LimitSoc(limit) => self.limit_soc = limit,
-            VehicleValue::Status(status) => self.status = status,
+            VehicleValue::Status(status) => self.record_status(now, status, origin),
             VehicleValue::Climater(climater) => self.climater = climater,
             VehicleValue::Position(position) => self.position = position,
             VehicleValue::Geofence(geofence) => self.geofence = geofence,
@@ -94,6 +98,22 @@ impl Vehicle {
         if origin == Origin::Live {
             self.updated = Some(now);
         }
+    }
+
+    fn record_status(&mut self, now: Now, status: Option<ChargeStatus>, origin: Origin) {
+        let plugged =
+            |status| matches!(status, Some(ChargeStatus::Connected | ChargeStatus::Charging));
+        if !plugged(status) {
+            self.plugged_since = None;
+        } else if !plugged(self.status) && origin == Origin::Live {
+            self.plugged_since = Some(now.mono);
+        }
+        self.status = status;
+    }
+
+    /// Whether the vehicle has this feature.
+    pub fn has(&self, feature: VehicleFeature) -> bool {
+        self.setup.features.contains(&feature)
     }
 
     /// The age of the data at `now`, if the source has spoken at all.

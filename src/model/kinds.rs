@@ -14,12 +14,7 @@ pub struct UnknownSpelling {
 
 impl fmt::Display for UnknownSpelling {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "invalid value: {} (expected {})",
-            self.found,
-            self.expected.join(", ")
-        )
+        write!(f, "invalid value: {} (expected {})", self.found, self.expected.join(", "))
     }
 }
 

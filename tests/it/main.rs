@@ -1,4 +1,6 @@
-//! All integration tests in one binary.
+//! The one integration test binary.
 
+mod control;
 mod fields;
 mod house;
+mod property;

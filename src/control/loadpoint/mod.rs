@@ -1,13 +1,36 @@
-//! One load point: a charger, its session and the rules that drive it (control.md §4–§15).
+//! One load point: a charger, its session and the rules that drive it (control.md §4–§15, §21).
+
+mod effective;
+mod phases;
+mod session;
+mod setpoint;
+mod solar;
+mod strategy;
+mod timer;
+
+#[cfg(test)]
+mod examples;
 
 use std::time::Duration;
 
 use crate::model::{
-    Amps, ChargeStatus, KilowattHours, LoadPointSetup, Mode, Mono, Now, Percent, PhaseAction,
-    PvAction, Thresholds, VehicleIx, Volts, WattHours, Watts,
+    Amps, ChargeStatus, ChargerCommand, ChargerFeature, ChargerValue, KilowattHours,
+    LoadPointSetup, Mode, Mono, Now, Origin, Percent, PhaseAction, PvAction, Thresholds, VehicleIx,
+    Volts, Watts,
 };
 
 use super::{Decision, Reading, Why};
+use setpoint::{InFlight, SETTLING};
+
+pub use effective::Effective;
+pub use session::Session;
+
+pub(crate) use effective::VehicleView;
+pub(crate) use strategy::{GridView, SiteView};
+pub(crate) use timer::Timer;
+
+/// The lease of a set-point is renewed this often (design S1); the device task's lease is longer.
+const RENEW: Duration = Duration::from_secs(10);
 
 /// One load point.
 #[derive(Clone, Debug)]
@@ -34,10 +57,16 @@ pub struct LoadPoint {
     pub voltages: [Option<Volts>; 3],
     /// Counter of charged energy.
     pub energy: Option<KilowattHours>,
+    /// State of charge as the charger knows it; wins over the vehicle's own word.
+    pub charger_soc: Option<Percent>,
+    /// Limit that is set in the device.
+    pub charger_limit_soc: Option<Percent>,
     /// Who identified themselves at the charger.
     pub identity: Option<String>,
     /// The assigned vehicle.
     pub vehicle: Option<VehicleIx>,
+    /// Until when a vehicle is looked for, while it is.
+    pub detecting_until: Option<Mono>,
     /// The current or last session.
     pub session: Session,
     /// What the enable or disable delay will do, and when.
@@ -50,6 +79,30 @@ pub struct LoadPoint {
     pub min_soc_not_reached: bool,
     /// Why the load point does what it does.
     pub decision: Decision,
+
+    pub(super) pv_timer: Timer<PvAction>,
+    pub(super) phase_timer: Timer<PhaseAction>,
+    /// The charger's enabled state has been reported or commanded.
+    enabled_known: bool,
+    /// What is decided next is commanded even if it is believed to be so already.
+    reassert: bool,
+    /// The last current that the charger took.
+    taken: Amps,
+    switched: Option<Mono>,
+    phases_switched: Option<Mono>,
+    phases_refused: Option<Mono>,
+    phases_before: u8,
+    /// Already switched on again within this phase switch.
+    reenabled: bool,
+    pub(super) in_flight: Option<InFlight>,
+    retry_at: Option<Mono>,
+    retries: u32,
+    off_failed: Option<Mono>,
+    renewed: Mono,
+    reported_enabled: Option<bool>,
+    reported_current: Option<Amps>,
+    reported_phases: Option<u8>,
+    commands: Vec<ChargerCommand>,
 }
 
 /// What the user wants of a load point; stored.
@@ -75,34 +128,13 @@ pub struct LoadPointSettings {
     pub thresholds: Thresholds,
 }
 
-/// Values that result from load point, vehicle and charger together (control.md §8).
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct Effective {
-    /// Priority, raised by the vehicle.
-    pub priority: i64,
-    /// Smallest current.
-    pub min_current: Amps,
-    /// Largest current.
-    pub max_current: Amps,
-    /// Charge fast below this SoC; 0 = off.
-    pub min_soc: Percent,
-    /// Stop at this SoC; 100 = no limit.
-    pub limit_soc: Percent,
-    /// Phases that carry or would carry current.
-    pub phases_active: u8,
-}
-
-/// The current or last session (control.md §21).
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct Session {
-    /// When the vehicle was plugged in.
-    pub connected_at: Option<Now>,
-    /// Charged energy.
-    pub energy: WattHours,
-    /// Part of it that was green.
-    pub solar: WattHours,
-    /// Time spent charging.
-    pub duration: Duration,
+/// What a change of the charger's status means (control.md §6.1).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Change {
+    Connect,
+    Start,
+    Stop,
+    Disconnect,
 }
 
 impl LoadPoint {
@@ -119,40 +151,63 @@ impl LoadPoint {
             limit_energy: KilowattHours::ZERO,
             thresholds: setup.thresholds,
         };
-        Self {
+        let fixed_phases = if setup.charger.phase_switching { 0 } else { setup.phases_configured };
+        let decision = Decision {
+            why: Why::ChargerUnknown,
+            target: Amps::ZERO,
+            surplus: None,
+            since: now.mono,
+        };
+        let mut loadpoint = Self {
             vehicle: setup.vehicle,
             setup,
             settings,
             status: None,
             enabled: false,
             offered: Amps::ZERO,
-            phases: 0,
+            phases: fixed_phases,
             measured_phases: 0,
             power: None,
             currents: [None; 3],
             voltages: [None; 3],
             energy: None,
+            charger_soc: None,
+            charger_limit_soc: None,
             identity: None,
+            detecting_until: None,
             session: Session::default(),
             pv_action: (PvAction::Inactive, None),
             phase_action: (PhaseAction::Inactive, None),
             effective: Effective::default(),
             min_soc_not_reached: false,
-            decision: Decision {
-                why: Why::ChargerUnknown,
-                target: Amps::ZERO,
-                surplus: None,
-                since: now.mono,
-            },
-        }
+            decision,
+            pv_timer: Timer::Idle,
+            phase_timer: Timer::Idle,
+            enabled_known: false,
+            reassert: false,
+            taken: Amps::ZERO,
+            switched: None,
+            phases_switched: None,
+            phases_refused: None,
+            phases_before: 0,
+            reenabled: false,
+            in_flight: None,
+            retry_at: None,
+            retries: 0,
+            off_failed: None,
+            renewed: now.mono,
+            reported_enabled: None,
+            reported_current: None,
+            reported_phases: None,
+            commands: Vec::new(),
+        };
+        loadpoint.effective = loadpoint.effective_values(&VehicleView::default());
+        loadpoint
     }
 
     /// Whether a vehicle is connected.
     pub fn connected(&self) -> bool {
-        matches!(
-            self.status,
-            Some(ChargeStatus::Connected | ChargeStatus::Charging)
-        )
+        matches!(self.status, Some(ChargeStatus::Connected | ChargeStatus::Charging))
     }
 
     /// Whether the vehicle draws.
@@ -163,5 +218,216 @@ impl LoadPoint {
     /// Charge power; 0 while nothing is known.
     pub fn charge_power(&self) -> Watts {
         self.power.map_or(Watts::ZERO, |reading| reading.value)
+    }
+
+    /// Records one attribute of the charger; tells what a change of status means.
+    pub(super) fn record(
+        &mut self,
+        now: Now,
+        value: ChargerValue,
+        origin: Origin,
+        green: f64,
+    ) -> Vec<Change> {
+        match value {
+            ChargerValue::Status(status) => return self.record_status(now, status),
+            ChargerValue::Enabled(on) => self.reported_enabled = Some(on),
+            ChargerValue::Power(power) => self.record_power(now, power, origin, green),
+            ChargerValue::Energy(energy) if energy.0 > 0.0 => {
+                self.energy = Some(energy);
+                self.session.counter(energy, green);
+            }
+            ChargerValue::Energy(_) => {} // exactly 0 is "not available" (control.md §2.1)
+            ChargerValue::SessionEnergy(energy) => self.session.reported(energy, green),
+            ChargerValue::Current(phase, current) => {
+                self.currents[phase.index()] = Some(current);
+                self.measure_phases(now);
+            }
+            ChargerValue::Voltage(phase, voltage) => {
+                self.voltages[phase.index()] = Some(voltage);
+                self.connected_phases();
+            }
+            ChargerValue::OfferedCurrent(current) => self.reported_current = Some(current),
+            ChargerValue::Phases(phases) => self.reported_phases = Some(phases),
+            ChargerValue::Soc(soc) => self.charger_soc = Some(soc),
+            ChargerValue::LimitSoc(soc) => self.charger_limit_soc = Some(soc),
+            ChargerValue::Identity(identity) => {
+                self.identity = Some(identity).filter(|id| !id.is_empty())
+            }
+        }
+        Vec::new()
+    }
+
+    fn record_power(&mut self, now: Now, power: Watts, origin: Origin, green: f64) {
+        if let Some(last) = self.power
+            && self.charging()
+            && self.energy.is_none()
+        {
+            self.session.integrate(last, now.mono, green);
+        }
+        self.power = Some(Reading::next(self.power.as_ref(), power, now, origin));
+    }
+
+    /// The first status is a baseline: it starts a session but clears nothing (Q07).
+    fn record_status(&mut self, now: Now, status: ChargeStatus) -> Vec<Change> {
+        use ChargeStatus::{Charging, Disconnected};
+
+        let previous = self.status.replace(status);
+        if previous == Some(status) {
+            return Vec::new();
+        }
+        let mut changes = Vec::new();
+        if matches!(previous, None | Some(Disconnected)) && status != Disconnected {
+            self.session = Session::connect(now, self.energy);
+            if previous.is_some() {
+                self.pv_timer = Timer::Elapsed;
+            }
+            changes.push(Change::Connect);
+        }
+        if status == Charging {
+            self.session.start(now.mono, self.energy);
+            changes.push(Change::Start);
+        }
+        if previous == Some(Charging) {
+            self.session.stop(now.mono);
+            if self.pv_timer != Timer::Elapsed {
+                self.pv_timer = Timer::Idle;
+            }
+            changes.push(Change::Stop);
+        }
+        if status == Disconnected && previous.is_some() {
+            self.disconnect();
+            changes.push(Change::Disconnect);
+        }
+        changes
+    }
+
+    /// The vehicle left: what was asked for this session ends (control.md §6.2).
+    fn disconnect(&mut self) {
+        self.measured_phases = 0;
+        self.identity = None;
+        self.detecting_until = None;
+        if self.has(ChargerFeature::IntegratedDevice) {
+            return;
+        }
+        self.settings.limit_soc = Percent::ZERO;
+        self.settings.limit_energy = KilowattHours::ZERO;
+        if let Some(mode) = self.setup.default_mode {
+            self.settings.mode = mode;
+        }
+    }
+
+    /// Decides: aligns with the charger, picks the rule, offers the current.
+    pub(super) fn decide(&mut self, now: Now, site: &SiteView, vehicle: &VehicleView) {
+        self.synchronise(now, site.voltage, vehicle);
+        let wish = self.strategy(now, site, vehicle);
+        if let Some(current) = wish.current {
+            self.offer(now, current, site.voltage, vehicle);
+        }
+        self.pv_action = match self.pv_timer.running() {
+            Some((action, _)) => (action, self.pv_due()),
+            None => (PvAction::Inactive, None),
+        };
+        self.phase_action = match self.phase_timer.running() {
+            Some((action, _)) => (action, self.phase_due()),
+            None => (PhaseAction::Inactive, None),
+        };
+        let surplus = match site.grid {
+            GridView::Known { site, .. } => Some(-site),
+            GridView::Awaited | GridView::Silent => None,
+        };
+        let target = wish.current.unwrap_or(self.offered);
+        let since = if self.decision.why == wish.why { self.decision.since } else { now.mono };
+        self.decision = Decision { why: wish.why, target, surplus, since };
+    }
+
+    /// Brings what follows from settings and vehicle up to date; to be called before any decision.
+    pub(super) fn refresh(
+        &mut self,
+        now: Now,
+        grid_at: Option<Mono>,
+        voltage: Volts,
+        green: f64,
+        vehicle: &VehicleView,
+    ) {
+        if self.reenabled && !self.phases_settling(now) {
+            self.reenabled = false;
+        }
+        self.effective = self.effective_values(vehicle);
+        self.min_soc_not_reached = self.below_min_soc(vehicle);
+        if !self.setup.charger.has_power {
+            let estimate = self.estimate_power(voltage, vehicle);
+            self.record_power(now, estimate, Origin::Live, green);
+        }
+        self.land(now, grid_at);
+    }
+
+    /// What this load point could give up for one of higher priority (control.md §25.1).
+    pub(super) fn flexible_power(&self, voltage: Volts, vehicle: &VehicleView) -> Watts {
+        if !self.charging() || self.min_soc_not_reached {
+            return Watts::ZERO;
+        }
+        match self.settings.mode {
+            Mode::Off | Mode::Now => Watts::ZERO,
+            Mode::Pv => self.charge_power(),
+            Mode::MinPv
+                if self.has(ChargerFeature::SwitchDevice)
+                    || self.has(ChargerFeature::Continuous) =>
+            {
+                Watts::ZERO
+            }
+            Mode::MinPv => {
+                (self.charge_power() - self.min_power(voltage, vehicle)).max(Watts::ZERO)
+            }
+        }
+    }
+
+    /// What it will take first, while it waits for its enable delay (control.md §25.2, Q28).
+    pub(super) fn reservation(&self, voltage: Volts, vehicle: &VehicleView) -> Watts {
+        let starting = self.settings.mode == Mode::Pv
+            && self.connected()
+            && !self.enabled
+            && self.pv_timer.is_set();
+        if starting && !self.soc_limit_reached(vehicle) && !self.energy_limit_reached(vehicle) {
+            self.min_power(voltage, vehicle)
+        } else {
+            Watts::ZERO
+        }
+    }
+
+    /// Renews the lease of a set-point that is in force.
+    pub(super) fn renew(&mut self, now: Now) {
+        if self.enabled && now.mono.since(self.renewed) >= RENEW {
+            self.renewed = now.mono;
+            self.command(ChargerCommand::Renew);
+        }
+    }
+
+    /// When this load point wants to be looked at again after `now` without being told anything.
+    pub(super) fn next_wake(&self, now: Mono) -> Option<Mono> {
+        let after = Duration::from_millis(1);
+        let windows =
+            [self.switched, self.phases_switched].map(|at| at.map(|at| at + SETTLING + after));
+        let retries = [self.retry_at, self.off_failed.map(|at| at + Duration::from_secs(1))];
+        let lease = self.enabled.then(|| self.renewed + RENEW);
+        let delays =
+            [self.pv_due(), self.phase_due(), self.lands_at(), self.detecting_until, lease];
+        windows.into_iter().chain(retries).chain(delays).flatten().filter(|at| *at > now).min()
+    }
+
+    /// Commands in the order in which they must be carried out.
+    pub(super) fn take_commands(&mut self) -> Vec<ChargerCommand> {
+        std::mem::take(&mut self.commands)
+    }
+
+    fn command(&mut self, command: ChargerCommand) {
+        self.commands.push(command);
+    }
+
+    fn phase_due(&self) -> Option<Mono> {
+        let thresholds = self.settings.thresholds;
+        self.phase_timer.running().map(|(action, since)| match action {
+            PhaseAction::Scale3p => since + thresholds.enable_delay,
+            PhaseAction::Scale1p | PhaseAction::Inactive => since + thresholds.disable_delay,
+        })
     }
 }

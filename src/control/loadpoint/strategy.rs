@@ -1,0 +1,164 @@
+//! Which rule decides: the first that matches, exactly one per evaluation (control.md §9, §13).
+
+use crate::model::{Amps, ChargerFeature, Mode, Now, Volts, Watts};
+
+use super::effective::VehicleView;
+use super::timer::Timer;
+use super::{LoadPoint, Why};
+
+/// What the site knows at a decision.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct SiteView {
+    /// Phase voltage.
+    pub(crate) voltage: Volts,
+    /// Whether the surplus can be relied upon.
+    pub(crate) grid: GridView,
+    /// The home battery supports a charge that is already running.
+    pub(crate) buffered: bool,
+    /// The home battery supports starting a charge.
+    pub(crate) buffer_start: bool,
+}
+
+/// How far the surplus can be relied upon.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum GridView {
+    /// Site power, < 0 surplus, as lowering sees it and as raising may see it: power that has been
+    /// granted and is not drawn yet counts as gone for raising only (control.md §33.1).
+    Known {
+        /// For reductions.
+        site: Watts,
+        /// For raises; never below `site`.
+        site_granted: Watts,
+    },
+    /// No live sample yet, and not for long enough to worry: keep what is.
+    Awaited,
+    /// Silent: only lower currents are allowed (design S3).
+    Silent,
+}
+
+/// The result of the strategy.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Wish {
+    /// Current to offer; 0 = off. `None` leaves the charger as it is.
+    pub(crate) current: Option<Amps>,
+    /// The rule that decided.
+    pub(crate) why: Why,
+}
+
+impl Wish {
+    fn of(current: Amps, why: Why) -> Self {
+        Self { current: Some(current), why }
+    }
+
+    fn off(why: Why) -> Self {
+        Self::of(Amps::ZERO, why)
+    }
+}
+
+impl LoadPoint {
+    /// Picks the rule and its current. Off comes first, so that nothing can block it (Q09).
+    pub(super) fn strategy(&mut self, now: Now, site: &SiteView, vehicle: &VehicleView) -> Wish {
+        if self.settings.mode == Mode::Off {
+            return Wish::off(Why::ModeOff);
+        }
+        if self.status.is_none() {
+            return Wish { current: None, why: Why::ChargerUnknown };
+        }
+        if !self.connected() {
+            return Wish::off(Why::Disconnected);
+        }
+        if self.switch_to_configured(now) {
+            return Wish { current: None, why: Why::SwitchingPhases };
+        }
+        if self.min_soc_not_reached {
+            self.phase_timer = Timer::Idle;
+            self.pv_timer = Timer::Elapsed;
+            return self.fast(now, Why::MinSoc);
+        }
+        if self.energy_limit_reached(vehicle) {
+            return self.limited(vehicle, Why::EnergyLimit);
+        }
+        if self.soc_limit_reached(vehicle) {
+            return self.limited(vehicle, Why::SocLimit);
+        }
+        match self.settings.mode {
+            Mode::Off => Wish::off(Why::ModeOff),
+            Mode::Now => self.fast(now, Why::ModeNow),
+            Mode::Pv | Mode::MinPv => self.solar(now, site, vehicle),
+        }
+    }
+
+    /// A limit is reached: off, but the minimum while the vehicle asks for climate power.
+    fn limited(&self, vehicle: &VehicleView, why: Why) -> Wish {
+        if vehicle.climate {
+            Wish::of(self.effective.min_current, Why::Climate)
+        } else {
+            Wish::off(why)
+        }
+    }
+
+    /// As fast as possible (control.md §13).
+    fn fast(&mut self, now: Now, why: Why) -> Wish {
+        if self.switchable() {
+            let phases = self.settings.phases_configured;
+            self.switch_phases(now, if phases == 0 { 3 } else { phases });
+        }
+        Wish::of(self.effective.max_current, why)
+    }
+
+    /// With the surplus (control.md §9 row 10), as far as it is known.
+    fn solar(&mut self, now: Now, site: &SiteView, vehicle: &VehicleView) -> Wish {
+        match site.grid {
+            GridView::Awaited => Wish { current: None, why: Why::GridAwaited },
+            GridView::Silent => self.without_meter(now),
+            GridView::Known { site: site_power, site_granted } => {
+                let wish = self.pv_current(now, site, site_power, site_granted, vehicle);
+                if wish.current == Some(Amps::ZERO) && vehicle.climate {
+                    return Wish::of(self.effective.min_current, Why::Climate);
+                }
+                wish
+            }
+        }
+    }
+
+    /// The grid meter is silent: down to the minimum at once, off after the disable delay in mode
+    /// pv; nothing is started (Q02, design S3).
+    fn without_meter(&mut self, now: Now) -> Wish {
+        use crate::model::PvAction::Disable;
+
+        self.phase_timer = Timer::Idle;
+        if !self.enabled {
+            self.pv_timer = Timer::Idle;
+            return Wish::off(Why::MeterSilent);
+        }
+        let delay = self.settings.thresholds.disable_delay;
+        if self.settings.mode == Mode::Pv && self.pv_timer.run(Disable, now.mono, delay) {
+            self.pv_timer = Timer::Idle;
+            return Wish::off(Why::MeterSilent);
+        }
+        Wish::of(self.effective.min_current, Why::MeterSilent)
+    }
+
+    /// Current per phase that is drawn or may be drawn: the base of the PV rule (control.md §11 `eff`).
+    pub(super) fn base_current(&self, voltage: Volts, phases: u8) -> Amps {
+        if self.has(ChargerFeature::IntegratedDevice) {
+            return self.charge_power().current(voltage, phases);
+        }
+        if !self.charging() {
+            return Amps::ZERO;
+        }
+        match self.max_phase_current() {
+            // A car that ramps up towards a new set-point is not a car that refuses it.
+            Some(measured) if self.in_flight.is_none() => (measured + HEADROOM).min(self.offered),
+            Some(_) | None => self.offered,
+        }
+    }
+
+    /// The largest measured phase current.
+    pub(super) fn max_phase_current(&self) -> Option<Amps> {
+        self.currents.iter().flatten().copied().reduce(Amps::max)
+    }
+}
+
+/// A car that draws less than offered is offered this much more than it draws (control.md §11).
+const HEADROOM: Amps = Amps(2.0);
