@@ -1,4 +1,6 @@
 //! The one integration test binary.
 
 mod control;
+mod fields;
+mod house;
 mod property;
