@@ -1,2 +1,4 @@
-//! tmp
-fn main() {}
+//! The one integration binary; a module per room.
+
+mod sim;
+mod teslamate;
