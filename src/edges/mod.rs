@@ -1,1 +1,3 @@
 //! The only impure room: run loop, clock, MQTT client, broker, devices, store, HTTP, web page.
+
+pub mod broker;
