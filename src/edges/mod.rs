@@ -1,8 +1,13 @@
 //! The only impure room: run loop, clock, MQTT client, broker, devices, store, HTTP, web page.
 
+pub mod app;
 pub mod brain;
+pub mod broker;
 pub mod bus;
 pub mod clock;
+pub mod command;
+pub mod demo;
 pub mod devices;
+pub mod replay;
 pub mod run;
 pub mod store;
