@@ -1,2 +1,3 @@
-//! tmp
-fn main() {}
+//! The integration tests, one module per room.
+
+mod config;
