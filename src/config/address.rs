@@ -1,4 +1,55 @@
-//! Network addresses: `host[:port]`, `[::1]:1883`.
+//! Network addresses: `host[:port]`, `[::1]:1883`, and brokers with a scheme before them.
+
+use super::text::quoted;
+
+/// MQTT without and with TLS.
+pub(super) const MQTT_PORT: u16 = 1883;
+const MQTTS_PORT: u16 = 8883;
+
+/// Where a broker is (api.md §1.1).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct BrokerAddress {
+    pub(super) tls: bool,
+    pub(super) host: String,
+    pub(super) port: u16,
+}
+
+/// `[scheme://]host[:port]`; the error says what is wrong.
+pub(super) fn broker(written: &str) -> Result<BrokerAddress, String> {
+    let (scheme, address) = written.split_once("://").unwrap_or(("tcp", written));
+    let tls = match scheme.to_ascii_lowercase().as_str() {
+        "tcp" | "mqtt" => false,
+        "tls" | "ssl" | "mqtts" => true,
+        _ => {
+            let scheme = quoted(scheme);
+            return Err(format!(
+                "must begin with mqtt:// or tls:// or the host, found {scheme}"
+            ));
+        }
+    };
+    // The text is not repeated here: it may hold a password.
+    if address.contains('@') {
+        return Err(
+            "must be without user and password: write them under mqtt.user, mqtt.password"
+                .to_owned(),
+        );
+    }
+    let address = address.strip_suffix('/').unwrap_or(address);
+    let (host, port) = split(address, if tls { MQTTS_PORT } else { MQTT_PORT })
+        .map_err(|what| format!("{what}, found {}", quoted(written)))?;
+    Ok(BrokerAddress { tls, host, port })
+}
+
+impl BrokerAddress {
+    /// Whether both are the same broker, whatever the encryption.
+    pub(super) fn same_host(&self, other: &Self) -> bool {
+        let name = |host: &str| match host {
+            "localhost" | "::1" => "127.0.0.1".to_owned(),
+            host => host.to_lowercase(),
+        };
+        self.port == other.port && name(&self.host) == name(&other.host)
+    }
+}
 
 /// Host and port; the error says what is wrong.
 pub(super) fn split(address: &str, default_port: u16) -> Result<(String, u16), &'static str> {

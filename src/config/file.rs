@@ -20,9 +20,6 @@ const MAX_INTERVAL: Duration = Duration::from_secs(3600);
 /// Where REST, WebSocket and web page listen.
 const PORT: u16 = 7070;
 const ANY_HOST: &str = "0.0.0.0";
-/// MQTT without and with TLS.
-const MQTT_PORT: u16 = 1883;
-const MQTTS_PORT: u16 = 8883;
 /// Root topic.
 const ROOT: &str = "evcc";
 const CURRENCY: &str = "EUR";
@@ -170,10 +167,15 @@ fn mqtt(root: &Section<'_>) -> (Option<Mqtt>, String) {
     }
     let broker = section.get("broker");
     if let Some(field) = &broker {
-        if let Some((tls, host, port)) = broker_address(field) {
-            mqtt.tls = tls;
-            mqtt.host = host;
-            mqtt.port = port;
+        match field.text().map(|written| address::broker(&written)) {
+            Some(Ok(broker)) => {
+                mqtt.tls = broker.tls;
+                mqtt.host = broker.host.clone();
+                mqtt.port = broker.port;
+                root.report.main_broker.replace(Some(broker));
+            }
+            Some(Err(what)) => field.error(what),
+            None => {}
         }
         let only_tls = [&mqtt.ca_cert, &mqtt.client_cert]
             .into_iter()
@@ -187,36 +189,6 @@ fn mqtt(root: &Section<'_>) -> (Option<Mqtt>, String) {
         broker.map(|_| mqtt),
         topic.unwrap_or_else(|| ROOT.to_owned()),
     )
-}
-
-/// TLS, host and port of `[scheme://]host[:port]` (api.md §1.1).
-fn broker_address(field: &Field<'_>) -> Option<(bool, String, u16)> {
-    let written = field.text()?;
-    let (scheme, address) = written.split_once("://").unwrap_or(("tcp", &written));
-    let tls = match scheme.to_ascii_lowercase().as_str() {
-        "tcp" | "mqtt" => false,
-        "tls" | "ssl" | "mqtts" => true,
-        _ => {
-            let scheme = quoted(scheme);
-            field.error(format!(
-                "must begin with mqtt:// or tls:// or the host, found {scheme}"
-            ));
-            return None;
-        }
-    };
-    let address = address.strip_suffix('/').unwrap_or(address);
-    // The text is not repeated here: it may hold a password.
-    if address.contains('@') {
-        field.error("must be without user and password: write them under mqtt.user, mqtt.password");
-        return None;
-    }
-    match address::split(address, if tls { MQTTS_PORT } else { MQTT_PORT }) {
-        Ok((host, port)) => Some((tls, host, port)),
-        Err(what) => {
-            field.error(format!("{what}, found {}", quoted(&written)));
-            None
-        }
-    }
 }
 
 fn root_topic(field: &Field<'_>) -> String {
@@ -252,7 +224,7 @@ fn broker(root: &Section<'_>) -> Option<Broker> {
             Some(port) => format!("{ANY_HOST}:{port}"),
             None => written,
         };
-        match address::split(&address, MQTT_PORT) {
+        match address::split(&address, address::MQTT_PORT) {
             Ok((host, port)) => Some(address::join(&host, port)),
             Err(what) => {
                 field.error(format!("{what}, found {}", quoted(&address)));

@@ -4,6 +4,8 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::fmt;
 
+use super::address::BrokerAddress;
+
 /// At most this many errors and this many notices are kept; the last one says that there are more.
 const MAX_FINDINGS: usize = 100;
 
@@ -94,6 +96,8 @@ pub(super) struct Report {
     notices: RefCell<Vec<Finding>>,
     /// The first value that comes over MQTT, as the error it is if there is no broker.
     broker: RefCell<Option<Finding>>,
+    /// The site's own broker, for devices that name it again.
+    pub(super) main_broker: RefCell<Option<BrokerAddress>>,
     /// Framing of every Modbus address: devices that share one share its connection.
     pub(super) modbus_rtu: RefCell<BTreeMap<String, bool>>,
 }

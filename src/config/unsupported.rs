@@ -18,6 +18,7 @@ pub(super) enum Scope {
     Meter,
     Charger,
     Vehicle,
+    OnIdentify,
     /// Sections of ours, and small ones without history.
     Other,
 }
@@ -72,6 +73,7 @@ const TABLE: &[(Scope, &str, &str)] = &[
         "mdns",
         "not used: the service is not announced on the network",
     ),
+    (Scope::File, "menu", "not used"),
     (
         Scope::File,
         "messaging",
@@ -152,6 +154,7 @@ const TABLE: &[(Scope, &str, &str)] = &[
         "resetondisconnect",
         "not used: mode is set after every disconnect",
     ),
+    (Scope::LoadPoint, "sensitivity", "not used, as in evcc"),
     (Scope::LoadPoint, "smartcostlimit", AT_RUN_TIME),
     (Scope::LoadPoint, "ui", AT_RUN_TIME),
     (
@@ -159,6 +162,7 @@ const TABLE: &[(Scope, &str, &str)] = &[
         "vehicles",
         "older spelling, not used: vehicles are detected",
     ),
+    (Scope::Soc, "alwaysupdate", PUSHED),
     (Scope::Soc, "estimate", LATER),
     (Scope::Soc, "min", AT_RUN_TIME),
     (Scope::Soc, "poll", PUSHED),
@@ -187,6 +191,8 @@ const TABLE: &[(Scope, &str, &str)] = &[
     (Scope::Charger, "returnenergy", LATER),
     (Scope::Charger, "standbypower", LATER),
     (Scope::Charger, "timeout", PUSHED),
+    (Scope::OnIdentify, "minsoc", AT_RUN_TIME),
+    (Scope::OnIdentify, "targetsoc", AT_RUN_TIME),
     (Scope::Vehicle, "cache", PUSHED),
     (Scope::Vehicle, "chargedenergy", LATER),
     (

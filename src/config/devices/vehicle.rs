@@ -147,7 +147,7 @@ fn on_identify(section: &Section<'_>) -> OnIdentify {
             format!("must not be above maxCurrent: {min} > {max}"),
         );
     }
-    section.finish(Scope::Other);
+    section.finish(Scope::OnIdentify);
     on_identify
 }
 

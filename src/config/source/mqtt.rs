@@ -1,18 +1,19 @@
 //! `source: mqtt`: the last message on a topic, or a message per command (§7.2, §7.3).
 
 use super::{Field, Flaw, Section, Sink, Source, Want};
+use crate::config::address;
 use crate::config::device::{MqttSource, Pipeline};
 use crate::config::text::quoted;
 
 /// Longest topic that MQTT can carry, in bytes.
 const MAX_TOPIC: usize = 65_535;
 
-/// Keys that name another broker than the site's.
-const OTHER_BROKER: &[&str] = &[
-    "broker",
+/// Keys that go with a broker of its own; evcc does not look at them without `broker`.
+const WITH_BROKER: &[&str] = &[
     "user",
     "password",
     "clientID",
+    "insecure",
     "caCert",
     "clientCert",
     "clientKey",
@@ -30,10 +31,10 @@ pub(super) fn source(section: Section<'_>, _want: Want) -> Result<Source, Flaw> 
         quote: section.flag("quote").unwrap_or(false),
     };
     // These belong to writing; evcc takes them here too.
-    for unused in ["payload", "retained", "insecure", "allowEmpty"] {
+    for unused in ["payload", "retained", "allowEmpty"] {
         section.has(unused);
     }
-    let supported = only_supported(&section, &["unpack", "decode"]);
+    let supported = same_broker(&section).and(no_binary(&section));
     section.finish_strict();
     supported?;
     Ok(Source::Mqtt(MqttSource {
@@ -58,7 +59,7 @@ pub(super) fn sink(section: Section<'_>, name: &str) -> Result<Sink, Flaw> {
     ] {
         section.has(unused);
     }
-    let supported = only_supported(&section, &[]);
+    let supported = same_broker(&section);
     section.finish_strict();
     supported?;
     Ok(Sink::Mqtt {
@@ -122,13 +123,30 @@ fn payload(field: &Field<'_>, name: &str) -> Result<String, Flaw> {
     Ok(payload)
 }
 
-/// Refuses keys without which the value would mean something else.
-fn only_supported(section: &Section<'_>, more: &[&'static str]) -> Result<(), Flaw> {
-    if let Some(field) = OTHER_BROKER.iter().find_map(|key| section.get(key)) {
-        let text = "a broker of its own is not built yet: let the brokers bridge the topic";
-        return Err(field.unsupported(text));
+/// The site's broker may be named again; another one is not built yet.
+fn same_broker(section: &Section<'_>) -> Result<(), Flaw> {
+    for key in WITH_BROKER {
+        section.has(key);
     }
-    match more.iter().find_map(|key| section.get(key)) {
+    let Some(field) = section.get("broker") else {
+        return Ok(());
+    };
+    let written = field.text().ok_or(Flaw::Reported)?;
+    let own = address::broker(&written).map_err(|what| {
+        field.error(what);
+        Flaw::Reported
+    })?;
+    let main = field.report.main_broker.borrow();
+    if main.as_ref().is_some_and(|main| main.same_host(&own)) {
+        return Ok(());
+    }
+    let text = "a broker other than mqtt.broker is not built yet: let the brokers bridge the topic";
+    Err(field.unsupported(text))
+}
+
+/// Payloads are text.
+fn no_binary(section: &Section<'_>) -> Result<(), Flaw> {
+    match ["unpack", "decode"].iter().find_map(|key| section.get(key)) {
         Some(field) => Err(field.unsupported("binary payloads are not built yet")),
         None => Ok(()),
     }

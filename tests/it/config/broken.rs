@@ -298,9 +298,9 @@ fn what_the_site_needs_must_be_built() {
         )],
     );
     refused(
-        &loadpoint(&[]).replace("wb/status}", "x, user: me}"),
+        &loadpoint(&[]).replace("wb/status}", "x, broker: other}"),
         &[
-            "5:38 chargers[0].status.user: a broker of its own is not built yet: let the brokers \
+            "5:38 chargers[0].status.broker: a broker other than mqtt.broker is not built yet: let the brokers \
          bridge the topic",
         ],
     );

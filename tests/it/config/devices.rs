@@ -98,6 +98,14 @@ loadpoints:
 }
 
 #[test]
+fn a_device_may_name_the_broker_again() {
+    let again = "wb/status, broker: 'tcp://127.0.0.1', user: me, password: secret}";
+    let text = format!("{SMALL}loadpoints: [{{charger: wallbox}}]\n");
+    let config = good(&text.replace("wb/status}", again));
+    assert_eq!(config, good(&text));
+}
+
+#[test]
 fn modbus_registers_are_mapped() {
     let read = |register: &str| {
         let text = format!(

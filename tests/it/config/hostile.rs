@@ -102,7 +102,7 @@ fn mutated() -> impl Strategy<Value = String> {
             match kind {
                 0 => text.insert_str(at, &insert),
                 1 => text.replace_range(at..end, &insert),
-                2 => text.insert_str(at, &text[at..end].to_owned()),
+                2 => text = format!("{}{}", &text[..end], &text[at..]),
                 3 => text.truncate(at.max(20)),
                 4 => text.insert_str(at, "*a"),
                 _ => text.insert_str(at, "&a "),

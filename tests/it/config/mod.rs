@@ -1,5 +1,8 @@
 //! evcc.yaml: what a file becomes, and what is said about wrong ones.
 
+// Clippy knows only functions with #[test] as tests, not their helpers.
+#![allow(clippy::unwrap_used)]
+
 use std::collections::BTreeMap;
 
 use chargebus::config::{
