@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "helpers of tests may fail the test")]
 
 mod bus;
+mod config;
 mod control;
 mod fields;
 mod house;
