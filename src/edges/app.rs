@@ -20,9 +20,10 @@ use super::broker::{self, BrokerConfig, Retained, Running};
 use super::bus::{Bus, Inbox, Options};
 use super::clock::Clock;
 use super::devices::{Devices, Publish};
-use super::http::{self, Door};
-use super::run::{Run, Told, Wires};
-use super::store::Store;
+use super::door::{Door, Told};
+use super::http;
+use super::run::{Run, Wires};
+use super::store::{Store, StoreError};
 
 /// Facts of devices that wait for the loop; the adapters keep the newest of each kind beyond that.
 const FACTS_MAX: usize = 1024;
@@ -36,6 +37,17 @@ pub enum Database {
     File(PathBuf),
     /// Nothing survives: the demo and tests.
     Memory,
+}
+
+/// Where the site finds what is not in its configuration.
+#[derive(Clone, Debug)]
+pub struct Place {
+    /// What must survive a restart.
+    pub database: Database,
+    /// Relative paths of the configuration start here.
+    pub dir: PathBuf,
+    /// This program; it is started anew to evaluate `?jq=`, so that no filter can hold us up.
+    pub program: PathBuf,
 }
 
 /// A running site.
@@ -63,12 +75,14 @@ impl App {
         self.stop.cancel();
         self.tasks.close();
         self.tasks.wait().await;
-        self.store.close().await;
+        if let Err(error) = self.store.close().await {
+            error!("what was not on disk yet is lost: {error}");
+        }
     }
 
-    /// Waits until something else has asked everything to end.
-    pub async fn stopping(&self) {
-        self.stop.cancelled().await;
+    /// Cancelled when everything is asked to end.
+    pub fn token(&self) -> CancellationToken {
+        self.stop.clone()
     }
 }
 
@@ -76,11 +90,12 @@ impl App {
 ///
 /// # Errors
 /// When an address of ours cannot be bound or `broker.toml` is wrong.
-pub async fn start(config: Config, database: Database, dir: &Path) -> anyhow::Result<App> {
+pub async fn start(config: Config, place: Place) -> anyhow::Result<App> {
+    let Place { database, dir, program } = place;
     let clock = Clock::start();
     let stop = CancellationToken::new();
     let tasks = TaskTracker::new();
-    let store = open(&database);
+    let store = open(&database)?;
 
     let address = format!("{}:{}", config.network.host, config.network.port);
     let listener = TcpListener::bind(&address)
@@ -89,14 +104,14 @@ pub async fn start(config: Config, database: Database, dir: &Path) -> anyhow::Re
     let http = listener.local_addr()?;
 
     let broker = match &config.broker {
-        Some(wanted) => Some(start_broker(wanted, dir, &store, &stop, &tasks).await?),
+        Some(wanted) => Some(start_broker(wanted, &dir, &store, &stop, &tasks).await?),
         None => None,
     };
     let addresses = broker.as_ref().map(|broker| broker.addrs().to_vec()).unwrap_or_default();
     let server = config.mqtt.clone().or_else(|| broker.as_ref().map(own_client));
 
     let now = clock.now();
-    let stored = store.load_settings().await;
+    let stored = loaded("settings", store.load_settings().await);
     let (brain, remarks) = Brain::new(&config, system(&config, now), now, stored);
     remarks.iter().for_each(|remark| warn!("{remark}"));
 
@@ -109,12 +124,12 @@ pub async fn start(config: Config, database: Database, dir: &Path) -> anyhow::Re
     let (told, seen) = watch::channel(Told { state: State::default(), at: now.mono });
     let publisher = Arc::new(Publisher(bus.as_ref().map(|(bus, _)| bus.clone())));
     let devices = Devices::start(&config, publisher, facts_in, stop.clone());
-    let ours: BTreeSet<String> = store.load_topics().await;
+    let ours: BTreeSet<String> = loaded("topics", store.load_topics().await);
     let wires = Wires { bus, facts, writes, told, devices, store: store.clone() };
     let (run, inputs) = Run::new(brain, clock, config.root.clone(), ours, wires);
     tasks.spawn(run.run(inputs, stop.clone()));
 
-    let door = Door { writes: writes_in, told: seen, clock };
+    let door = Door { writes: writes_in, told: seen, clock, jq: program };
     let facade = http::serve(listener, door, stop.clone());
     tasks.spawn(async move {
         if let Err(error) = facade.await {
@@ -125,14 +140,22 @@ pub async fn start(config: Config, database: Database, dir: &Path) -> anyhow::Re
 }
 
 /// Control never waits for a database: without one it runs and says that nothing is stored.
-fn open(database: &Database) -> Store {
-    match database {
-        Database::Memory => Store::memory(),
-        Database::File(path) => Store::open(path).unwrap_or_else(|error| {
-            error!("settings will not survive a restart: {error:#}");
-            Store::memory()
-        }),
+fn open(database: &Database) -> anyhow::Result<Store> {
+    if let Database::File(path) = database {
+        match Store::open(path) {
+            Ok(store) => return Ok(store),
+            Err(error) => error!("settings will not survive a restart: {error:#}"),
+        }
     }
+    Store::memory()
+}
+
+/// What an earlier start left, or nothing if it cannot be read.
+fn loaded<T: Default>(what: &str, result: Result<T, StoreError>) -> T {
+    result.unwrap_or_else(|error| {
+        error!("cannot read the stored {what}: {error}");
+        T::default()
+    })
 }
 
 /// What is told about the program itself.
@@ -197,13 +220,13 @@ async fn start_broker(
     if let Some(listen) = &wanted.listen {
         settings.listen_on(listen)?;
     }
-    let retained: Vec<Retained> = store.load_retained().await;
+    let retained: Vec<Retained> = loaded("retained messages", store.load_retained().await);
     let running = broker::start(settings, retained, stop.clone()).await?;
     let mut changes = running.changes();
     let store = store.clone();
     tasks.spawn(async move {
         while let Some(batch) = changes.next().await {
-            store.save_retained(batch).await;
+            store.save_retained(batch);
         }
         info!("the embedded broker has ended");
     });

@@ -12,7 +12,7 @@ use tracing_subscriber::EnvFilter;
 
 use crate::config::{Broker, Checked, Config};
 
-use super::app::{self, App, Database};
+use super::app::{self, App, Database, Place};
 use super::{broker, demo, replay};
 
 /// Where the configuration is looked for when `-c` is not given.
@@ -70,9 +70,9 @@ enum Command {
     Hash,
     /// Exit with 0 if the service on this machine is healthy (for containers).
     Health {
-        /// Its web port.
-        #[arg(long, default_value_t = 7070, env = "EVCC_NETWORK_PORT")]
-        port: u16,
+        /// Its web port (default: EVCC_NETWORK_PORT, or 7070).
+        #[arg(long)]
+        port: Option<u16>,
     },
 }
 
@@ -110,7 +110,10 @@ impl Arguments {
                 std::io::stdin().take(1024).read_to_string(&mut password)?;
                 say(&broker::hash_password(password.trim_end_matches(['\r', '\n']))?)
             }
-            Some(Command::Health { port }) => health(port),
+            Some(Command::Health { port }) => {
+                let variable = || std::env::var("EVCC_NETWORK_PORT").ok()?.parse().ok();
+                health(port.or_else(variable).unwrap_or(7070))
+            }
         }
     }
 }
@@ -127,9 +130,9 @@ fn run(common: &Common) -> anyhow::Result<()> {
         config.broker = Some(Broker { file, listen: None });
     }
     let dir = path.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let database = database(&config, dir);
+    let place = Place { database: database(&config, dir), dir: dir.to_owned(), program: program()? };
     runtime()?.block_on(async {
-        let app = app::start(config, database, dir).await?;
+        let app = app::start(config, place).await?;
         until_signal(app).await
     })
 }
@@ -145,7 +148,7 @@ fn database(config: &Config, dir: &Path) -> Database {
 
 fn play(speed: f64, port: u16, mqtt_port: u16) -> anyhow::Result<()> {
     runtime()?.block_on(async {
-        let app = demo::start(speed, port, mqtt_port).await?;
+        let app = demo::start(speed, port, mqtt_port, program()?).await?;
         say(&demo::invitation(&app))?;
         until_signal(app).await
     })
@@ -180,7 +183,10 @@ fn load(common: &Common) -> anyhow::Result<(PathBuf, Checked)> {
     let text = std::fs::read_to_string(&path).with_context(|| format!("cannot read {file}"))?;
     match Config::parse(&text, &|name| std::env::var(name).ok()) {
         Ok(checked) => Ok((path, checked)),
-        Err(errors) => bail!("{}", errors.located(&file)),
+        Err(errors) => {
+            let lines: Vec<_> = errors.errors.iter().map(|error| error.located(&file)).collect();
+            bail!("{} errors in {file}\n{}", lines.len(), lines.join("\n"))
+        }
     }
 }
 
@@ -206,10 +212,14 @@ async fn until_signal(app: App) -> anyhow::Result<()> {
     tokio::select! {
         result = tokio::signal::ctrl_c() => result?,
         _ = terminate.recv() => {}
-        () = app.stopping() => {}
+        () = app.token().cancelled_owned() => {}
     }
     app.stop().await;
     Ok(())
+}
+
+fn program() -> anyhow::Result<PathBuf> {
+    std::env::current_exe().context("cannot find our own program")
 }
 
 fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {

@@ -1,7 +1,7 @@
 //! The demo: a simulated house, its wallboxes and a TeslaMate on the embedded broker, all over real MQTT.
 
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
-use std::path::Path;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::{Context, anyhow};
@@ -11,7 +11,7 @@ use tracing::info;
 use crate::config::{Broker, Config, Mqtt};
 use crate::sim::{self, Message, World};
 
-use super::app::{self, App, Database};
+use super::app::{self, App, Database, Place};
 use super::bus::{Bus, Incoming, Options};
 use super::clock::Clock;
 
@@ -26,7 +26,7 @@ const SEED: u64 = 7;
 ///
 /// # Errors
 /// When no port is free.
-pub async fn start(speed: f64, http: u16, mqtt: u16) -> anyhow::Result<App> {
+pub async fn start(speed: f64, http: u16, mqtt: u16, program: PathBuf) -> anyhow::Result<App> {
     let checked = Config::parse(sim::DEMO_YAML, &|_| None)
         .map_err(|errors| anyhow!("the demo's configuration: {errors}"))?;
     let mut config = checked.config;
@@ -35,7 +35,7 @@ pub async fn start(speed: f64, http: u16, mqtt: u16) -> anyhow::Result<App> {
     config.network.port = free_port(http).context("no port is free for the web page")?;
     config.broker = Some(Broker { file: None, listen: Some(format!("127.0.0.1:{broker}")) });
     config.mqtt = None;
-    let app = app::start(config, Database::Memory, Path::new(".")).await?;
+    let app = app::start(config, Place { database: Database::Memory, dir: PathBuf::new(), program }).await?;
     let address = app.broker().first().copied().context("the broker does not listen")?;
     tokio::spawn(play(speed, address, app.token()));
     Ok(app)

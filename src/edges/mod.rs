@@ -8,6 +8,8 @@ pub mod clock;
 pub mod command;
 pub mod demo;
 pub mod devices;
+pub mod door;
+pub mod http;
 pub mod replay;
 pub mod run;
 pub mod store;

@@ -123,6 +123,18 @@ struct File {
 }
 
 impl BrokerConfig {
+    /// Moves the first listener to `host:port`.
+    ///
+    /// # Errors
+    /// When the text is no address, or the rules for listening beyond loopback are not met.
+    pub fn listen_on(&mut self, address: &str) -> anyhow::Result<()> {
+        let address = address.parse().with_context(|| format!("broker.listen {address:?} is no host:port"))?;
+        let first = self.listeners.first_mut().context("broker.toml has no listener to move")?;
+        first.address = address;
+        let address = first.address;
+        check_exposure("broker.listen", address, self.insecure, &self.users)
+    }
+
     /// The built-in default: 127.0.0.1:1883, open to everybody on this machine.
     ///
     /// # Errors
@@ -176,14 +188,8 @@ impl BrokerConfig {
             "listeners: at least one [[listeners]] section is needed"
         );
         for (at, listener) in listeners.iter_mut().enumerate() {
-            let public = !listener.address.ip().is_loopback();
-            ensure!(
-                !public || file.insecure || !file.users.is_empty(),
-                "listeners[{at}].address: {} can be reached from the network but there are no \
-                 [[users]]; add users, listen on 127.0.0.1, or write `insecure = true` to let \
-                 everybody in",
-                listener.address
-            );
+            let place = format!("listeners[{at}].address");
+            check_exposure(&place, listener.address, file.insecure, &file.users)?;
             if let Some(tls) = &mut listener.tls {
                 tls.certificate = dir.join(&tls.certificate);
                 tls.key = dir.join(&tls.key);
@@ -208,6 +214,21 @@ impl BrokerConfig {
 
 fn text_has_section(text: &str, key: &str) -> anyhow::Result<bool> {
     Ok(toml::from_str::<toml::Table>(text)?.contains_key(key))
+}
+
+/// Beyond loopback everybody needs a user, unless that is spelled out as not wanted.
+fn check_exposure(
+    place: &str,
+    address: SocketAddr,
+    insecure: bool,
+    users: &[UserConfig],
+) -> anyhow::Result<()> {
+    ensure!(
+        address.ip().is_loopback() || insecure || !users.is_empty(),
+        "{place}: {address} can be reached from the network but there are no [[users]]; add users, \
+         listen on 127.0.0.1, or write `insecure = true` to let everybody in"
+    );
+    Ok(())
 }
 
 fn check_users(users: &[UserConfig]) -> anyhow::Result<()> {
