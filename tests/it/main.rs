@@ -1,2 +1,3 @@
-//! tmp
-fn main() {}
+//! The one integration test binary; a module per room.
+
+mod broker;

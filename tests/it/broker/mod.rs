@@ -1,0 +1,5 @@
+//! The embedded broker. What MQTT 3.1.1 says is tested on mosquitto with the same code.
+
+mod client;
+mod delivery;
+mod targets;
