@@ -100,7 +100,6 @@ impl RetainedStore {
         }
     }
 
-
     /// Up to `limit` unsaved topics with their newest value, `None` for an erased one.
     pub(super) fn take_unsaved(&mut self, limit: usize) -> Vec<(String, Option<Message>)> {
         let mut taken = Vec::new();

@@ -66,7 +66,7 @@ impl Drop for Ours {
 pub const OPEN: &str = r##"
     listeners = [{ address = "127.0.0.1:0" }]
     [anonymous]
-    read = ["#", "$SYS/#"]
+    read = ["#"]
     write = ["#"]
 "##;
 
