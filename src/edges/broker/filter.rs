@@ -33,9 +33,12 @@ pub(super) fn is_text(text: &str) -> bool {
 
 /// Whether `filter` selects `topic`. Wildcards in the first level never select a `$` topic.
 pub(super) fn matches(filter: &str, topic: &str) -> bool {
-    if topic.starts_with('$') && filter.starts_with(['+', '#']) {
-        return false;
-    }
+    let hidden = topic.starts_with('$') && filter.starts_with(['+', '#']);
+    !hidden && covers(filter, topic)
+}
+
+/// Like [`matches`], but a right to `#` is a right to everything, `$` topics too.
+pub(super) fn covers(filter: &str, topic: &str) -> bool {
     let mut levels = topic.split('/');
     for wanted in filter.split('/') {
         if wanted == "#" {

@@ -100,11 +100,6 @@ impl RetainedStore {
         }
     }
 
-    /// Whether anything waits to be saved.
-    pub(super) fn has_unsaved(&self) -> bool {
-        !self.unsaved.is_empty()
-    }
-
     /// Up to `limit` unsaved topics with their newest value, `None` for an erased one.
     pub(super) fn take_unsaved(&mut self, limit: usize) -> Vec<(String, Option<Message>)> {
         let mut taken = Vec::new();
@@ -181,7 +176,7 @@ mod tests {
     fn newest_value_wins_and_only_known_topics_are_erased_on_disk() {
         let mut store = store(10, 1000);
         store.restore(message("old", "1")).unwrap();
-        assert!(!store.has_unsaved());
+        assert!(unsaved(&mut store).is_empty());
         for payload in ["1", "2", "3"] {
             store.set(message("a", payload)).unwrap();
         }
@@ -196,7 +191,7 @@ mod tests {
         store.set(message("a", "")).unwrap();
         assert_eq!(unsaved(&mut store), vec![("a".to_owned(), None)]);
         store.set(message("never", "")).unwrap();
-        assert!(!store.has_unsaved());
+        assert!(unsaved(&mut store).is_empty());
     }
 
     #[test]

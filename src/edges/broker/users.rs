@@ -34,7 +34,7 @@ impl Rights {
     pub(super) fn may_read(&self, topic: &str) -> bool {
         self.read
             .iter()
-            .any(|filter| filter::matches(filter, topic))
+            .any(|filter| filter::covers(filter, topic))
     }
 
     /// Whether the client may publish to this topic. `$SYS` belongs to the broker.
@@ -44,7 +44,7 @@ impl Rights {
             && self
                 .write
                 .iter()
-                .any(|filter| filter::matches(filter, topic))
+                .any(|filter| filter::covers(filter, topic))
     }
 }
 
