@@ -1,2 +1,3 @@
-//! tmp
-fn main() {}
+//! One integration binary, one module per room.
+
+mod devices;
