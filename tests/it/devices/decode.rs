@@ -1,12 +1,11 @@
-//! From message to fact (plans-vehicles-devices.md §7.1 to §7.3, §7.6, §8.1, E-78 to E-80).
+//! From message to fact (plans-vehicles-devices.md §7.3, §7.6, §7.7).
 
 use chargebus::config::{ChargerDevice, MeterDevice, MqttSource, Pipeline, Source, VehicleDevice};
-use chargebus::edges::devices::{Counts, Decoder, Getter, Kind, MAX_TEXT, Value, convert};
+use chargebus::edges::devices::{Counts, Decoder, MAX_TEXT};
 use chargebus::model::{
     Amps, ChargeStatus, ChargerValue, Fact, KilowattHours, LoadPointIx, MeterIx, MeterValue,
     Origin, Percent, Phase, VehicleIx, VehicleValue, Volts, Watts,
 };
-use proptest::prelude::*;
 
 use super::{mqtt, site, with_pipeline};
 
@@ -50,8 +49,16 @@ fn phases(prefix: &str) -> Option<Box<[Source; 3]>> {
     Some(Box::new([1, 2, 3].map(|n| mqtt(&format!("{prefix}{n}")))))
 }
 
+/// Every row is a topic, a payload and the one fact that follows.
+fn assert_rows<const N: usize>(decoder: &mut Decoder, rows: [(&str, &str, Fact); N]) {
+    for (topic, payload, expected) in rows {
+        assert_eq!(facts(decoder, topic, payload), [expected], "{topic}");
+    }
+    assert_eq!(facts(decoder, "unknown/topic", "1"), []);
+}
+
 #[test]
-fn every_attribute_becomes_its_fact() {
+fn every_attribute_of_a_meter_becomes_its_fact() {
     let grid = MeterDevice {
         power: Some(mqtt("m/power")),
         energy: Some(mqtt("m/energy")),
@@ -62,31 +69,9 @@ fn every_attribute_becomes_its_fact() {
         soc: Some(mqtt("m/soc")),
         battery_mode: None,
     };
-    let wallbox = ChargerDevice {
-        status: Some(mqtt("c/status")),
-        enabled: Some(mqtt("c/enabled")),
-        power: Some(mqtt("c/power")),
-        energy: Some(mqtt("c/energy")),
-        currents: phases("c/i"),
-        voltages: phases("c/u"),
-        soc: Some(mqtt("c/soc")),
-        limit_soc: Some(mqtt("c/limit")),
-        identify: Some(mqtt("c/tag")),
-        ..ChargerDevice::default()
-    };
-    let car = VehicleDevice {
-        soc: Some(mqtt("v/soc")),
-        range: Some(mqtt("v/range")),
-        odometer: Some(mqtt("v/odometer")),
-        limit_soc: Some(mqtt("v/limit")),
-        status: Some(mqtt("v/status")),
-        climater: Some(mqtt("v/climater")),
-        ..VehicleDevice::default()
-    };
-    let config = site(vec![MeterDevice::default(), grid], vec![wallbox], vec![car]);
-    let mut decoder = decoder(&config);
-    let charging = ChargeStatus::Charging;
-    let table = [
+    let mut decoder = decoder(&site(vec![MeterDevice::default(), grid], vec![], vec![]));
+    assert_eq!(decoder.topics().count(), 13);
+    let rows = [
         (
             "m/power",
             "-3000.5",
@@ -123,6 +108,33 @@ fn every_attribute_becomes_its_fact() {
             meter(1, MeterValue::PhasePower(Phase::L2, Watts(-7.0))),
         ),
         ("m/soc", "55", meter(1, MeterValue::Soc(Percent(55.0)))),
+    ];
+    assert_rows(&mut decoder, rows);
+    assert_eq!(
+        facts(&mut decoder, "m/energy", "0"),
+        [],
+        "a counter at 0 says nothing (§7.6)"
+    );
+}
+
+#[test]
+fn every_attribute_of_a_charger_becomes_its_fact() {
+    let wallbox = ChargerDevice {
+        status: Some(mqtt("c/status")),
+        enabled: Some(mqtt("c/enabled")),
+        power: Some(mqtt("c/power")),
+        energy: Some(mqtt("c/energy")),
+        currents: phases("c/i"),
+        voltages: phases("c/u"),
+        soc: Some(mqtt("c/soc")),
+        limit_soc: Some(mqtt("c/limit")),
+        identify: Some(mqtt("c/tag")),
+        ..ChargerDevice::default()
+    };
+    let mut decoder = decoder(&site(vec![], vec![wallbox], vec![]));
+    assert_eq!(decoder.topics().count(), 13);
+    let charging = ChargeStatus::Charging;
+    let rows = [
         ("c/status", "c", charger(0, ChargerValue::Status(charging))),
         ("c/enabled", "ON", charger(0, ChargerValue::Enabled(true))),
         ("c/power", "0", charger(0, ChargerValue::Power(Watts(0.0)))),
@@ -152,44 +164,57 @@ fn every_attribute_becomes_its_fact() {
             " 04AB\0",
             charger(0, ChargerValue::Identity("04AB".to_owned())),
         ),
+    ];
+    assert_rows(&mut decoder, rows);
+}
+
+#[test]
+fn every_attribute_of_a_vehicle_becomes_its_fact() {
+    let car = VehicleDevice {
+        soc: Some(mqtt("v/soc")),
+        range: Some(mqtt("v/range")),
+        odometer: Some(mqtt("v/odometer")),
+        limit_soc: Some(mqtt("v/limit")),
+        status: Some(mqtt("v/status")),
+        climater: Some(mqtt("v/climater")),
+        ..VehicleDevice::default()
+    };
+    let mut decoder = decoder(&site(vec![], vec![], vec![VehicleDevice::default(), car]));
+    assert_eq!(decoder.topics().count(), 6);
+    let charging = ChargeStatus::Charging;
+    let rows = [
         (
             "v/soc",
             "41",
-            vehicle(0, VehicleValue::Soc(Some(Percent(41.0)))),
+            vehicle(1, VehicleValue::Soc(Some(Percent(41.0)))),
         ),
         (
             "v/range",
             "210.5",
-            vehicle(0, VehicleValue::RangeKm(Some(210.5))),
+            vehicle(1, VehicleValue::RangeKm(Some(210.5))),
         ),
         (
             "v/odometer",
             "45678.9",
-            vehicle(0, VehicleValue::OdometerKm(Some(45678.9))),
+            vehicle(1, VehicleValue::OdometerKm(Some(45678.9))),
         ),
         (
             "v/limit",
             "80",
-            vehicle(0, VehicleValue::LimitSoc(Some(Percent(80.0)))),
+            vehicle(1, VehicleValue::LimitSoc(Some(Percent(80.0)))),
         ),
         (
             "v/status",
             "C",
-            vehicle(0, VehicleValue::Status(Some(charging))),
+            vehicle(1, VehicleValue::Status(Some(charging))),
         ),
         (
             "v/climater",
             "no",
-            vehicle(0, VehicleValue::Climater(Some(false))),
+            vehicle(1, VehicleValue::Climater(Some(false))),
         ),
     ];
-    for (topic, payload, expected) in table {
-        assert_eq!(facts(&mut decoder, topic, payload), [expected], "{topic}");
-    }
-    assert_eq!(decoder.topics().count(), 32);
-    assert_eq!(facts(&mut decoder, "unknown/topic", "1"), []);
-    // A counter at exactly 0 says nothing (§7.6).
-    assert_eq!(facts(&mut decoder, "c/energy", "0"), []);
+    assert_rows(&mut decoder, rows);
 }
 
 #[test]
@@ -449,135 +474,4 @@ fn what_does_not_compile_is_named_and_the_rest_runs() {
     assert!(broken[1].error.starts_with("jq: "), "{}", broken[1]);
     assert_eq!(decoder.topics().collect::<Vec<_>>(), ["p"]);
     assert_eq!(facts(&mut decoder, "p", "1").len(), 1);
-}
-
-#[test]
-fn pipelines() {
-    let some = |text: &str| Some(text.to_owned());
-    let table = [
-        // E-78, E-79
-        (
-            Pipeline {
-                regex: some("([0-9.]+)"),
-                ..Pipeline::default()
-            },
-            "12.3W",
-            Ok(12.3),
-        ),
-        (
-            Pipeline {
-                regex: some(r"\d+"),
-                default: some("123"),
-                ..Pipeline::default()
-            },
-            "xxx",
-            Ok(123.0),
-        ),
-        (
-            Pipeline {
-                regex: some(r"(\d+) W"),
-                ..Pipeline::default()
-            },
-            "17",
-            Ok(17.0),
-        ),
-        (
-            Pipeline {
-                regex: some(r"(\d+) W"),
-                ..Pipeline::default()
-            },
-            "on",
-            Err("the regex does not match, and \"on\" is not a number"),
-        ),
-        // E-80
-        (
-            Pipeline {
-                jq: some(".[0][1]"),
-                ..Pipeline::default()
-            },
-            r#"[["1","2"],[]]"#,
-            Ok(2.0),
-        ),
-        (
-            Pipeline {
-                jq: some(r#"if . == "on" then 1 else 0 end"#),
-                quote: true,
-                ..Pipeline::default()
-            },
-            "on",
-            Ok(1.0),
-        ),
-        (
-            Pipeline {
-                regex: some("=(.*)"),
-                jq: some(".a"),
-                ..Pipeline::default()
-            },
-            r#"x={"a":7}"#,
-            Ok(7.0),
-        ),
-    ];
-    for (pipeline, payload, expected) in table {
-        let getter = Getter::compile(Kind::Number, 1.0, &pipeline).expect("compiles");
-        let value = getter.read(payload.as_bytes());
-        let expected = expected
-            .map(|n| Some(Value::Number(n)))
-            .map_err(str::to_owned);
-        assert_eq!(value, expected, "{pipeline:?} {payload}");
-    }
-    // W-48: null is unknown.
-    let pipeline = Pipeline {
-        jq: some(".a"),
-        ..Pipeline::default()
-    };
-    let getter = Getter::compile(Kind::Number, 1.0, &pipeline).expect("compiles");
-    assert_eq!(getter.read(b"{}"), Ok(None));
-}
-
-#[test]
-fn statuses_and_bools() {
-    use ChargeStatus::{Charging, Connected, Disconnected};
-    for (text, expected) in [
-        ("A", Some(Disconnected)),
-        (" a1 ", Some(Disconnected)),
-        ("B", Some(Connected)),
-        ("b2\0", Some(Connected)),
-        ("C", Some(Charging)),
-        ("C2", Some(Charging)),
-        ("D", Some(Charging)),
-        ("c1", Some(Connected)),
-        ("D1", Some(Connected)),
-        ("C12", Some(Charging)),
-        ("E", None),
-        ("F", None),
-        ("", None),
-        ("1", None),
-    ] {
-        let status = convert(Kind::Status, text, 1.0).ok();
-        assert_eq!(status, expected.map(Value::Status), "{text:?}");
-    }
-    for (words, expected) in [
-        ("1 t T TRUE true True on ON On yes Yes", Some(true)),
-        ("0 f F FALSE false False off OFF no No", Some(false)),
-        ("2 tRUE fAlse open closed -1 1.0 null", None),
-    ] {
-        for word in words.split(' ') {
-            let truth = convert(Kind::Bool, word, 1.0).ok();
-            assert_eq!(truth, expected.map(Value::Bool), "{word}");
-        }
-    }
-}
-
-proptest! {
-    #[test]
-    fn no_payload_harms(payload in prop::collection::vec(any::<u8>(), 0..200), jq: bool) {
-        let program = jq.then(|| "[.. | numbers] | add".to_owned());
-        let pipeline = Pipeline { regex: Some("[^x]+".to_owned()), jq: program, ..Pipeline::default() };
-        for kind in [Kind::Number, Kind::Bool, Kind::Status, Kind::Text] {
-            let getter = Getter::compile(kind, 1.0, &pipeline).expect("compiles");
-            if let Ok(Some(Value::Number(number))) = getter.read(&payload) {
-                prop_assert!(number.is_finite());
-            }
-        }
-    }
 }

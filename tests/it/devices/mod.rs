@@ -1,9 +1,17 @@
 //! Device adapters: small sites, a bus that remembers, and the tests of each part.
 
+#![allow(clippy::expect_used, clippy::unwrap_used, reason = "helpers of tests")]
+#![allow(
+    clippy::wildcard_enum_match_arm,
+    reason = "whatever else comes fails the test"
+)]
+
 mod charger;
 mod decode;
 mod modbus;
+mod pipelines;
 mod registers;
+mod servers;
 mod templates;
 
 use std::sync::Arc;
