@@ -5,6 +5,7 @@ mod broker;
 mod bus;
 mod config;
 mod control;
+mod devices;
 mod fields;
 mod house;
 mod property;
