@@ -3,4 +3,7 @@
 mod admission;
 mod client;
 mod delivery;
+mod limits;
+mod operation;
+mod sessions;
 mod targets;
