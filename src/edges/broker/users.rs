@@ -123,7 +123,7 @@ impl Users {
             let (user, password) = &self.internal;
             let ours = login.username == *user && equal(&login.password, password);
             let rights = Arc::new(Rights::full());
-            return ours.then(|| Identity {
+            return ours.then_some(Identity {
                 user: Some(login.username),
                 rights,
             });
