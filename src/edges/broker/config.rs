@@ -162,6 +162,10 @@ impl BrokerConfig {
         // Parsed once as it is, because these errors name line and column.
         let own: toml::Table = toml::from_str(text)?;
         let mut merged: toml::Table = toml::from_str(BUILT_IN)?;
+        if own.contains_key("users") {
+            // Whoever lists users wants the others to be listed, too.
+            merged.remove("anonymous");
+        }
         for (key, value) in own {
             match (merged.get_mut(&key), value) {
                 (Some(toml::Value::Table(defaults)), toml::Value::Table(own))
@@ -173,9 +177,6 @@ impl BrokerConfig {
                     merged.insert(key, value);
                 }
             }
-        }
-        if !text_has_section(text, "anonymous")? {
-            merged.remove("anonymous");
         }
         let file: File = merged.try_into()?;
         Self::check(file, dir)
@@ -212,6 +213,7 @@ impl BrokerConfig {
     }
 }
 
+<<<<<<< HEAD
 fn text_has_section(text: &str, key: &str) -> anyhow::Result<bool> {
     Ok(toml::from_str::<toml::Table>(text)?.contains_key(key))
 }
@@ -231,6 +233,8 @@ fn check_exposure(
     Ok(())
 }
 
+=======
+>>>>>>> broker
 fn check_users(users: &[UserConfig]) -> anyhow::Result<()> {
     let mut names = BTreeSet::new();
     for (at, user) in users.iter().enumerate() {
