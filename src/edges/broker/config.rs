@@ -213,11 +213,6 @@ impl BrokerConfig {
     }
 }
 
-<<<<<<< HEAD
-fn text_has_section(text: &str, key: &str) -> anyhow::Result<bool> {
-    Ok(toml::from_str::<toml::Table>(text)?.contains_key(key))
-}
-
 /// Beyond loopback everybody needs a user, unless that is spelled out as not wanted.
 fn check_exposure(
     place: &str,
@@ -233,8 +228,6 @@ fn check_exposure(
     Ok(())
 }
 
-=======
->>>>>>> broker
 fn check_users(users: &[UserConfig]) -> anyhow::Result<()> {
     let mut names = BTreeSet::new();
     for (at, user) in users.iter().enumerate() {

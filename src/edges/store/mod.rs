@@ -21,6 +21,7 @@ use rusqlite::Connection;
 use tokio::sync::oneshot;
 use tokio::time::timeout;
 
+pub use super::broker::Retained;
 use writer::{Command, Pending, Writer};
 
 /// Calls that wait for the thread; a further one is refused with [`StoreError::Busy`].
@@ -37,17 +38,6 @@ const SETTING_BYTES_MAX: usize = 1 << 20;
 pub struct Store {
     commands: SyncSender<Command>,
     pending: Arc<Mutex<Pending>>,
-}
-
-/// A retained message of the embedded broker.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Retained {
-    /// Without wildcards.
-    pub topic: String,
-    /// An empty one deletes the message, as everywhere in MQTT.
-    pub payload: Vec<u8>,
-    /// 0 to 2.
-    pub qos: u8,
 }
 
 /// What was last known about a car.
