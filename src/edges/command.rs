@@ -12,7 +12,7 @@ use tracing_subscriber::EnvFilter;
 
 use crate::config::{Broker, Checked, Config};
 
-use super::app::{self, App, Database, Place};
+use super::app::{self, App, DATABASE, Database, Place};
 use super::{broker, demo, replay};
 
 /// Where the configuration is looked for when `-c` is not given.
@@ -65,6 +65,12 @@ enum Command {
     Replay {
         /// JSON lines: {"t": seconds, "topic": …, "payload": …}.
         file: PathBuf,
+    },
+    /// Evaluate a jq program on standard input (the service calls itself for `?jq=`).
+    #[command(hide = true)]
+    Jq {
+        /// The program.
+        program: String,
     },
     /// Read a password and print its hash for broker.toml.
     Hash,
@@ -142,7 +148,7 @@ fn database(config: &Config, dir: &Path) -> Database {
     match config.database.as_deref() {
         Some(":memory:") => Database::Memory,
         Some(path) => Database::File(dir.join(path)),
-        None => Database::File(dir.join("chargebus.db")),
+        None => Database::File(dir.join(DATABASE)),
     }
 }
 

@@ -10,6 +10,7 @@ pub mod demo;
 pub mod devices;
 pub mod door;
 pub mod http;
+mod inputs;
 pub mod replay;
 pub mod run;
 pub mod store;
