@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use crate::model::{Amps, Phase};
 
+pub use crate::model::TeslaMateCar;
+
 /// All devices; each list runs parallel to the list of the same name in [`crate::model::Setup`].
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Devices {
@@ -89,15 +91,6 @@ pub struct VehicleDevice {
     pub status: Option<Source>,
     /// Bool.
     pub climater: Option<Source>,
-}
-
-/// A car of a TeslaMate instance: `teslamate[/<namespace>]/cars/<id>/…` (§6.1).
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct TeslaMateCar {
-    /// Empty for none.
-    pub namespace: String,
-    /// TeslaMate's database id; the first car is 1.
-    pub id: u32,
 }
 
 /// Where one value is read.

@@ -1,7 +1,9 @@
 //! Vehicles: what they told us and what their owner wants.
 
+use std::collections::BTreeMap;
+
 use crate::model::{
-    ChargeStatus, Mode, Mono, Now, Origin, Percent, Trust, VehicleFeature, VehicleSetup,
+    ChargeStatus, Mode, Mono, Now, Origin, Percent, Telemetry, Trust, VehicleFeature, VehicleSetup,
     VehicleValue,
 };
 
@@ -34,6 +36,10 @@ pub struct Vehicle {
     pub charging_state: Option<String>,
     /// Hours until the car's own limit is reached.
     pub time_to_full_h: Option<f64>,
+    /// Whether the source can reach the car; `None` if it does not tell.
+    pub healthy: Option<bool>,
+    /// Further values under the source's own keys; bounded by the source's table.
+    pub telemetry: BTreeMap<&'static str, Telemetry>,
     /// How far the values can be believed.
     pub trust: Trust,
     /// Since when the car has been plugged in, if it was seen to be.
@@ -70,6 +76,8 @@ impl Vehicle {
             state: None,
             charging_state: None,
             time_to_full_h: None,
+            healthy: None,
+            telemetry: BTreeMap::new(),
             trust: Trust::Unknown,
             plugged_since: None,
             updated: None,
@@ -90,6 +98,13 @@ impl Vehicle {
             VehicleValue::State(state) => self.state = state,
             VehicleValue::ChargingState(state) => self.charging_state = state,
             VehicleValue::TimeToFullH(hours) => self.time_to_full_h = hours,
+            VehicleValue::Healthy(healthy) => self.healthy = healthy,
+            VehicleValue::Telemetry(key, Some(value)) => {
+                self.telemetry.insert(key, value);
+            }
+            VehicleValue::Telemetry(key, None) => {
+                self.telemetry.remove(key);
+            }
             VehicleValue::Trust(trust) => {
                 self.trust = trust;
                 return;

@@ -1,5 +1,7 @@
 //! Facts: what the world told us, already typed. Facts only record; they cannot fail.
 
+use chrono::{DateTime, Utc};
+
 use super::{Amps, ChargeStatus, ChargerCommand, KilowattHours, LoadPointIx, MeterIx};
 use super::{Percent, Trust, VehicleIx, Volts, WattHours, Watts};
 
@@ -164,6 +166,23 @@ pub enum VehicleValue {
     ChargingState(Option<String>),
     /// Hours until the car's own limit is reached.
     TimeToFullH(Option<f64>),
+    /// Whether the source can reach the car; sent again with every sign of life of the source.
+    Healthy(Option<bool>),
+    /// A value that control does not need, under the source's own key; keys come from a fixed table.
+    Telemetry(&'static str, Option<Telemetry>),
     /// How far the values can be believed.
     Trust(Trust),
+}
+
+/// A value that is passed on as it is.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Telemetry {
+    /// Yes or no.
+    Bool(bool),
+    /// A finite number in the source's unit.
+    Number(f64),
+    /// Text, or compact JSON.
+    Text(String),
+    /// An instant.
+    Time(DateTime<Utc>),
 }

@@ -9,8 +9,8 @@ mod time;
 mod units;
 
 pub use command::{ChargerCommand, Effect, Event, EventKind};
-pub use fact::{ChargerValue, Fact, MeterValue, Origin, Outcome, Phase, VehicleValue};
-pub use ids::{LoadPointIx, MeterIx, VehicleIx};
+pub use fact::{ChargerValue, Fact, MeterValue, Origin, Outcome, Phase, Telemetry, VehicleValue};
+pub use ids::{LoadPointIx, MeterIx, TeslaMateCar, VehicleIx};
 pub use kinds::{
     BatteryMode, ChargeStatus, MeterRole, Mode, PhaseAction, PvAction, Trust, UnknownSpelling,
 };

@@ -1,0 +1,201 @@
+//! The MQTT client (3.1.1): holds one connection to a broker and never makes anybody wait.
+//!
+//! A missing broker is never an error: the task tries again with back-off, and whoever publishes or
+//! listens goes on. The connection is treated as lossy; truth lives with the owner of the values:
+//!
+//! | what | while connected | while not |
+//! |---|---|---|
+//! | retained = state | newest value per topic | kept, newest value per topic |
+//! | not retained = events, results | in order, oldest dropped when 1,024 wait | dropped after 10 s |
+//! | readings | newest value per topic | – |
+//! | commands (`…/set`) | in order, refused when 256 wait ([`Incoming::Busy`]) | – |
+//!
+//! After [`Incoming::Up`] every owner publishes its retained values again: a broker may have lost
+//! them, and what was on its way when the connection broke is lost. Nothing is sent before the
+//! inbox is asked again, so that such a snapshot replaces what waits and goes out once, in order.
+
+mod queue;
+mod session;
+mod shared;
+mod tls;
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use bytes::Bytes;
+use tokio::time::timeout;
+use tokio_util::sync::{CancellationToken, DropGuard};
+use tracing::warn;
+
+use crate::config::Mqtt;
+use shared::Shared;
+
+/// How long a farewell may take; afterwards the broker sends the last will.
+const FAREWELL_MAX: Duration = Duration::from_secs(3);
+
+/// What a connection needs to know.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// The broker and who we are.
+    pub server: Mqtt,
+    /// `<root>/status` is `online`, or `offline` by last will (api.md §1.1); empty for no status.
+    pub root: String,
+    /// What every session subscribes.
+    pub filters: Vec<String>,
+}
+
+/// The sending end; clones share the connection.
+#[derive(Clone)]
+pub struct Bus(Arc<Shared>);
+
+/// The receiving end; dropping it ends the connection without farewell (the last will is sent).
+pub struct Inbox {
+    shared: Arc<Shared>,
+    /// A session whose `Up` the owner is dealing with.
+    greeted: Option<u64>,
+    _kill: DropGuard,
+}
+
+/// A message of the broker.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Message {
+    /// Never empty, without wildcards.
+    pub topic: String,
+    /// At most 1 MiB; shares the memory of what arrived with it, so copy what is kept.
+    pub payload: Bytes,
+    /// Sent by the broker because we subscribed: of unknown age.
+    pub retain: bool,
+}
+
+/// What the owner of the [`Inbox`] learns.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Incoming {
+    /// Connected: publish every retained value again, in order, then ask the inbox.
+    Up {
+        /// Counts from 1; a gap means that a session passed unseen.
+        session: u64,
+    },
+    /// Not connected; said again only when the reason changes.
+    Down {
+        /// Why, and what to do about it.
+        reason: String,
+    },
+    /// A reading or a command.
+    Message(Message),
+    /// The broker (or MQTT's syntax) does not allow this subscription.
+    Refused {
+        /// The filter as given.
+        filter: String,
+    },
+    /// Commands that were dropped because too many waited.
+    Busy {
+        /// Their topic.
+        topic: String,
+        /// How many since it was last said.
+        refused: u32,
+    },
+}
+
+/// Since the start.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counters {
+    /// Messages handed to the connection.
+    pub sent: u64,
+    /// Messages received.
+    pub received: u64,
+    /// Messages of either direction lost by a limit.
+    pub dropped: u64,
+    /// Commands refused because too many waited.
+    pub busy: u64,
+    /// Sessions after the first one.
+    pub reconnects: u64,
+}
+
+impl Bus {
+    /// Spawns the task that connects, polls and reconnects until it is told to end.
+    ///
+    /// `stop` ends the connection without farewell; [`Bus::close`] is the polite way.
+    pub fn start(options: Options, stop: CancellationToken) -> (Self, Inbox) {
+        let kill = stop.child_token();
+        let shared = Arc::new(Shared::new(kill.clone()));
+        for filter in &options.filters {
+            shared.subscribe(filter.clone());
+        }
+        tokio::spawn(session::run(
+            Arc::clone(&shared),
+            options.server,
+            options.root,
+        ));
+        let inbox = Inbox {
+            shared: Arc::clone(&shared),
+            greeted: None,
+            _kill: kill.drop_guard(),
+        };
+        (Self(shared), inbox)
+    }
+
+    /// Queues a message; never blocks. The module says what happens at the limits.
+    pub fn publish(&self, topic: String, payload: Vec<u8>, retain: bool) {
+        self.0.publish(topic, payload, retain);
+    }
+
+    /// Subscribes a filter, now and in every later session; [`Incoming::Refused`] if it cannot be.
+    pub fn subscribe(&self, filter: String) {
+        self.0.subscribe(filter);
+    }
+
+    /// Ends a subscription.
+    pub fn unsubscribe(&self, filter: &str) {
+        self.0.unsubscribe(filter);
+    }
+
+    /// Whether there is a connection now.
+    pub fn connected(&self) -> bool {
+        self.0.connected.load(Ordering::Relaxed)
+    }
+
+    /// For metrics.
+    pub fn counters(&self) -> Counters {
+        self.0.counters()
+    }
+
+    /// Sends what waits, then `offline`, disconnects and ends the task; takes 3 s at most.
+    pub async fn close(self) {
+        self.0.leave();
+        if timeout(FAREWELL_MAX, self.0.ended.cancelled())
+            .await
+            .is_err()
+        {
+            warn!("the broker does not take our farewell; it will send the last will");
+        }
+        self.0.kill.cancel();
+        self.0.ended.cancelled().await;
+    }
+}
+
+impl Inbox {
+    /// The next event, in order; `None` when the connection has ended for good. Cancel safe.
+    pub async fn next(&mut self) -> Option<Incoming> {
+        if let Some(session) = self.greeted.take() {
+            self.shared.open_gate(session);
+        }
+        loop {
+            // Read before the queue: what was queued before the end is still handed out.
+            let ended = self.shared.ended.is_cancelled();
+            match self.shared.take() {
+                Some(Incoming::Up { session }) => {
+                    self.greeted = Some(session);
+                    return Some(Incoming::Up { session });
+                }
+                Some(other) => return Some(other),
+                None if ended => return None,
+                None => {}
+            }
+            tokio::select! {
+                () = self.shared.to_take.notified() => {}
+                () = self.shared.ended.cancelled() => {}
+            }
+        }
+    }
+}

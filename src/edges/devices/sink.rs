@@ -1,0 +1,149 @@
+//! Where set-points are written: a topic or a register.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::timeout;
+
+use super::modbus::WriteRequest;
+use super::register;
+use super::template::{Scalar, Template, scaled};
+use crate::config::{ModbusLink, Register, Sink};
+
+/// Longest time from the start of a write to its outcome.
+const WRITE_DEADLINE: Duration = Duration::from_secs(5);
+
+/// The way to the MQTT broker, as the devices need it.
+pub trait Publish: Send + Sync {
+    /// Hands a message to the bus without waiting; `retain` asks the broker to keep it.
+    ///
+    /// Returns whether the bus took it: false while there is no connection or its queue is full.
+    fn publish(&self, topic: &str, payload: &str, retain: bool) -> bool;
+}
+
+/// A compiled sink.
+pub(super) enum Writer {
+    Bus {
+        bus: Arc<dyn Publish>,
+        topic: String,
+        /// `None` writes the bare value.
+        template: Option<Template>,
+        retain: bool,
+    },
+    Modbus {
+        queue: mpsc::Sender<WriteRequest>,
+        link: ModbusLink,
+        register: Register,
+        scale: f64,
+    },
+    /// Did not compile; every write fails with the reason.
+    Broken(String),
+}
+
+impl Writer {
+    /// Compiles the sink of the attribute called `name`; `queue` gives the way to a Modbus link.
+    pub(super) fn compile(
+        sink: &Sink,
+        name: &str,
+        bus: &Arc<dyn Publish>,
+        queue: impl FnOnce(&ModbusLink) -> mpsc::Sender<WriteRequest>,
+    ) -> Self {
+        match sink {
+            Sink::Mqtt {
+                topic,
+                payload,
+                retained,
+            } => {
+                let template = payload
+                    .as_deref()
+                    .map(|payload| Template::compile(payload, name));
+                match template.transpose() {
+                    Ok(template) => Self::Bus {
+                        bus: Arc::clone(bus),
+                        topic: topic.clone(),
+                        template,
+                        retain: *retained,
+                    },
+                    Err(error) => Self::Broken(error),
+                }
+            }
+            Sink::Demo(topic) => Self::Bus {
+                bus: Arc::clone(bus),
+                topic: topic.clone(),
+                template: None,
+                retain: false,
+            },
+            Sink::Modbus {
+                link,
+                register,
+                scale,
+            } => match register::write(register, 0.0) {
+                Ok(_) => Self::Modbus {
+                    queue: queue(link),
+                    link: link.clone(),
+                    register: *register,
+                    scale: *scale,
+                },
+                Err(error) => Self::Broken(error),
+            },
+        }
+    }
+
+    /// Whether what was written may be lost with the connection to the broker.
+    pub(super) fn is_bus(&self) -> bool {
+        match self {
+            Self::Bus { .. } => true,
+            Self::Modbus { .. } | Self::Broken(_) => false,
+        }
+    }
+
+    /// Writes a value and waits until it is taken, at most [`WRITE_DEADLINE`].
+    ///
+    /// # Errors
+    /// Why it is unknown whether, or known not, to be taken.
+    pub(super) async fn write(&self, value: Scalar) -> Result<(), String> {
+        match self {
+            Self::Bus {
+                bus,
+                topic,
+                template,
+                retain,
+            } => {
+                let payload = match template {
+                    Some(template) => template.render(value),
+                    None => value.to_string(),
+                };
+                if bus.publish(topic, &payload, *retain) {
+                    Ok(())
+                } else {
+                    Err("not connected to the broker".to_owned())
+                }
+            }
+            Self::Modbus {
+                queue,
+                link,
+                register,
+                scale,
+            } => {
+                let write = register::write(register, scaled(value.number(), *scale))?;
+                let (reply, answer) = oneshot::channel();
+                let address = register.address;
+                queue
+                    .try_send(WriteRequest {
+                        link: link.clone(),
+                        address,
+                        write,
+                        reply,
+                    })
+                    .map_err(|_| format!("too many writes wait for {}", link.uri))?;
+                match timeout(WRITE_DEADLINE, answer).await {
+                    Ok(Ok(result)) => result,
+                    Ok(Err(_)) => Err("the link is closed".to_owned()),
+                    Err(_) => Err(format!("not taken within {WRITE_DEADLINE:?}")),
+                }
+            }
+            Self::Broken(error) => Err(error.clone()),
+        }
+    }
+}

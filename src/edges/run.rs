@@ -1,0 +1,525 @@
+//! The loop: one task owns the core, everything else talks to it through bounded queues.
+//!
+//! A turn takes one input, lets the core decide what is due, hands its commands to the devices and
+//! tells what changed: store first, then MQTT and WebSocket, then the writer (design §3).
+
+use std::collections::BTreeSet;
+use std::future::Future;
+use std::pin::Pin;
+use std::time::Duration;
+
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio_util::sync::CancellationToken;
+use tracing::{debug, info, warn};
+
+use crate::api::{self, Address, Answer, Changes, Code, Raw, State, View};
+use crate::control::Why;
+use crate::model::{ChargerCommand, Effect, Event, Fact, Mono, Now};
+
+use super::brain::Brain;
+use super::bus::{Bus, Inbox, Incoming, Message};
+use super::clock::Clock;
+use super::devices::Devices;
+use super::store::Store;
+
+/// State is told no more often than this, unless somebody waits for it.
+const TELL_SPACING: Duration = Duration::from_millis(100);
+/// `<root>/updated` is told no more often than this (api.md §1.2).
+const UPDATED_SPACING: Duration = Duration::from_secs(1);
+/// Topics of an earlier start that have not come back after this are ours to delete (design S9).
+const CLEANUP_AFTER: Duration = Duration::from_secs(60);
+/// Inputs that are taken before the world is told again.
+const INPUTS_PER_TURN: usize = 64;
+/// Writes that may wait for the store; more are refused (design S10).
+const WAITING_MAX: usize = 256;
+
+/// A write that came over REST.
+#[derive(Debug)]
+pub struct WriteRequest {
+    /// What is to be written.
+    pub address: Address,
+    /// The value.
+    pub raw: Raw,
+    /// Where the answer goes.
+    pub answer: oneshot::Sender<Box<Answer>>,
+}
+
+/// What the loop shares with the facade.
+#[derive(Clone, Debug)]
+pub struct Told {
+    /// The state as it was last told.
+    pub state: State,
+    /// When the loop last turned.
+    pub at: Mono,
+}
+
+/// Everything the loop is connected to.
+pub(super) struct Wires {
+    pub(super) bus: Option<(Bus, Inbox)>,
+    pub(super) facts: mpsc::Receiver<Fact>,
+    pub(super) writes: mpsc::Receiver<WriteRequest>,
+    pub(super) told: watch::Sender<Told>,
+    pub(super) devices: Devices,
+    pub(super) store: Store,
+}
+
+/// One site in operation.
+pub(super) struct Run {
+    brain: Brain,
+    clock: Clock,
+    root: String,
+    bus: Option<Bus>,
+    devices: Devices,
+    store: Store,
+    /// What MQTT and the store have been told.
+    told: State,
+    shared: watch::Sender<Told>,
+    /// Topics below the root that are recorded as ours.
+    ours: BTreeSet<String>,
+    cleanup_at: Option<Mono>,
+    /// Something may have changed since the world was told.
+    dirty: bool,
+    tell_at: Mono,
+    updated: Mono,
+    /// Writes that are in force and not stored yet.
+    waiting: Vec<Waiting>,
+    saving: Option<Saving>,
+    /// Reason last written to the log, per load point.
+    logged: Vec<Why>,
+}
+
+/// A writer that waits for its answer.
+struct Waiting {
+    address: Option<Address>,
+    answer: Box<Answer>,
+    to: Writer,
+}
+
+enum Writer {
+    /// The set topic, complete.
+    Mqtt(String),
+    Rest(oneshot::Sender<Box<Answer>>),
+}
+
+/// Settings on their way to the disk, and what is told when they are there.
+struct Saving {
+    result: Pin<Box<dyn Future<Output = Result<(), String>> + Send>>,
+    state: State,
+    changes: Changes,
+    waiting: Vec<Waiting>,
+}
+
+/// What wakes the loop.
+enum Input {
+    Bus(Option<Incoming>),
+    Fact(Fact),
+    Write(WriteRequest),
+    Stored(Result<(), String>),
+    Timer,
+    Stop,
+}
+
+impl Run {
+    pub(super) fn new(
+        brain: Brain,
+        clock: Clock,
+        root: String,
+        ours: BTreeSet<String>,
+        wires: Wires,
+    ) -> (Self, Inputs) {
+        let now = clock.now();
+        let Wires { bus, facts, writes, told, devices, store } = wires;
+        let (bus, inbox) = bus.unzip();
+        let logged = vec![Why::ChargerUnknown; brain.control.loadpoints().len()];
+        let run = Self {
+            brain,
+            clock,
+            root,
+            bus,
+            devices,
+            store,
+            told: State::default(),
+            shared: told,
+            ours,
+            cleanup_at: Some(now.mono + CLEANUP_AFTER),
+            dirty: true,
+            tell_at: now.mono,
+            updated: Mono(0),
+            waiting: Vec::new(),
+            saving: None,
+            logged,
+        };
+        (run, Inputs { inbox, facts, writes })
+    }
+
+    /// Runs until `stop`; then says goodbye to the broker and leaves the chargers as they are.
+    pub(super) async fn run(mut self, mut inputs: Inputs, stop: CancellationToken) {
+        self.turn(self.clock.now());
+        loop {
+            let wake = self.clock.at(self.wake_at());
+            let input = inputs.next(&mut self.saving, wake, &stop).await;
+            let now = self.clock.now();
+            if matches!(input, Input::Stop) {
+                break;
+            }
+            self.handle(now, input);
+            for _ in 1..INPUTS_PER_TURN {
+                let Some(input) = inputs.ready() else { break };
+                self.handle(now, input);
+            }
+            self.turn(now);
+        }
+        if let Some(saving) = self.saving.take() {
+            let result = saving.result.await;
+            self.conclude(self.clock.now(), saving.state, saving.changes, saving.waiting, result);
+        }
+        if let Some(bus) = self.bus.take() {
+            bus.close().await;
+        }
+    }
+
+    /// When the loop must turn without being told anything.
+    fn wake_at(&self) -> Mono {
+        let mut at = self.brain.deadline();
+        if self.dirty && self.saving.is_none() {
+            at = at.min(self.tell_at);
+        }
+        at.min(self.updated + self.brain.system.interval)
+    }
+
+    fn handle(&mut self, now: Now, input: Input) {
+        self.dirty = true;
+        match input {
+            Input::Bus(Some(Incoming::Message(message))) => self.message(now, &message),
+            Input::Bus(Some(Incoming::Up { session })) => self.connected(session),
+            Input::Bus(Some(Incoming::Down { reason })) => warn!("no connection to the broker: {reason}"),
+            Input::Bus(Some(Incoming::Refused { filter })) => {
+                warn!("the broker refuses the subscription to {filter}: check the rights of our user");
+            }
+            Input::Bus(Some(Incoming::Busy { topic, refused })) => {
+                let answer = Answer::refusal(Code::Busy, format!("{refused} writes were dropped, try again"));
+                self.answer(Waiting { address: None, answer, to: Writer::Mqtt(topic) });
+            }
+            Input::Bus(None) => self.bus = None,
+            Input::Fact(fact) => self.brain.fact(now, fact),
+            Input::Write(request) => {
+                let WriteRequest { address, raw, answer } = request;
+                let to = Writer::Rest(answer);
+                let answer = api::write(&mut self.brain.control, &self.brain.system, now, &address, &raw);
+                self.wait(Waiting { address: Some(address), answer, to });
+            }
+            Input::Stored(result) => {
+                if let Some(saving) = self.saving.take() {
+                    self.conclude(now, saving.state, saving.changes, saving.waiting, result);
+                }
+            }
+            Input::Timer | Input::Stop => {}
+        }
+    }
+
+    /// Decides, commands, tells.
+    fn turn(&mut self, now: Now) {
+        if now.mono >= self.brain.deadline() {
+            for remark in self.brain.handle_timeout(now) {
+                info!("{remark}");
+            }
+            self.dirty = true;
+        }
+        while let Some(effect) = self.brain.control.poll() {
+            self.carry_out(now, effect);
+        }
+        self.log_decisions();
+        self.tell(now);
+        self.tick(now);
+    }
+
+    fn carry_out(&mut self, now: Now, effect: Effect) {
+        match effect {
+            Effect::Charger { lp, command } => {
+                if command != ChargerCommand::Renew {
+                    let why = self.brain.control.loadpoints()[lp.0].decision.why.code();
+                    info!(loadpoint = lp.0 + 1, why, "{command:?}");
+                }
+                self.devices.command(lp, command);
+            }
+            Effect::Battery { meter, mode } => {
+                info!(battery = meter.0, "{mode}");
+                self.devices.battery(meter, mode);
+            }
+            Effect::Event(event) => self.tell_event(now, event),
+        }
+    }
+
+    /// A message is a write, or news of a device or a car.
+    fn message(&mut self, now: Now, message: &Message) {
+        let Message { topic, payload, retain } = message;
+        let ours = topic.strip_prefix(&self.root).and_then(|rest| rest.strip_prefix('/'));
+        match ours.filter(|rest| rest.ends_with("/set")) {
+            Some(below) if *retain => self.discard(topic, below, payload),
+            Some(below) => {
+                let Brain { control, system, .. } = &mut self.brain;
+                let Some(answer) = api::write_topic(control, system, now, below, payload) else { return };
+                // Clients that retain their commands rely on this (api.md §2.1).
+                self.publish(topic.clone(), Vec::new(), true);
+                let address = Address::of_topic(below).ok();
+                self.wait(Waiting { address, answer, to: Writer::Mqtt(topic.clone()) });
+            }
+            None => {
+                if let Some(remark) = self.brain.message(now, topic, payload, *retain) {
+                    warn!("{remark}");
+                }
+            }
+        }
+    }
+
+    /// A command of unknown age is deleted, not executed (api.md §1.4).
+    fn discard(&mut self, topic: &str, below: &str, payload: &[u8]) {
+        if payload.is_empty() {
+            return;
+        }
+        warn!("deleted a retained command on {below}: commands must not be retained");
+        self.publish(topic.to_owned(), Vec::new(), true);
+        let message = "retained commands of unknown age are deleted, send it again without retain";
+        let answer = Answer::refusal(Code::Refused, message);
+        self.answer(Waiting { address: None, answer, to: Writer::Mqtt(topic.to_owned()) });
+    }
+
+    /// Queues a writer until its value is stored and told.
+    fn wait(&mut self, mut waiting: Waiting) {
+        if let Writer::Mqtt(topic) = &waiting.to
+            && !waiting.answer.ok()
+        {
+            info!("refused {topic}: {}", waiting.answer.message);
+        }
+        if self.waiting.len() >= WAITING_MAX {
+            waiting.answer = Box::new(waiting.answer.not_stored("too many writes are waiting"));
+            return self.answer(waiting);
+        }
+        self.waiting.push(waiting);
+    }
+
+    /// Tells what changed, unless it was just done: store first, then MQTT, then the writers.
+    fn tell(&mut self, now: Now) {
+        let due = !self.waiting.is_empty() || (self.dirty && now.mono >= self.tell_at);
+        if !due || self.saving.is_some() {
+            return;
+        }
+        self.dirty = false;
+        let Brain { control, system, .. } = &self.brain;
+        let state = self.told.next(&View { control, system, now });
+        let changes = state.changes(&self.told);
+        let waiting = std::mem::take(&mut self.waiting);
+        if changes.stored.is_empty() {
+            self.conclude(now, state, changes, waiting, Ok(()));
+        } else {
+            let store = self.store.clone();
+            let settings = changes.stored.iter().map(|(key, text)| (key.clone(), Some(text.clone()))).collect();
+            let result = Box::pin(async move {
+                store.save_settings(settings).await.map_err(|error| error.to_string())
+            });
+            self.saving = Some(Saving { result, state, changes, waiting });
+        }
+    }
+
+    /// The settings are stored, or are not: the state is told either way, and the writers learn which.
+    fn conclude(
+        &mut self,
+        now: Now,
+        state: State,
+        changes: Changes,
+        waiting: Vec<Waiting>,
+        stored: Result<(), String>,
+    ) {
+        self.told = state;
+        self.tell_at = now.mono + TELL_SPACING;
+        let told = !changes.published.is_empty();
+        self.record(&changes);
+        for (topic, payload) in changes.published {
+            self.publish(self.below_root(&topic), payload.into_bytes(), true);
+        }
+        for topic in changes.removed {
+            self.publish(self.below_root(&topic), Vec::new(), true);
+        }
+        if told && now.mono.since(self.updated) >= UPDATED_SPACING {
+            self.tell_updated(now);
+        }
+        self.shared.send_replace(Told { state: self.told.clone(), at: now.mono });
+        if let Err(why) = &stored {
+            warn!("settings are in force but not stored: {why}");
+        }
+        for mut writer in waiting {
+            if let Err(why) = &stored {
+                writer.answer = Box::new(writer.answer.not_stored(why));
+            }
+            self.answer(writer);
+        }
+    }
+
+    /// Confirms the value that is in force, then answers.
+    fn answer(&mut self, waiting: Waiting) {
+        let Waiting { address, answer, to } = waiting;
+        match to {
+            Writer::Mqtt(topic) => {
+                if let Some(address) = address.filter(|_| answer.ok()) {
+                    for (topic, payload) in self.told.topics_of(&address) {
+                        self.publish(self.below_root(&topic), payload.into_bytes(), true);
+                    }
+                }
+                self.publish(format!("{topic}/result"), answer.json().into_bytes(), false);
+            }
+            Writer::Rest(sender) => drop(sender.send(answer)),
+        }
+    }
+
+    /// Connected: the broker may have lost everything, so it is told everything, in order.
+    fn connected(&mut self, session: u64) {
+        info!(session, "connected to the broker");
+        for (topic, payload) in self.told.topics() {
+            self.publish(self.below_root(&topic), payload.into_bytes(), true);
+        }
+        self.devices.bus_up();
+    }
+
+    /// Keeps account of the topics that are ours to delete one day (design S9).
+    fn record(&mut self, changes: &Changes) {
+        let added: Vec<String> = changes
+            .published
+            .iter()
+            .map(|(topic, _)| topic)
+            .filter(|topic| !self.ours.contains(*topic))
+            .cloned()
+            .collect();
+        let removed = changes.removed.clone();
+        self.ours.extend(added.iter().cloned());
+        for topic in &removed {
+            self.ours.remove(topic);
+        }
+        if !added.is_empty() || !removed.is_empty() {
+            self.store.record_topics(added, removed);
+        }
+    }
+
+    /// Deletes what an earlier start published and this one does not.
+    fn clean_up(&mut self) {
+        let current: BTreeSet<String> = self.told.topics().into_iter().map(|(topic, _)| topic).collect();
+        let stale: Vec<String> = self.ours.difference(&current).cloned().collect();
+        for topic in &stale {
+            self.publish(self.below_root(topic), Vec::new(), true);
+            self.ours.remove(topic);
+        }
+        if !stale.is_empty() {
+            info!("deleted {} topics of an earlier configuration", stale.len());
+            self.store.record_topics(Vec::new(), stale);
+        }
+    }
+
+    /// What happens by the clock alone.
+    fn tick(&mut self, now: Now) {
+        if now.mono.since(self.updated) >= self.brain.system.interval {
+            self.tell_updated(now);
+        }
+        let online = self.bus.as_ref().is_some_and(Bus::connected);
+        if self.cleanup_at.is_some_and(|at| now.mono >= at) && online {
+            self.cleanup_at = None;
+            self.clean_up();
+        }
+        self.shared.send_if_modified(|told| {
+            told.at = now.mono;
+            false
+        });
+    }
+
+    fn tell_updated(&mut self, now: Now) {
+        self.updated = now.mono;
+        self.publish(self.below_root("updated"), now.utc.timestamp().to_string().into_bytes(), true);
+    }
+
+    fn tell_event(&self, now: Now, event: Event) {
+        let vehicle = event.vehicle.and_then(|ix| self.brain.control.vehicles().get(ix.0));
+        let json = serde_json::json!({
+            "event": event.kind.as_str(),
+            "loadpoint": event.lp.map(|lp| lp.0 + 1),
+            "vehicle": vehicle.map(|vehicle| &vehicle.setup.name),
+            "time": now.utc.to_rfc3339_opts(chrono::SecondsFormat::Secs, true),
+        });
+        info!("{json}");
+        self.publish(self.below_root("events"), json.to_string().into_bytes(), false);
+    }
+
+    /// One line per change of mind.
+    fn log_decisions(&mut self) {
+        for (index, (loadpoint, logged)) in
+            self.brain.control.loadpoints().iter().zip(&mut self.logged).enumerate()
+        {
+            let decision = loadpoint.decision;
+            if decision.why != *logged {
+                *logged = decision.why;
+                let surplus = decision.surplus.map(|power| power.to_string());
+                info!(loadpoint = index + 1, why = decision.why.code(), surplus, "{}", decision.why.sentence());
+            }
+        }
+    }
+
+    fn below_root(&self, topic: &str) -> String {
+        format!("{}/{topic}", self.root)
+    }
+
+    fn publish(&self, topic: String, payload: Vec<u8>, retain: bool) {
+        if let Some(bus) = &self.bus {
+            debug!(topic, retain, bytes = payload.len(), "publish");
+            bus.publish(topic, payload, retain);
+        }
+    }
+}
+
+/// The queues that the loop reads.
+pub(super) struct Inputs {
+    inbox: Option<Inbox>,
+    facts: mpsc::Receiver<Fact>,
+    writes: mpsc::Receiver<WriteRequest>,
+}
+
+impl Inputs {
+    /// Waits for the next input; users come first, then devices, then the clock.
+    async fn next(
+        &mut self,
+        saving: &mut Option<Saving>,
+        wake: tokio::time::Instant,
+        stop: &CancellationToken,
+    ) -> Input {
+        let inbox = &mut self.inbox;
+        let bus = async {
+            match inbox {
+                Some(inbox) => inbox.next().await,
+                None => std::future::pending().await,
+            }
+        };
+        let stored = async {
+            match saving {
+                Some(saving) => (&mut saving.result).await,
+                None => std::future::pending().await,
+            }
+        };
+        let input = tokio::select! {
+            biased;
+            () = stop.cancelled() => Input::Stop,
+            result = stored => Input::Stored(result),
+            Some(write) = self.writes.recv() => Input::Write(write),
+            incoming = bus => Input::Bus(incoming),
+            Some(fact) = self.facts.recv() => Input::Fact(fact),
+            () = tokio::time::sleep_until(wake) => Input::Timer,
+        };
+        if matches!(input, Input::Bus(None)) {
+            self.inbox = None;
+        }
+        input
+    }
+
+    /// An input that is there already.
+    fn ready(&mut self) -> Option<Input> {
+        if let Ok(write) = self.writes.try_recv() {
+            return Some(Input::Write(write));
+        }
+        self.facts.try_recv().ok().map(Input::Fact)
+    }
+}
