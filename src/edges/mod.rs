@@ -1,5 +1,11 @@
 //! The only impure room: run loop, clock, MQTT client, broker, devices, store, HTTP, web page.
 
 pub mod bus;
-pub mod store;
+pub mod clock;
+mod conns;
 pub mod devices;
+pub mod door;
+pub mod http;
+pub mod jq;
+pub mod store;
+mod ws;
