@@ -6,8 +6,11 @@ use serde_json::Value as Json;
 
 use super::*;
 
+/// Method, path, status.
+type Call = (&'static str, &'static str, u16);
+
 /// Calls that are answered differently from the recording, and why.
-const DIFFERENT: &[(&str, &[(&str, &str, u16)])] = &[
+const DIFFERENT: &[(&str, &[Call])] = &[
     (
         "values out of range are refused",
         &[

@@ -18,10 +18,10 @@ async fn join(facade: &Facade) -> Client {
 
 async fn frame(client: &mut Client) -> Json {
     loop {
-        match timeout(DEADLINE, client.next()).await.unwrap().unwrap().unwrap() {
-            Message::Text(text) => return serde_json::from_str(&text).unwrap(),
-            Message::Ping(_) | Message::Pong(_) => {}
-            other => panic!("{other:?}"),
+        let message = timeout(DEADLINE, client.next()).await.unwrap().unwrap().unwrap();
+        assert!(!message.is_close(), "{message:?}");
+        if let Message::Text(text) = message {
+            return serde_json::from_str(&text).unwrap();
         }
     }
 }
