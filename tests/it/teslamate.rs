@@ -22,9 +22,16 @@ struct Bench {
 
 impl Bench {
     fn new() -> Self {
-        let start =
-            Now { mono: Mono(1_000_000), utc: DateTime::from_timestamp(1_773_759_600, 0).unwrap() };
-        Self { mirror: Mirror::new(), start, now: start, told: Vec::new() }
+        let start = Now {
+            mono: Mono(1_000_000),
+            utc: DateTime::from_timestamp(1_773_759_600, 0).unwrap(),
+        };
+        Self {
+            mirror: Mirror::new(),
+            start,
+            now: start,
+            told: Vec::new(),
+        }
     }
 
     /// Lets time pass, waking the mirror exactly when it asks for it.
@@ -33,7 +40,10 @@ impl Bench {
         for _ in 0..100_000 {
             let due = self.mirror.deadline().filter(|due| *due <= end.mono);
             let Some(due) = due else { break };
-            assert!(due >= self.now.mono, "a deadline in the past spins the loop");
+            assert!(
+                due >= self.now.mono,
+                "a deadline in the past spins the loop"
+            );
             self.now = self.now.later(due.since(self.now.mono));
             self.look();
             assert!(self.mirror.deadline() > Some(due) || self.mirror.deadline().is_none());
@@ -59,7 +69,8 @@ impl Bench {
 
     fn hear(&mut self, key: &str, payload: &str) -> Option<Heard> {
         let topic = format!("teslamate/cars/1/{key}");
-        self.mirror.handle(self.now, &topic, payload.as_bytes(), false)
+        self.mirror
+            .handle(self.now, &topic, payload.as_bytes(), false)
     }
 
     /// One poll of TeslaMate: values in one burst, then it is looked at.
@@ -72,7 +83,10 @@ impl Bench {
     }
 
     fn last<T>(&self, pick: impl Fn(&VehicleValue) -> Option<T>) -> Option<T> {
-        self.told.iter().rev().find_map(|(_, _, value, _)| pick(value))
+        self.told
+            .iter()
+            .rev()
+            .find_map(|(_, _, value, _)| pick(value))
     }
 
     fn soc(&self) -> Option<f64> {
@@ -116,7 +130,10 @@ impl Bench {
 }
 
 fn car(namespace: &str, id: u32) -> TeslaMateCar {
-    TeslaMateCar { namespace: namespace.to_owned(), id }
+    TeslaMateCar {
+        namespace: namespace.to_owned(),
+        id,
+    }
 }
 
 fn number(value: f64) -> Option<Telemetry> {
@@ -148,7 +165,9 @@ fn replay(bench: &mut Bench, day: TeslaMateDay) {
         bench.until(due.since(bench.start.mono).as_secs_f64());
         while let Some(message) = day.poll(bench.now) {
             let heard =
-                bench.mirror.handle(bench.now, &message.topic, message.payload.as_bytes(), false);
+                bench
+                    .mirror
+                    .handle(bench.now, &message.topic, message.payload.as_bytes(), false);
             assert_eq!(heard, Some(Heard::Recorded), "{}", message.topic);
         }
     }
@@ -209,7 +228,11 @@ fn the_recorded_day_gives_the_soc_sequence_of_the_specification() {
     assert_eq!(trusts.last(), Some(&Trust::Asleep));
     assert_eq!(bench.telemetry("active_route_destination"), None);
     assert_eq!(bench.telemetry("speed"), None, "the car is parked");
-    assert_eq!(bench.telemetry("charger_phases"), None, "deleted when charging ended");
+    assert_eq!(
+        bench.telemetry("charger_phases"),
+        None,
+        "deleted when charging ended"
+    );
     let info: Vec<_> = bench.mirror.cars(bench.now).collect();
     assert_eq!(info[0].display_name, Some("Synthetic Model 3"));
     assert_eq!((info.len(), info[0].malformed), (1, 0));
@@ -240,7 +263,11 @@ fn every_key_of_the_specification_is_known() {
         assert_eq!(bench.hear(key, ""), Some(Heard::Recorded), "{key}");
     }
     assert_eq!(bench.hear("brand_new_key", "1"), Some(Heard::UnknownKey));
-    assert_eq!(bench.mirror.cars(bench.now).count(), 0, "nothing said, no car");
+    assert_eq!(
+        bench.mirror.cars(bench.now).count(),
+        0,
+        "nothing said, no car"
+    );
 }
 
 #[test]
@@ -254,7 +281,9 @@ fn two_cars_and_two_namespaces_stay_apart() {
         ("teslamate/home/cars/1/display_name", "Blitz"),
     ];
     for (topic, payload) in sent {
-        let heard = bench.mirror.handle(bench.now, topic, payload.as_bytes(), true);
+        let heard = bench
+            .mirror
+            .handle(bench.now, topic, payload.as_bytes(), true);
         assert_eq!(heard, Some(Heard::Recorded));
     }
     bench.pass(1.0);
@@ -303,7 +332,11 @@ fn foreign_topics_are_not_ours() {
         "evcc/cars/1/state",
     ];
     for topic in foreign {
-        assert_eq!(bench.mirror.handle(bench.now, topic, b"online", false), None, "{topic}");
+        assert_eq!(
+            bench.mirror.handle(bench.now, topic, b"online", false),
+            None,
+            "{topic}"
+        );
     }
     assert_eq!(bench.mirror.cars(bench.now).count(), 0);
 }
@@ -313,9 +346,16 @@ fn a_full_mirror_refuses_further_cars_and_says_so_once() {
     let mut bench = Bench::new();
     for id in 1..=CARS_MAX {
         let topic = format!("teslamate/cars/{id}/state");
-        assert_eq!(bench.mirror.handle(bench.now, &topic, b"online", false), Some(Heard::Recorded));
+        assert_eq!(
+            bench.mirror.handle(bench.now, &topic, b"online", false),
+            Some(Heard::Recorded)
+        );
     }
-    let mut more = || bench.mirror.handle(bench.now, "teslamate/x/cars/1/state", b"online", false);
+    let mut more = || {
+        bench
+            .mirror
+            .handle(bench.now, "teslamate/x/cars/1/state", b"online", false)
+    };
     assert_eq!(more(), Some(Heard::TooManyCars { first: true }));
     assert_eq!(more(), Some(Heard::TooManyCars { first: false }));
     assert_eq!(bench.mirror.cars(bench.now).count(), CARS_MAX);
@@ -325,7 +365,17 @@ fn a_full_mirror_refuses_further_cars_and_says_so_once() {
 fn garbage_changes_nothing_and_is_reported_once_per_topic() {
     let mut bench = parked("62");
     let huge = "9".repeat(300 * 1024);
-    let bad = ["NaN", "inf", "1e309", "-1", "101", "{\"soc\":1}", "abc", "0x10", huge.as_str()];
+    let bad = [
+        "NaN",
+        "inf",
+        "1e309",
+        "-1",
+        "101",
+        "{\"soc\":1}",
+        "abc",
+        "0x10",
+        huge.as_str(),
+    ];
     for (nth, payload) in bad.iter().enumerate() {
         match bench.hear("usable_battery_level", payload) {
             Some(Heard::Malformed { first, .. }) => assert_eq!(first, nth == 0, "{payload:.20}"),
@@ -335,13 +385,29 @@ fn garbage_changes_nothing_and_is_reported_once_per_topic() {
     let topic = "teslamate/cars/1/geofence";
     let heard = bench.mirror.handle(bench.now, topic, &[0xff, 0xfe], false);
     let reason = Malformed::NotUtf8;
-    assert_eq!(heard, Some(Heard::Malformed { reason, first: true }));
-    for (key, payload) in [("since", "yesterday"), ("location", "[1]"), ("plugged_in", "1")] {
+    assert_eq!(
+        heard,
+        Some(Heard::Malformed {
+            reason,
+            first: true
+        })
+    );
+    for (key, payload) in [
+        ("since", "yesterday"),
+        ("location", "[1]"),
+        ("plugged_in", "1"),
+    ] {
         let heard = bench.hear(key, payload);
-        assert!(matches!(heard, Some(Heard::Malformed { first: true, .. })), "{key}");
+        assert!(
+            matches!(heard, Some(Heard::Malformed { first: true, .. })),
+            "{key}"
+        );
     }
     bench.pass(1.0);
-    assert_eq!((bench.soc(), bench.trust()), (Some(62.0), Some(Trust::Live)));
+    assert_eq!(
+        (bench.soc(), bench.trust()),
+        (Some(62.0), Some(Trust::Live))
+    );
     assert_eq!(bench.mirror.cars(bench.now).next().unwrap().malformed, 13);
 }
 
@@ -357,7 +423,10 @@ fn empty_payloads_and_nil_mean_gone() {
         ("active_route_latitude", "52.5"),
     ]);
     assert_eq!(bench.telemetry("charger_phases"), number(3.0));
-    assert_eq!(bench.telemetry("active_route"), Some(Telemetry::Text(route.to_owned())));
+    assert_eq!(
+        bench.telemetry("active_route"),
+        Some(Telemetry::Text(route.to_owned()))
+    );
     assert_eq!(bench.telemetry("active_route_latitude"), number(52.5));
     bench.told.clear();
     bench.summary(&[
@@ -367,7 +436,11 @@ fn empty_payloads_and_nil_mean_gone() {
         ("active_route_latitude", "nil"),
         ("usable_battery_level", ""),
     ]);
-    let told: Vec<_> = bench.told.iter().map(|(_, _, value, _)| value.clone()).collect();
+    let told: Vec<_> = bench
+        .told
+        .iter()
+        .map(|(_, _, value, _)| value.clone())
+        .collect();
     let gone = [
         VehicleValue::Geofence(None),
         VehicleValue::Telemetry("charger_phases", None),
@@ -413,7 +486,11 @@ fn status_follows_the_cars_own_word_and_falls_back_to_the_plug() {
         assert_eq!(bench.status(), Some(status), "{word}");
     }
     bench.summary(&[("charging_state", "Complete"), ("shift_state", "D")]);
-    assert_eq!(bench.status(), Some(ChargeStatus::Disconnected), "a driving car is not plugged in");
+    assert_eq!(
+        bench.status(),
+        Some(ChargeStatus::Disconnected),
+        "a driving car is not plugged in"
+    );
     bench.summary(&[("shift_state", ""), ("state", "driving")]);
     assert_eq!(bench.status(), Some(ChargeStatus::Disconnected));
     bench.summary(&[("state", "online")]);
@@ -442,8 +519,16 @@ fn a_car_plugged_in_elsewhere_is_told_with_its_place() {
         })
     };
     assert_eq!(told(&bench), Some(Some((52.5, 10.25))));
-    bench.summary(&[("location", ""), ("latitude", "48.0"), ("longitude", "11.0")]);
-    assert_eq!(told(&bench), Some(Some((48.0, 11.0))), "the deprecated topics are the fallback");
+    bench.summary(&[
+        ("location", ""),
+        ("latitude", "48.0"),
+        ("longitude", "11.0"),
+    ]);
+    assert_eq!(
+        told(&bench),
+        Some(Some((48.0, 11.0))),
+        "the deprecated topics are the fallback"
+    );
 }
 
 #[test]
@@ -465,7 +550,11 @@ fn an_old_soc_at_falling_asleep_is_not_believed() {
         bench.pass(29.0);
         bench.summary(&[]);
     }
-    assert_eq!(bench.soc(), Some(62.0), "polls of a sleeping car confirm nothing");
+    assert_eq!(
+        bench.soc(),
+        Some(62.0),
+        "polls of a sleeping car confirm nothing"
+    );
     bench.summary(&[
         ("state", "online"),
         ("usable_battery_level", "61"),
@@ -479,9 +568,15 @@ fn an_old_soc_at_falling_asleep_is_not_believed() {
 fn an_old_higher_soc_at_falling_asleep_is_not_believed_either() {
     let mut bench = parked("49");
     bench.summary(&[("usable_battery_level", "62"), ("state", "asleep")]);
-    assert_eq!((bench.soc(), bench.trust()), (Some(49.0), Some(Trust::Conflicting)));
+    assert_eq!(
+        (bench.soc(), bench.trust()),
+        (Some(49.0), Some(Trust::Conflicting))
+    );
     bench.summary(&[("usable_battery_level", "49")]);
-    assert_eq!((bench.soc(), bench.trust()), (Some(49.0), Some(Trust::Asleep)));
+    assert_eq!(
+        (bench.soc(), bench.trust()),
+        (Some(49.0), Some(Trust::Asleep))
+    );
 }
 
 #[test]
@@ -489,9 +584,15 @@ fn a_doubted_soc_is_believed_after_two_polls_of_the_awake_car() {
     let mut bench = parked("62");
     bench.summary(&[("state", "asleep"), ("usable_battery_level", "49")]);
     bench.summary(&[("state", "online")]);
-    assert_eq!((bench.soc(), bench.trust()), (Some(62.0), Some(Trust::Conflicting)));
+    assert_eq!(
+        (bench.soc(), bench.trust()),
+        (Some(62.0), Some(Trust::Conflicting))
+    );
     bench.summary(&[]);
-    assert_eq!((bench.soc(), bench.trust()), (Some(49.0), Some(Trust::Live)));
+    assert_eq!(
+        (bench.soc(), bench.trust()),
+        (Some(49.0), Some(Trust::Live))
+    );
     // Awake from the start: the drop itself does not count as its confirmation.
     let mut bench = parked("62");
     bench.summary(&[("usable_battery_level", "49")]);
@@ -499,7 +600,10 @@ fn a_doubted_soc_is_believed_after_two_polls_of_the_awake_car() {
     bench.summary(&[]);
     assert_eq!(bench.soc(), Some(62.0));
     bench.summary(&[]);
-    assert_eq!((bench.soc(), bench.trust()), (Some(49.0), Some(Trust::Live)));
+    assert_eq!(
+        (bench.soc(), bench.trust()),
+        (Some(49.0), Some(Trust::Live))
+    );
 }
 
 #[test]
@@ -507,14 +611,27 @@ fn a_drive_explains_a_lower_soc_even_if_nobody_saw_it() {
     let mut bench = parked("62");
     bench.summary(&[("state", "driving"), ("shift_state", "D")]);
     bench.summary(&[("state", "offline")]);
-    bench.summary(&[("state", "online"), ("shift_state", "P"), ("usable_battery_level", "40")]);
-    assert_eq!((bench.soc(), bench.trust()), (Some(40.0), Some(Trust::Live)));
+    bench.summary(&[
+        ("state", "online"),
+        ("shift_state", "P"),
+        ("usable_battery_level", "40"),
+    ]);
+    assert_eq!(
+        (bench.soc(), bench.trust()),
+        (Some(40.0), Some(Trust::Live))
+    );
     bench.summary(&[("usable_battery_level", "20"), ("odometer", "1087.5")]);
-    assert_eq!((bench.soc(), bench.trust()), (Some(20.0), Some(Trust::Live)));
+    assert_eq!(
+        (bench.soc(), bench.trust()),
+        (Some(20.0), Some(Trust::Live))
+    );
     // The drive is over and confirmed: it does not excuse the next jump.
     bench.summary(&[]);
     bench.summary(&[("state", "asleep"), ("usable_battery_level", "9")]);
-    assert_eq!((bench.soc(), bench.trust()), (Some(20.0), Some(Trust::Conflicting)));
+    assert_eq!(
+        (bench.soc(), bench.trust()),
+        (Some(20.0), Some(Trust::Conflicting))
+    );
 }
 
 #[test]
@@ -522,24 +639,46 @@ fn a_retained_soc_gives_way_to_the_first_live_one() {
     let mut bench = Bench::new();
     let topic = "teslamate/cars/1/usable_battery_level";
     bench.mirror.handle(bench.now, topic, b"90", true);
-    bench.mirror.handle(bench.now, "teslamate/cars/1/state", b"asleep", true);
+    bench
+        .mirror
+        .handle(bench.now, "teslamate/cars/1/state", b"asleep", true);
     bench.pass(1.0);
-    assert_eq!((bench.soc(), bench.trust()), (Some(90.0), Some(Trust::Unknown)));
+    assert_eq!(
+        (bench.soc(), bench.trust()),
+        (Some(90.0), Some(Trust::Unknown))
+    );
     bench.summary(&[("usable_battery_level", "52")]);
-    assert_eq!((bench.soc(), bench.trust()), (Some(52.0), Some(Trust::Asleep)));
+    assert_eq!(
+        (bench.soc(), bench.trust()),
+        (Some(52.0), Some(Trust::Asleep))
+    );
 }
 
 #[test]
 fn retained_values_are_of_unknown_age_until_the_source_lives() {
     let mut bench = Bench::new();
-    for (key, payload) in [("state", "asleep"), ("usable_battery_level", "52"), ("healthy", "true")]
-    {
+    for (key, payload) in [
+        ("state", "asleep"),
+        ("usable_battery_level", "52"),
+        ("healthy", "true"),
+    ] {
         let topic = format!("teslamate/cars/1/{key}");
-        bench.mirror.handle(bench.now, &topic, payload.as_bytes(), true);
+        bench
+            .mirror
+            .handle(bench.now, &topic, payload.as_bytes(), true);
     }
     bench.pass(12.0 * 3600.0);
-    assert_eq!(bench.trust(), Some(Trust::Unknown), "a retained healthy lies");
-    assert!(bench.told.iter().all(|(_, _, value, _)| !matches!(value, VehicleValue::Healthy(_))));
+    assert_eq!(
+        bench.trust(),
+        Some(Trust::Unknown),
+        "a retained healthy lies"
+    );
+    assert!(
+        bench
+            .told
+            .iter()
+            .all(|(_, _, value, _)| !matches!(value, VehicleValue::Healthy(_)))
+    );
     bench.summary(&[]);
     assert_eq!(bench.trust(), Some(Trust::Asleep));
     // A reconnect replays what is known already: nothing becomes older by that.
@@ -558,8 +697,15 @@ fn silence_of_an_awake_cars_source_is_stale() {
     bench.pass(297.0);
     assert_eq!(bench.trust(), Some(Trust::Live));
     bench.pass(5.0);
-    assert_eq!(bench.trust(), Some(Trust::Stale), "TeslaMate has stopped while charging");
-    assert_eq!((bench.soc(), bench.status()), (Some(62.0), Some(ChargeStatus::Charging)));
+    assert_eq!(
+        bench.trust(),
+        Some(Trust::Stale),
+        "TeslaMate has stopped while charging"
+    );
+    assert_eq!(
+        (bench.soc(), bench.status()),
+        (Some(62.0), Some(ChargeStatus::Charging))
+    );
     bench.summary(&[]);
     assert_eq!(bench.trust(), Some(Trust::Live));
 }
@@ -573,7 +719,11 @@ fn a_slow_poller_is_given_the_time_it_has_shown_to_need() {
     bench.pass(1700.0);
     assert_eq!(bench.trust(), Some(Trust::Live));
     bench.pass(200.0);
-    assert_eq!(bench.trust(), Some(Trust::Stale), "but never more than half an hour");
+    assert_eq!(
+        bench.trust(),
+        Some(Trust::Stale),
+        "but never more than half an hour"
+    );
 }
 
 #[test]
@@ -581,7 +731,10 @@ fn a_sleeping_car_is_valid_and_its_silence_means_something_only_after_a_rhythm()
     let mut bench = parked("62");
     bench.summary(&[("state", "asleep")]);
     bench.pass(12.0 * 3600.0);
-    assert_eq!((bench.soc(), bench.trust()), (Some(62.0), Some(Trust::Asleep)));
+    assert_eq!(
+        (bench.soc(), bench.trust()),
+        (Some(62.0), Some(Trust::Asleep))
+    );
     for _ in 0..4 {
         bench.pass(29.0);
         bench.summary(&[]);
@@ -605,7 +758,11 @@ fn the_rhythm_of_the_sleeping_car_ends_with_the_source() {
     let mut bench = parked("62");
     bench.summary(&[("state", "suspended")]);
     bench.pass(1300.0);
-    assert_eq!(bench.trust(), Some(Trust::Asleep), "a suspended car is polled every 21 min");
+    assert_eq!(
+        bench.trust(),
+        Some(Trust::Asleep),
+        "a suspended car is polled every 21 min"
+    );
     bench.pass(2400.0);
     assert_eq!(bench.trust(), Some(Trust::Stale));
 }
@@ -617,8 +774,15 @@ fn an_unhealthy_source_is_stale_until_it_recovers() {
         bench.hear("healthy", "false");
         bench.pass(30.0);
     }
-    assert_eq!((bench.soc(), bench.trust()), (Some(62.0), Some(Trust::Stale)));
-    let changes = bench.told.iter().filter(|told| matches!(told.2, VehicleValue::Trust(_))).count();
+    assert_eq!(
+        (bench.soc(), bench.trust()),
+        (Some(62.0), Some(Trust::Stale))
+    );
+    let changes = bench
+        .told
+        .iter()
+        .filter(|told| matches!(told.2, VehicleValue::Trust(_)))
+        .count();
     assert_eq!(changes, 2, "live, then stale once");
     bench.summary(&[]);
     assert_eq!(bench.trust(), Some(Trust::Live));
@@ -646,7 +810,11 @@ fn speed_counts_only_while_driving() {
     bench.summary(&[("state", "driving"), ("shift_state", "D"), ("speed", "87")]);
     assert_eq!(bench.telemetry("speed"), number(87.0));
     bench.summary(&[("state", "online"), ("shift_state", "P")]);
-    assert_eq!(bench.telemetry("speed"), None, "TeslaMate leaves the old speed behind");
+    assert_eq!(
+        bench.telemetry("speed"),
+        None,
+        "TeslaMate leaves the old speed behind"
+    );
 }
 
 #[test]
@@ -654,8 +822,11 @@ fn a_quiet_source_is_told_as_a_sign_of_life_and_nothing_else() {
     let mut bench = parked("62");
     bench.told.clear();
     bench.summary(&[("usable_battery_level", "62"), ("state", "online")]);
-    let told: Vec<_> =
-        bench.told.iter().map(|(_, _, value, origin)| (value.clone(), *origin)).collect();
+    let told: Vec<_> = bench
+        .told
+        .iter()
+        .map(|(_, _, value, origin)| (value.clone(), *origin))
+        .collect();
     assert_eq!(told, [(VehicleValue::Healthy(Some(true)), Origin::Live)]);
 }
 
@@ -689,8 +860,12 @@ fn any_topic() -> impl Strategy<Value = String> {
         "nonsense",
         "",
     ];
-    let prefixes =
-        vec!["teslamate/cars/1/", "teslamate/a/cars/1/", "teslamate/cars/99999999999/", "x/"];
+    let prefixes = vec![
+        "teslamate/cars/1/",
+        "teslamate/a/cars/1/",
+        "teslamate/cars/99999999999/",
+        "x/",
+    ];
     let known = (prop::sample::select(prefixes), prop::sample::select(keys))
         .prop_map(|(prefix, key)| format!("{prefix}{key}"));
     prop_oneof![9 => known, 1 => ".*"]

@@ -80,7 +80,11 @@ pub(super) async fn run(shared: Arc<Shared>, server: Mqtt, root: String) {
         let pause = trouble.pause(lived, refused);
         let (reason, new) = trouble.tell(reason, &id);
         if new {
-            warn!(host = server.host, port = server.port, "no MQTT broker: {reason}");
+            warn!(
+                host = server.host,
+                port = server.port,
+                "no MQTT broker: {reason}"
+            );
         }
         if new || lived.is_some() {
             shared.down(reason);
@@ -105,7 +109,11 @@ async fn attempt(
         Err(end) => return (end, None),
     };
     let since = Instant::now();
-    info!(host = server.host, port = server.port, "connected to the MQTT broker");
+    info!(
+        host = server.host,
+        port = server.port,
+        "connected to the MQTT broker"
+    );
     let end = session(shared, &client, &mut events, status).await;
     (end, Some(since.elapsed()))
 }
@@ -120,7 +128,11 @@ async fn farewell_unsaid(shared: &Shared) {
 
 fn client_id(server: &Mqtt) -> String {
     let random = || format!("chargebus-{}", fastrand::u32(..1 << 31));
-    server.client_id.clone().filter(|id| !id.is_empty()).unwrap_or_else(random)
+    server
+        .client_id
+        .clone()
+        .filter(|id| !id.is_empty())
+        .unwrap_or_else(random)
 }
 
 async fn connect(
@@ -129,7 +141,11 @@ async fn connect(
     status: Option<&str>,
 ) -> Result<(AsyncClient, EventLoop), End> {
     let bare_v6 = server.host.contains(':') && !server.host.starts_with('[');
-    let host = if bare_v6 { format!("[{}]", server.host) } else { server.host.clone() };
+    let host = if bare_v6 {
+        format!("[{}]", server.host)
+    } else {
+        server.host.clone()
+    };
     let mut options = MqttOptions::new(id, host, server.port);
     options
         .set_keep_alive(KEEP_ALIVE)
@@ -146,16 +162,23 @@ async fn connect(
         let server = server.clone();
         let config = spawn_blocking(move || tls::client_config(&server)).await;
         let config = config.context("reading certificates").flatten();
-        let config =
-            config.map_err(|err| End::Failed { reason: format!("{err:#}"), refused: true })?;
+        let config = config.map_err(|err| End::Failed {
+            reason: format!("{err:#}"),
+            refused: true,
+        })?;
         options.set_transport(Transport::Tls(TlsConfiguration::Rustls(config)));
     }
     let (client, mut events) = AsyncClient::new(options, CHANNEL);
     let mut network = NetworkOptions::new();
-    network.set_connection_timeout(CONNECT_MAX.as_secs()).set_tcp_nodelay(true);
+    network
+        .set_connection_timeout(CONNECT_MAX.as_secs())
+        .set_tcp_nodelay(true);
     events.set_network_options(network);
     // The first event of a new client is its CONNACK.
-    events.poll().await.map_err(|err| failure(&err, server, id))?;
+    events
+        .poll()
+        .await
+        .map_err(|err| failure(&err, server, id))?;
     Ok((client, events))
 }
 
@@ -168,8 +191,12 @@ async fn session(
 ) -> End {
     shared.up();
     let requested = Arc::new(Mutex::new(VecDeque::new()));
-    let pump =
-        pump(Arc::clone(shared), client.clone(), Arc::clone(&requested), status.map(str::to_owned));
+    let pump = pump(
+        Arc::clone(shared),
+        client.clone(),
+        Arc::clone(&requested),
+        status.map(str::to_owned),
+    );
     let _pump = AbortOnDrop(tokio::spawn(pump).abort_handle());
     let mut acks = Acks::default();
     let mut subscriptions = BTreeMap::new();
@@ -191,7 +218,10 @@ async fn session(
                 shared.count_sent();
             }
             Event::Outgoing(Outgoing::Subscribe(id)) => {
-                let filters = requested.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
+                let filters = requested
+                    .lock()
+                    .unwrap_or_else(PoisonError::into_inner)
+                    .pop_front();
                 subscriptions.insert(id, filters.unwrap_or_default());
             }
             Event::Outgoing(Outgoing::Disconnect) => return End::Told,
@@ -232,9 +262,14 @@ async fn pump(
         }
         match next {
             Next::Subscribe(filters) => {
-                requested.lock().unwrap_or_else(PoisonError::into_inner).push_back(filters.clone());
+                requested
+                    .lock()
+                    .unwrap_or_else(PoisonError::into_inner)
+                    .push_back(filters.clone());
                 let filter = |path| SubscribeFilter::new(path, QoS::AtLeastOnce);
-                client.subscribe_many(filters.into_iter().map(filter)).await?;
+                client
+                    .subscribe_many(filters.into_iter().map(filter))
+                    .await?;
             }
             Next::Unsubscribe(filters) => {
                 for filter in filters {
@@ -243,7 +278,9 @@ async fn pump(
             }
             Next::Publish(message) => {
                 let (topic, payload) = (message.topic, message.payload);
-                client.publish_bytes(topic, QoS::AtLeastOnce, message.retain, payload).await?;
+                client
+                    .publish_bytes(topic, QoS::AtLeastOnce, message.retain, payload)
+                    .await?;
             }
             Next::Wait => shared.to_send.notified().await,
             Next::Leave => {
@@ -282,7 +319,8 @@ impl Acks {
 
     fn deadline(&self, now: Instant) -> Instant {
         let silence = now + SILENCE_MAX;
-        self.progress.map_or(silence, |progress| silence.min(progress + ACK_MAX))
+        self.progress
+            .map_or(silence, |progress| silence.min(progress + ACK_MAX))
     }
 }
 
@@ -300,7 +338,11 @@ impl Trouble {
         if lived.is_some_and(|lived| lived >= STABLE) {
             *self = Self::default();
         }
-        self.short_sessions = if lived.is_some() { self.short_sessions + 1 } else { 0 };
+        self.short_sessions = if lived.is_some() {
+            self.short_sessions + 1
+        } else {
+            0
+        };
         let longest = if refused { PAUSE_REFUSED } else { PAUSE_MAX };
         let first = if refused { PAUSE_REFUSED } else { PAUSE_MIN };
         let pause = longest.min(first * 2_u32.pow(self.attempts.min(16)));
@@ -322,7 +364,10 @@ impl Trouble {
 }
 
 fn failed(reason: impl Into<String>) -> End {
-    End::Failed { reason: reason.into(), refused: false }
+    End::Failed {
+        reason: reason.into(),
+        refused: false,
+    }
 }
 
 /// Why there was no CONNACK.
@@ -359,7 +404,10 @@ fn refusal(code: ConnectReturnCode, server: &Mqtt, id: &str) -> End {
         ConnectReturnCode::ServiceUnavailable => return failed("the broker is not ready"),
         ConnectReturnCode::Success => return failed("the broker refuses without a reason"),
     };
-    End::Failed { reason, refused: true }
+    End::Failed {
+        reason,
+        refused: true,
+    }
 }
 
 /// Why the session is over.
@@ -397,7 +445,10 @@ mod tests {
         for attempt in 0..40 {
             let longest = PAUSE_MAX.min(PAUSE_MIN * 2_u32.pow(attempt.min(16)));
             let pause = trouble.pause(short, false);
-            assert!(pause >= longest / 2 && pause <= longest, "{attempt}: {pause:?}");
+            assert!(
+                pause >= longest / 2 && pause <= longest,
+                "{attempt}: {pause:?}"
+            );
         }
         let refused = trouble.pause(None, true);
         assert!(refused >= PAUSE_REFUSED / 2 && refused <= PAUSE_REFUSED);

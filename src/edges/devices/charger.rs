@@ -28,12 +28,18 @@ pub(super) struct Inbox {
 
 impl Inbox {
     pub(super) fn push(&self, command: ChargerCommand) {
-        self.queue.lock().unwrap_or_else(PoisonError::into_inner).push(command);
+        self.queue
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push(command);
         self.filled.notify_one();
     }
 
     fn pop(&self) -> Option<ChargerCommand> {
-        self.queue.lock().unwrap_or_else(PoisonError::into_inner).pop()
+        self.queue
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .pop()
     }
 }
 
@@ -78,7 +84,9 @@ impl Charger {
     pub(super) async fn run(mut self, inbox: Arc<Inbox>, mut bus: watch::Receiver<u64>) {
         let due = |at: Option<Instant>| sleep_until(at.unwrap_or_else(Instant::now));
         loop {
-            let State { lease, retry_off, .. } = self.state;
+            let State {
+                lease, retry_off, ..
+            } = self.state;
             tokio::select! {
                 biased;
                 () = inbox.filled.notified() => {
@@ -107,10 +115,12 @@ impl Charger {
                 self.write_enable(on).await
             }
             ChargerCommand::Phases(phases) => {
-                self.write("phases", &self.sinks.phases, Scalar::Int(phases.into())).await
+                self.write("phases", &self.sinks.phases, Scalar::Int(phases.into()))
+                    .await
             }
             ChargerCommand::WakeUp => {
-                self.write("wakeup", &self.sinks.wakeup, Scalar::Bool(true)).await
+                self.write("wakeup", &self.sinks.wakeup, Scalar::Bool(true))
+                    .await
             }
             ChargerCommand::Renew => Ok(()),
         };
@@ -215,7 +225,8 @@ impl Charger {
     }
 
     async fn write_enable(&self, on: bool) -> Result<(), Refused> {
-        self.write("enable", &self.sinks.enable, Scalar::Bool(on)).await
+        self.write("enable", &self.sinks.enable, Scalar::Bool(on))
+            .await
     }
 
     async fn write(&self, name: &str, sink: &Option<Writer>, value: Scalar) -> Result<(), Refused> {
@@ -241,7 +252,11 @@ impl Charger {
             Err(Refused::NotAvailable) => Outcome::NotAvailable,
             Err(Refused::Failed) => Outcome::Failed,
         };
-        self.outbox.outcome(Fact::Done { lp: self.lp, command, outcome });
+        self.outbox.outcome(Fact::Done {
+            lp: self.lp,
+            command,
+            outcome,
+        });
     }
 }
 

@@ -52,7 +52,12 @@ async fn a_refused_subscription_is_seen() {
     .await;
     let (bus, mut inbox) = start(server(port), &["a/#", "b/#", "c/#"]);
     up(&mut inbox).await;
-    assert_eq!(next(&mut inbox).await, Incoming::Refused { filter: "b/#".into() });
+    assert_eq!(
+        next(&mut inbox).await,
+        Incoming::Refused {
+            filter: "b/#".into()
+        }
+    );
     bus.close().await;
 }
 
@@ -101,8 +106,10 @@ async fn garbage_is_survived() {
         &suback_nobody_asked_for,
         &huge,
     ];
-    let mut greetings: Vec<Vec<u8>> =
-        after_connack.iter().map(|odd| [CONNACK, odd].concat()).collect();
+    let mut greetings: Vec<Vec<u8>> = after_connack
+        .iter()
+        .map(|odd| [CONNACK, odd].concat())
+        .collect();
     greetings.extend(after_connack.iter().map(|odd| odd.to_vec()));
     let mut random = fastrand::Rng::with_seed(7);
     for _ in 0..40 {
