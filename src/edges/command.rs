@@ -3,6 +3,7 @@
 use std::io::{BufReader, Read, Write};
 use std::net::TcpStream;
 use std::path::{Path, PathBuf};
+use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
@@ -13,7 +14,7 @@ use tracing_subscriber::EnvFilter;
 use crate::config::{Broker, Checked, Config};
 
 use super::app::{self, App, DATABASE, Database, Place};
-use super::{broker, demo, replay};
+use super::{broker, demo, jq, replay};
 
 /// Where the configuration is looked for when `-c` is not given.
 const USUAL_PLACES: [&str; 2] = ["evcc.yaml", "/etc/evcc.yaml"];
@@ -92,9 +93,9 @@ impl Arguments {
     ///
     /// # Errors
     /// What cannot be done, with its place and remedy.
-    pub fn run(self) -> anyhow::Result<()> {
+    pub fn run(self) -> anyhow::Result<ExitCode> {
         let common = self.common;
-        match self.command {
+        let done = match self.command {
             None if common.config.is_none() && usual_place().is_none() => {
                 log_to_terminal(common.log.as_deref().unwrap_or("warn"))?;
                 play(60.0, 7070, 1883)
@@ -111,6 +112,7 @@ impl Arguments {
                 replay::replay(&config, BufReader::new(log), &mut std::io::stdout().lock())
                     .with_context(|| file.display().to_string())
             }
+            Some(Command::Jq { program }) => return Ok(jq::main(&program)),
             Some(Command::Hash) => {
                 let mut password = String::new();
                 std::io::stdin().take(1024).read_to_string(&mut password)?;
@@ -120,7 +122,8 @@ impl Arguments {
                 let variable = || std::env::var("EVCC_NETWORK_PORT").ok()?.parse().ok();
                 health(port.or_else(variable).unwrap_or(7070))
             }
-        }
+        };
+        done.map(|()| ExitCode::SUCCESS)
     }
 }
 

@@ -1,4 +1,5 @@
 //! The one integration test binary: every room has a module.
+<<<<<<< HEAD
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -14,6 +15,15 @@ mod control;
 mod devices;
 mod fields;
 mod house;
+=======
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "helpers of tests may fail the test")]
+
+mod bus;
+mod control;
+mod fields;
+mod house;
+mod http;
+>>>>>>> api
 mod property;
 mod sim;
 mod store;
