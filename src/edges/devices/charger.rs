@@ -100,7 +100,9 @@ impl Charger {
     }
 
     async fn carry_out(&mut self, command: ChargerCommand) {
-        self.state.lease = Some(Instant::now() + LEASE);
+        if self.holds_after(command) {
+            self.state.lease = Some(Instant::now() + LEASE);
+        }
         let result = match command {
             ChargerCommand::MaxCurrent(current) => {
                 self.state.current = Some(current);
@@ -131,6 +133,17 @@ impl Charger {
             tracing::info!(charger = self.name, "told again, the set-point holds again");
             self.state.retry = None;
             self.restore(|_| true).await;
+        }
+    }
+
+    /// Whether there is a set-point after this command: only that can end by itself.
+    fn holds_after(&self, command: ChargerCommand) -> bool {
+        match command {
+            ChargerCommand::Enable(on) => on,
+            ChargerCommand::MaxCurrent(_) | ChargerCommand::Renew => {
+                self.state.enabled != Some(false)
+            }
+            ChargerCommand::Phases(_) | ChargerCommand::WakeUp => self.state.lease.is_some(),
         }
     }
 
