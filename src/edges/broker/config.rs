@@ -162,6 +162,10 @@ impl BrokerConfig {
         // Parsed once as it is, because these errors name line and column.
         let own: toml::Table = toml::from_str(text)?;
         let mut merged: toml::Table = toml::from_str(BUILT_IN)?;
+        if own.contains_key("users") {
+            // Whoever lists users wants the others to be listed, too.
+            merged.remove("anonymous");
+        }
         for (key, value) in own {
             match (merged.get_mut(&key), value) {
                 (Some(toml::Value::Table(defaults)), toml::Value::Table(own))
@@ -173,9 +177,6 @@ impl BrokerConfig {
                     merged.insert(key, value);
                 }
             }
-        }
-        if !text_has_section(text, "anonymous")? {
-            merged.remove("anonymous");
         }
         let file: File = merged.try_into()?;
         Self::check(file, dir)
@@ -210,10 +211,6 @@ impl BrokerConfig {
             limits: file.limits,
         })
     }
-}
-
-fn text_has_section(text: &str, key: &str) -> anyhow::Result<bool> {
-    Ok(toml::from_str::<toml::Table>(text)?.contains_key(key))
 }
 
 /// Beyond loopback everybody needs a user, unless that is spelled out as not wanted.

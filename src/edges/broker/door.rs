@@ -215,13 +215,8 @@ impl Door {
             Some(session) => session,
             None => {
                 let link = self.hub.attach().await?;
-                Session::new(
-                    client,
-                    identity.clone(),
-                    self.hub.clone(),
-                    link,
-                    self.limits,
-                )
+                let (who, hub) = (identity.clone(), self.hub.clone());
+                Box::new(Session::new(client, who, hub, link, self.limits))
             }
         };
         session.identity = identity;
@@ -235,6 +230,7 @@ impl Door {
         let keep_alive = Duration::from_secs(u64::from(connect.keep_alive));
         let end = session.serve(&mut wire, keep_alive, &place.end).await;
         connected.fetch_sub(1, Ordering::Relaxed);
+        debug!(client = key, ?end, "connection ended");
         let parting = timeout(FAREWELL, wire.finish());
         let will = connect.last_will.filter(|_| end != End::Goodbye);
         let (_, wound_up) = tokio::join!(
@@ -247,7 +243,7 @@ impl Door {
 
 /// Publishes the will, then ends the session or keeps it for the client's return.
 async fn wind_up(
-    mut session: Session,
+    mut session: Box<Session>,
     place: Place,
     will: Option<LastWill>,
     clean: bool,

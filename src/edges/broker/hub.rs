@@ -6,7 +6,6 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use anyhow::bail;
 use tokio::sync::Notify;
-use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
 use super::message::Message;
@@ -19,8 +18,6 @@ pub(super) struct Hub {
     core: Mutex<Core>,
     /// Signals that a retained value is to be saved.
     pub(super) unsaved: Notify,
-    /// Cancelled when the router is gone.
-    lost: CancellationToken,
     pub(super) counters: Counters,
 }
 
@@ -56,7 +53,6 @@ impl Hub {
             router,
             core: Mutex::new(core),
             unsaved: Notify::new(),
-            lost: CancellationToken::new(),
             counters: Counters::default(),
         }
     }
@@ -82,10 +78,7 @@ impl Hub {
             match self.try_publish(&mut message, retain) {
                 Ok(()) => return Ok(()),
                 Err(Refused::Busy) => room.await,
-                Err(Refused::Gone) => {
-                    self.lost.cancel();
-                    bail!("the message router is gone");
-                }
+                Err(Refused::Gone) => bail!("the message router is gone"),
             }
         }
     }
@@ -101,11 +94,6 @@ impl Hub {
             self.unsaved.notify_one();
         }
         Ok(())
-    }
-
-    /// Completes when the router is gone.
-    pub(super) async fn lost(&self) {
-        self.lost.cancelled().await;
     }
 
     /// Number of the last message: a subscription made now gets what is numbered higher.

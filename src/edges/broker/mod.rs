@@ -37,7 +37,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context, anyhow};
+use anyhow::{Context, anyhow, ensure};
 use rumqttc::mqttbytes::QoS;
 use rustls::crypto::ring;
 use tokio::net::TcpListener;
@@ -52,7 +52,7 @@ use self::hub::Hub;
 use self::message::Message;
 use self::registry::{Registry, RegistryLimits};
 use self::retained::Capacity;
-use self::router::ActiveRouter;
+use self::router::{ActiveLink, ActiveRouter, Link};
 use self::sys::Teller;
 pub use self::users::hash_password;
 use self::users::{Entrance, Users};
@@ -84,6 +84,7 @@ pub struct Running {
     hub: Arc<Hub>,
     tasks: TaskTracker,
     stop: CancellationToken,
+    lost: CancellationToken,
 }
 
 /// Where and how our own client connects. The password is new with every start.
@@ -152,6 +153,8 @@ pub async fn start(
     let tasks = door.tasks.clone();
     tasks.spawn(sys::run(teller, stop.clone()));
 
+    let lost = CancellationToken::new();
+    tasks.spawn(watch(hub.attach().await?, stop.clone(), lost.clone()));
     let mut addresses = Vec::new();
     for (listener, tls, entrance) in listeners {
         let address = listener.local_addr()?;
@@ -168,6 +171,7 @@ pub async fn start(
         hub,
         tasks,
         stop,
+        lost,
     })
 }
 
@@ -196,18 +200,13 @@ impl Running {
     /// Waits until the broker has been stopped by its token and all clients are gone.
     ///
     /// # Errors
-    /// When the router is lost while the broker should run; it has to be started anew.
+    /// When the broker has stopped by itself because its router is gone; start it anew.
     pub async fn stopped(&self) -> anyhow::Result<()> {
-        tokio::select! {
-            () = self.stop.cancelled() => {}
-            () = self.hub.lost() => {
-                self.stop.cancel();
-                return Err(anyhow!("the message router is gone"));
-            }
-        }
+        self.stop.cancelled().await;
         if timeout(STOP_PATIENCE, self.tasks.wait()).await.is_err() {
             warn!("some MQTT clients did not end in time");
         }
+        ensure!(!self.lost.is_cancelled(), "the message router is gone");
         Ok(())
     }
 }
@@ -246,6 +245,18 @@ impl From<(String, Option<Message>)> for Retained {
                 payload: Vec::new(),
                 qos: 0,
             },
+        }
+    }
+}
+
+/// Stops the broker when its router is gone, since nothing would be delivered any more.
+async fn watch(mut link: ActiveLink, stop: CancellationToken, lost: CancellationToken) {
+    tokio::select! {
+        () = stop.cancelled() => {}
+        // The link follows nothing, so all it can hear is the end.
+        _ = link.recv() => {
+            lost.cancel();
+            stop.cancel();
         }
     }
 }

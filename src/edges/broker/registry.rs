@@ -36,7 +36,7 @@ struct Task {
     /// Set when the task waits for its client: its turn among those that wait.
     offline_since: Option<u64>,
     end: CancellationToken,
-    ended: oneshot::Receiver<Option<Session>>,
+    ended: oneshot::Receiver<Box<Session>>,
 }
 
 /// A task's place in the registry. Dropping it gives the place up.
@@ -46,7 +46,7 @@ pub(super) struct Place {
     serial: u64,
     /// Cancelled when another connection takes over or the broker stops.
     pub(super) end: CancellationToken,
-    hand_over: Option<oneshot::Sender<Option<Session>>>,
+    hand_over: Option<oneshot::Sender<Box<Session>>>,
 }
 
 /// All places are taken.
@@ -70,7 +70,7 @@ impl Registry {
         self: &Arc<Self>,
         client: &str,
         privileged: bool,
-    ) -> Result<(Place, Option<Session>), NoPlace> {
+    ) -> Result<(Place, Option<Box<Session>>), NoPlace> {
         let (end, (hand_over, ended)) = (self.stop.child_token(), oneshot::channel());
         let (serial, previous) = {
             let mut tasks = self.tasks();
@@ -103,7 +103,7 @@ impl Registry {
             Some(previous) => {
                 previous.end.cancel();
                 // A task that is gone without a word has no session to hand over.
-                previous.ended.await.unwrap_or(None)
+                previous.ended.await.ok()
             }
             None => None,
         };
@@ -153,18 +153,12 @@ impl Place {
 
     /// Ends the task. The session goes to the connection that has taken over; if there is none it
     /// comes back to be closed.
-    pub(super) fn leave(mut self, session: Session) -> Option<Session> {
+    pub(super) fn leave(mut self, session: Box<Session>) -> Option<Box<Session>> {
         if self.give_up() {
             return Some(session);
         }
-        match self
-            .hand_over
-            .take()
-            .map(|hand_over| hand_over.send(Some(session)))
-        {
-            Some(Err(session)) => session,
-            Some(Ok(())) | None => None,
-        }
+        let hand_over = self.hand_over.take()?;
+        hand_over.send(session).err()
     }
 
     /// Removes the entry if it is still ours.

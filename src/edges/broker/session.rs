@@ -338,11 +338,11 @@ impl Session {
         check_request(pkid, filters.iter().map(|filter| filter.path.as_str()))?;
         let mut accepted: Vec<(String, QoS)> = Vec::new();
         let mut return_codes = Vec::new();
-        let mut count = self.subscriptions.len();
+        let mut new = BTreeSet::new();
         for wanted in filters {
-            let known = self.subscriptions.contains(&wanted.path);
+            let known = self.subscriptions.contains(&wanted.path) || new.contains(&wanted.path);
             let shared = wanted.path == "$share" || wanted.path.starts_with("$share/");
-            let fits = known || count < self.limits.filters;
+            let fits = known || self.subscriptions.len() + new.len() < self.limits.filters;
             if !filter::is_filter(&wanted.path) || shared || !fits {
                 debug!(
                     client = self.client,
@@ -352,7 +352,9 @@ impl Session {
                 return_codes.push(SubscribeReasonCode::Failure);
                 continue;
             }
-            count += usize::from(!known);
+            if !known {
+                new.insert(wanted.path.clone());
+            }
             return_codes.push(SubscribeReasonCode::Success(wanted.qos));
             accepted.push((wanted.path, wanted.qos));
         }

@@ -32,9 +32,7 @@ impl Rights {
 
     /// Whether a message of this topic may be delivered to the client.
     pub(super) fn may_read(&self, topic: &str) -> bool {
-        self.read
-            .iter()
-            .any(|filter| filter::covers(filter, topic))
+        self.read.iter().any(|filter| filter::covers(filter, topic))
     }
 
     /// Whether the client may publish to this topic. `$SYS` belongs to the broker.
@@ -125,7 +123,7 @@ impl Users {
             let (user, password) = &self.internal;
             let ours = login.username == *user && equal(&login.password, password);
             let rights = Arc::new(Rights::full());
-            return ours.then(|| Identity {
+            return ours.then_some(Identity {
                 user: Some(login.username),
                 rights,
             });

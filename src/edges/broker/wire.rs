@@ -5,7 +5,7 @@
 
 use std::io;
 
-use bytes::{Buf, BytesMut};
+use bytes::BytesMut;
 use rumqttc::mqttbytes::v4::{Connect, ConnectReturnCode, Packet};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadHalf, WriteHalf};
 
@@ -16,8 +16,10 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send> Stream for T {}
 /// Bytes waiting to be written above which no more packets are encoded or read.
 const HIGH_WATER: usize = 64 * 1024;
 
-/// Bytes asked for by one read.
-const READ_CHUNK: usize = 16 * 1024;
+/// Bytes asked for by a read: little while a client is quiet, since every connection has such a
+/// buffer, and more after a read that filled it.
+const QUIET_READ: usize = 1024;
+const BUSY_READ: usize = 16 * 1024;
 
 /// Largest CONNECT: five fields of at most 65,535 bytes would be legal, this leaves room for two.
 const MAX_CONNECT: usize = 128 * 1024;
@@ -47,6 +49,7 @@ pub(super) struct Wire {
     writer: WriteHalf<Box<dyn Stream>>,
     input: BytesMut,
     output: BytesMut,
+    next_read: usize,
     unflushed: bool,
     max_packet: usize,
 }
@@ -71,6 +74,7 @@ impl Wire {
             writer,
             input: BytesMut::new(),
             output: BytesMut::new(),
+            next_read: QUIET_READ,
             unflushed: false,
             max_packet,
         }
@@ -86,15 +90,14 @@ impl Wire {
             writer,
             input,
             output,
+            next_read,
             unflushed,
             ..
         } = self;
         let may_read = output.len() < HIGH_WATER;
         let must_write = !output.is_empty() || *unflushed;
         tokio::select! {
-            read = async { input.reserve(READ_CHUNK); reader.read_buf(input).await }, if may_read => {
-                Ok(if read? == 0 { Turn::Closed } else { Turn::Read })
-            }
+            turn = read(reader, input, next_read), if may_read => turn,
             wrote = write(writer, output, unflushed), if must_write => wrote.map(|()| Turn::Wrote),
         }
     }
@@ -131,14 +134,13 @@ impl Wire {
             return Ok(None);
         };
         check_connect(&frame)?;
-        match decode(frame, max).map_err(BadConnect::Violation)? {
-            Packet::Connect(connect) => Ok(Some(connect)),
-            // `check_connect` lets nothing else pass.
-            #[expect(clippy::wildcard_enum_match_arm)]
-            _ => Err(BadConnect::Violation(violation(
+        let packet = decode(frame, max).map_err(BadConnect::Violation)?;
+        let Packet::Connect(connect) = packet else {
+            return Err(BadConnect::Violation(violation(
                 "the first packet is not CONNECT",
-            ))),
-        }
+            )));
+        };
+        Ok(Some(connect))
     }
 
     /// The next packet of an accepted client; `None` when more bytes are needed.
@@ -166,18 +168,33 @@ impl Wire {
     }
 }
 
+async fn read(
+    reader: &mut ReadHalf<Box<dyn Stream>>,
+    input: &mut BytesMut,
+    next_read: &mut usize,
+) -> io::Result<Turn> {
+    input.reserve(*next_read);
+    let room = input.capacity() - input.len();
+    let count = reader.read_buf(input).await?;
+    *next_read = if count == room { BUSY_READ } else { QUIET_READ };
+    Ok(if count == 0 { Turn::Closed } else { Turn::Read })
+}
+
 async fn write(
     writer: &mut WriteHalf<Box<dyn Stream>>,
     output: &mut BytesMut,
     unflushed: &mut bool,
 ) -> io::Result<()> {
-    if output.has_remaining() {
+    if !output.is_empty() {
         *unflushed = true;
         if writer.write_buf(output).await? == 0 {
             return Err(io::ErrorKind::WriteZero.into());
         }
     }
     if output.is_empty() {
+        if output.capacity() > HIGH_WATER {
+            *output = BytesMut::new();
+        }
         writer.flush().await?;
         *unflushed = false;
     }

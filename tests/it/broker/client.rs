@@ -264,6 +264,20 @@ impl Client {
         self.expect(Packet::PingResp).await;
     }
 
+    /// Takes `count` messages of QoS 1 without acknowledging them, then pings.
+    pub async fn ping_after(&mut self, count: usize) {
+        for _ in 0..count {
+            assert!(matches!(self.recv().await, Some(Packet::Publish(_))));
+        }
+        self.ping().await;
+    }
+
+    pub async fn acknowledge_ids(&mut self, ids: impl IntoIterator<Item = u16>) {
+        for pkid in ids {
+            self.send(Packet::PubAck(PubAck { pkid })).await;
+        }
+    }
+
     /// Says DISCONNECT and waits for the broker to close.
     pub async fn goodbye(mut self) {
         self.send(Packet::Disconnect).await;

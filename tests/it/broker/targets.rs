@@ -122,15 +122,14 @@ async fn start_mosquitto(program: &Path) -> (Mosquitto, SocketAddr) {
 /// Runs a test against our broker, then against mosquitto.
 pub async fn each(test: impl AsyncFn(Target, SocketAddr)) {
     let ours = Ours::start(OPEN).await;
-    eprintln!("against our broker");
     test(Target::Ours, ours.addr()).await;
     ours.stop().await;
     match find_mosquitto() {
         Some(program) => {
             let (_child, addr) = start_mosquitto(&program).await;
-            eprintln!("against mosquitto");
             test(Target::Mosquitto, addr).await;
         }
+        #[expect(clippy::print_stderr)]
         None => eprintln!("mosquitto is not in PATH: ran against our broker only"),
     }
 }

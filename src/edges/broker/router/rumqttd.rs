@@ -227,9 +227,8 @@ impl RumqttdLink {
             },
             Some(Packet::SubAck(..)) => Said::Subscribed,
             Some(Packet::UnsubAck(..)) => Said::Unsubscribed,
-            // A link gets no other packets that matter.
-            #[expect(clippy::wildcard_enum_match_arm)]
-            _ => Said::Nothing,
+            // Of the other packets a link gets only CONNACK.
+            Some(_) | None => Said::Nothing,
         })
     }
 
