@@ -15,6 +15,7 @@ mod control;
 mod devices;
 mod fields;
 mod house;
+<<<<<<< HEAD
 =======
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "helpers of tests may fail the test")]
 
@@ -24,8 +25,12 @@ mod fields;
 mod house;
 mod http;
 >>>>>>> api
+=======
+mod packaging;
+>>>>>>> docs
 mod property;
 mod sim;
 mod store;
 mod support;
 mod teslamate;
+mod tidy;

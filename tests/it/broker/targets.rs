@@ -104,14 +104,15 @@ async fn start_mosquitto(program: &Path) -> (Mosquitto, SocketAddr) {
             .stderr(Stdio::null())
             .spawn()
             .unwrap();
+        let mut tick = tokio::time::interval(Duration::from_millis(10));
         for _ in 0..200 {
+            tick.tick().await;
             if TcpStream::connect(addr).await.is_ok() {
                 return (Mosquitto(child, dir), addr);
             }
             if child.try_wait().unwrap().is_some() {
                 break;
             }
-            tokio::time::sleep(Duration::from_millis(10)).await;
         }
         let _ = child.kill();
     }
