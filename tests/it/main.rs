@@ -1,5 +1,4 @@
 //! The one integration test binary: every room has a module.
-<<<<<<< HEAD
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -15,19 +14,8 @@ mod control;
 mod devices;
 mod fields;
 mod house;
-<<<<<<< HEAD
-=======
-#![allow(clippy::unwrap_used, clippy::expect_used, reason = "helpers of tests may fail the test")]
-
-mod bus;
-mod control;
-mod fields;
-mod house;
 mod http;
->>>>>>> api
-=======
 mod packaging;
->>>>>>> docs
 mod property;
 mod sim;
 mod store;
