@@ -6,7 +6,7 @@
 //!                     filters)    retained) lanes)
 //! ```
 //!
-//! The door admits ([`users`]) and gives each client id one session ([`registry`]). The session
+//! The door admits (`users`) and gives each client id one session (`registry`). The session
 //! speaks the protocol. The hub numbers every message, keeps retained ones and hands it to the
 //! router, which carries it to the sessions. What MQTT 3.1.1 leaves open is decided as mosquitto
 //! does, apart from these, where the client is better served:

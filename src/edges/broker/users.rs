@@ -178,3 +178,47 @@ fn equal(a: &str, b: &str) -> bool {
         .fold(0, |sum, (a, b)| sum | (a ^ b));
     a.len() == b.len() && differences == 0
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn nobody_is_anonymous_at_a_listener_that_the_network_reaches() {
+        let anonymous = AnonymousConfig {
+            read: vec!["#".to_owned()],
+            write: Vec::new(),
+        };
+        let users = Users::new(
+            &[],
+            Some(&anonymous),
+            ("own".to_owned(), "secret".to_owned()),
+        );
+        let login = || Some(Login::new("anybody", "anything"));
+        for login in [None, login()] {
+            assert!(
+                users
+                    .admit(Entrance::Trusting, login.clone())
+                    .await
+                    .is_some()
+            );
+            assert!(
+                users
+                    .admit(Entrance::Guarded, login.clone())
+                    .await
+                    .is_none()
+            );
+            assert!(users.admit(Entrance::Internal, login).await.is_none());
+        }
+        let own = Some(Login::new("own", "secret"));
+        assert!(users.admit(Entrance::Internal, own).await.is_some());
+    }
+
+    #[test]
+    fn the_brokers_own_topics_cannot_be_written() {
+        let rights = Rights::full();
+        assert!(rights.may_write("a") && rights.may_write("$foo/x") && rights.may_write("$SYSTEM"));
+        assert!(!rights.may_write("$SYS") && !rights.may_write("$SYS/broker/version"));
+        assert!(rights.may_read("$SYS/broker/version"));
+    }
+}
