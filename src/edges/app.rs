@@ -101,9 +101,9 @@ pub async fn start(config: Config, place: Place) -> anyhow::Result<App> {
     let store = open(&database)?;
 
     let address = format!("{}:{}", config.network.host, config.network.port);
-    let listener = TcpListener::bind(&address)
-        .await
-        .with_context(|| format!("cannot listen on {address}: change network.port or stop who has it"))?;
+    let listener = TcpListener::bind(&address).await.with_context(|| {
+        format!("cannot listen on {address}: change network.port or stop who has it")
+    })?;
     let http = listener.local_addr()?;
 
     let broker = match &config.broker {
@@ -188,7 +188,8 @@ fn connect(
 ) -> (Bus, Inbox) {
     // One wildcard per depth takes every setter of today and tomorrow.
     let depths = ["+", "+/+", "+/+/+", "+/+/+/+"];
-    let mut filters: Vec<String> = depths.iter().map(|depth| format!("{root}/{depth}/set")).collect();
+    let mut filters: Vec<String> =
+        depths.iter().map(|depth| format!("{root}/{depth}/set")).collect();
     filters.extend(devices);
     // The loop says goodbye itself, so its connection must outlive the request to stop.
     let _ = stop;

@@ -139,7 +139,8 @@ fn run(common: &Common) -> anyhow::Result<()> {
         config.broker = Some(Broker { file, listen: None });
     }
     let dir = path.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let place = Place { database: database(&config, dir), dir: dir.to_owned(), program: program()? };
+    let place =
+        Place { database: database(&config, dir), dir: dir.to_owned(), program: program()? };
     runtime()?.block_on(async {
         let app = app::start(config, place).await?;
         until_signal(app).await
@@ -206,10 +207,12 @@ fn usual_place() -> Option<PathBuf> {
 /// One request over loopback; anything but 200 is unhealthy.
 fn health(port: u16) -> anyhow::Result<()> {
     let wait = Some(Duration::from_secs(5));
-    let mut stream = TcpStream::connect(("127.0.0.1", port)).context("the service does not listen")?;
+    let mut stream =
+        TcpStream::connect(("127.0.0.1", port)).context("the service does not listen")?;
     stream.set_read_timeout(wait)?;
     stream.set_write_timeout(wait)?;
-    stream.write_all(b"GET /api/health HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")?;
+    stream
+        .write_all(b"GET /api/health HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")?;
     let mut answer = Vec::new();
     stream.take(4096).read_to_end(&mut answer)?;
     if answer.starts_with(b"HTTP/1.1 200") { Ok(()) } else { bail!("the service is not healthy") }
@@ -239,7 +242,11 @@ fn log_to_terminal(level: &str) -> anyhow::Result<()> {
     // rumqttd reports ordinary disconnects as errors.
     let filter = EnvFilter::try_new(format!("{level},rumqttd=off,rumqttc=off"))
         .with_context(|| format!("log {level:?} is no filter, try info or debug"))?;
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false).init();
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_target(false)
+        .init();
     Ok(())
 }
 

@@ -44,7 +44,11 @@ pub(super) struct Inputs {
 
 impl Inputs {
     /// Waits for the next input; users come first, then devices, then the clock.
-    pub(super) async fn next(&mut self, wake: tokio::time::Instant, stop: &CancellationToken) -> Input {
+    pub(super) async fn next(
+        &mut self,
+        wake: tokio::time::Instant,
+        stop: &CancellationToken,
+    ) -> Input {
         let Self { inbox, facts, writes, saving } = self;
         let bus = async {
             match inbox {
@@ -70,7 +74,8 @@ impl Inputs {
         match input {
             Input::Stored(_) => self.saving = None,
             Input::Bus(None) => self.inbox = None,
-            Input::Bus(Some(_)) | Input::Fact(_) | Input::Write(_) | Input::Timer | Input::Stop => {}
+            Input::Bus(Some(_)) | Input::Fact(_) | Input::Write(_) | Input::Timer | Input::Stop => {
+            }
         }
         input
     }

@@ -162,12 +162,19 @@ impl Run {
         match input {
             Input::Bus(Some(Incoming::Message(message))) => self.message(now, &message),
             Input::Bus(Some(Incoming::Up { session })) => self.connected(session),
-            Input::Bus(Some(Incoming::Down { reason })) => warn!("no connection to the broker: {reason}"),
+            Input::Bus(Some(Incoming::Down { reason })) => {
+                warn!("no connection to the broker: {reason}")
+            }
             Input::Bus(Some(Incoming::Refused { filter })) => {
-                warn!("the broker refuses the subscription to {filter}: check the rights of our user");
+                warn!(
+                    "the broker refuses the subscription to {filter}: check the rights of our user"
+                );
             }
             Input::Bus(Some(Incoming::Busy { topic, refused })) => {
-                let answer = Answer::refusal(Code::Busy, format!("{refused} writes were dropped, try again"));
+                let answer = Answer::refusal(
+                    Code::Busy,
+                    format!("{refused} writes were dropped, try again"),
+                );
                 self.answer(Waiting { address: None, answer, to: Writer::Mqtt(topic) });
             }
             Input::Bus(None) => self.bus = None,
@@ -175,7 +182,8 @@ impl Run {
             Input::Write(request) => {
                 let WriteRequest { address, raw, answer } = request;
                 let to = Writer::Rest(answer);
-                let answer = api::write(&mut self.brain.control, &self.brain.system, now, &address, &raw);
+                let answer =
+                    api::write(&mut self.brain.control, &self.brain.system, now, &address, &raw);
                 self.wait(Waiting { address: Some(address), answer, to });
             }
             Input::Stored(result) => {
@@ -229,7 +237,9 @@ impl Run {
             Some(below) if *retain => self.discard(topic, below, payload),
             Some(below) => {
                 let Brain { control, system, .. } = &mut self.brain;
-                let Some(answer) = api::write_topic(control, system, now, below, payload) else { return };
+                let Some(answer) = api::write_topic(control, system, now, below, payload) else {
+                    return;
+                };
                 // Clients that retain their commands rely on this (api.md §2.1).
                 self.publish(topic.clone(), Vec::new(), true);
                 let address = Address::of_topic(below).ok();
@@ -288,7 +298,9 @@ impl Run {
         self.held = Some(held);
         let store = self.store.clone();
         let settings = stored.into_iter().map(|(key, text)| (key, Some(text))).collect();
-        Some(Box::pin(async move { store.save_settings(settings).await.map_err(|error| error.to_string()) }))
+        Some(Box::pin(async move {
+            store.save_settings(settings).await.map_err(|error| error.to_string())
+        }))
     }
 
     /// The settings are stored, or are not: the state is told either way, and the writers learn which.
@@ -365,7 +377,8 @@ impl Run {
 
     /// Deletes what an earlier start published and this one does not.
     fn clean_up(&mut self) {
-        let current: BTreeSet<String> = self.told.topics().into_iter().map(|(topic, _)| topic).collect();
+        let current: BTreeSet<String> =
+            self.told.topics().into_iter().map(|(topic, _)| topic).collect();
         let stale: Vec<String> = self.ours.difference(&current).cloned().collect();
         for topic in &stale {
             self.publish(self.below_root(topic), Vec::new(), true);
@@ -395,7 +408,11 @@ impl Run {
 
     fn tell_updated(&mut self, now: Now) {
         self.updated = now.mono;
-        self.publish(self.below_root("updated"), now.utc.timestamp().to_string().into_bytes(), true);
+        self.publish(
+            self.below_root("updated"),
+            now.utc.timestamp().to_string().into_bytes(),
+            true,
+        );
     }
 
     fn tell_event(&self, now: Now, event: Event) {
@@ -419,7 +436,13 @@ impl Run {
             if decision.why != *logged {
                 *logged = decision.why;
                 let surplus = decision.surplus.map(|power| power.to_string());
-                info!(loadpoint = index + 1, why = decision.why.code(), surplus, "{}", decision.why.sentence());
+                info!(
+                    loadpoint = index + 1,
+                    why = decision.why.code(),
+                    surplus,
+                    "{}",
+                    decision.why.sentence()
+                );
             }
         }
     }

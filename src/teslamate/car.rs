@@ -62,11 +62,7 @@ struct Burst {
 
 impl Car {
     pub(super) fn new(id: TeslaMateCar, now: Now) -> Self {
-        let empty = Field {
-            value: None,
-            origin: Origin::Retained,
-            complained: false,
-        };
+        let empty = Field { value: None, origin: Origin::Retained, complained: false };
         Self {
             id,
             first_seen: now,
@@ -91,10 +87,7 @@ impl Car {
         value: Option<Telemetry>,
         origin: Origin,
     ) {
-        let burst = self.burst.get_or_insert(Burst {
-            ends: now.mono + BURST,
-            healthy: None,
-        });
+        let burst = self.burst.get_or_insert(Burst { ends: now.mono + BURST, healthy: None });
         if origin == Origin::Live {
             self.pulse.heard = Some(now.mono);
         }
@@ -218,26 +211,14 @@ impl Car {
             (V::State(state), state_origin),
             (V::ChargingState(charging), charging_origin),
             // Zero is what an idle car says (§6.4).
-            (
-                V::TimeToFullH(hours.filter(|hours| *hours > 0.0)),
-                hours_origin,
-            ),
+            (V::TimeToFullH(hours.filter(|hours| *hours > 0.0)), hours_origin),
             (V::Healthy(self.pulse.healthy), Origin::Live),
-            (
-                V::Trust(trust(now, self.stance, &self.pulse, self.conflicts())),
-                Origin::Live,
-            ),
+            (V::Trust(trust(now, self.stance, &self.pulse, self.conflicts())), Origin::Live),
         ];
-        let telemetry = ROWS
-            .iter()
-            .zip(&self.fields)
-            .enumerate()
-            .filter(|(_, (row, _))| row.telemetry);
+        let telemetry =
+            ROWS.iter().zip(&self.fields).enumerate().filter(|(_, (row, _))| row.telemetry);
         let telemetry = telemetry.map(|(at, (row, field))| {
-            let value = field
-                .value
-                .clone()
-                .filter(|_| at != at::SPEED || self.drives());
+            let value = field.value.clone().filter(|_| at != at::SPEED || self.drives());
             (TELEMETRY + at, (V::Telemetry(row.key, value), field.origin))
         });
         typed
@@ -252,14 +233,9 @@ impl Car {
     /// car's own word, `Starting` and words we do not know mean connected; without it `plugged_in`.
     fn status(&self) -> (Option<ChargeStatus>, Origin) {
         let plugged = self.flag(at::PLUGGED_IN);
-        let draws = self
-            .number(at::CHARGER_CURRENT)
-            .is_some_and(|current| current > 0.0);
+        let draws = self.number(at::CHARGER_CURRENT).is_some_and(|current| current > 0.0);
         if self.drives() {
-            return (
-                Some(ChargeStatus::Disconnected),
-                self.fields[at::STATE].origin,
-            );
+            return (Some(ChargeStatus::Disconnected), self.fields[at::STATE].origin);
         }
         let charging_origin = self.fields[at::CHARGING_STATE].origin;
         match (self.text(at::CHARGING_STATE), plugged) {

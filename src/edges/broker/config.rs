@@ -14,12 +14,8 @@ use super::users::is_hash;
 const BUILT_IN: &str = include_str!("../../../broker.toml");
 
 /// Keys of rumqttd's router section that apply here.
-const ROUTER_KEYS: [&str; 4] = [
-    "max_connections",
-    "max_outgoing_packet_count",
-    "max_segment_size",
-    "max_segment_count",
-];
+const ROUTER_KEYS: [&str; 4] =
+    ["max_connections", "max_outgoing_packet_count", "max_segment_size", "max_segment_count"];
 
 /// rumqttd panics below this segment size.
 const MIN_SEGMENT_SIZE: usize = 1024;
@@ -134,7 +130,9 @@ impl BrokerConfig {
     /// # Errors
     /// When the text is no address, or the rules for listening beyond loopback are not met.
     pub fn listen_on(&mut self, address: &str) -> anyhow::Result<()> {
-        let address = address.parse().with_context(|| format!("broker.listen {address:?} is no host:port"))?;
+        let address = address
+            .parse()
+            .with_context(|| format!("broker.listen {address:?} is no host:port"))?;
         let first = self.listeners.first_mut().context("broker.toml has no listener to move")?;
         first.address = address;
         let address = first.address;
@@ -190,10 +188,7 @@ impl BrokerConfig {
 
     fn check(file: File, dir: &Path) -> anyhow::Result<Self> {
         let mut listeners = file.listeners;
-        ensure!(
-            !listeners.is_empty(),
-            "listeners: at least one [[listeners]] section is needed"
-        );
+        ensure!(!listeners.is_empty(), "listeners: at least one [[listeners]] section is needed");
         for (at, listener) in listeners.iter_mut().enumerate() {
             let place = format!("listeners[{at}].address");
             check_exposure(&place, listener.address, file.insecure, &file.users)?;
@@ -238,11 +233,7 @@ fn check_users(users: &[UserConfig]) -> anyhow::Result<()> {
     let mut names = BTreeSet::new();
     for (at, user) in users.iter().enumerate() {
         ensure!(!user.name.is_empty(), "users[{at}].name: must not be empty");
-        ensure!(
-            names.insert(&user.name),
-            "users[{at}].name: {:?} is there twice",
-            user.name
-        );
+        ensure!(names.insert(&user.name), "users[{at}].name: {:?} is there twice", user.name);
         ensure!(
             is_hash(&user.hash),
             "users[{at}].hash: not a password hash; `chargebus hash` prints one"
@@ -268,29 +259,13 @@ fn check_limits(limits: &Limits) -> anyhow::Result<()> {
     let timeout = |seconds: u64| usize::try_from(seconds).unwrap_or(usize::MAX);
     let ranges = [
         ("connections", limits.connections, 1..=MAX_SESSIONS),
-        (
-            "offline_sessions",
-            limits.offline_sessions,
-            0..=MAX_SESSIONS,
-        ),
+        ("offline_sessions", limits.offline_sessions, 0..=MAX_SESSIONS),
         ("filters", limits.filters, 1..=usize::MAX),
-        (
-            "packet_bytes",
-            limits.packet_bytes,
-            MIN_PACKET_BYTES..=MAX_PACKET_BYTES,
-        ),
+        ("packet_bytes", limits.packet_bytes, MIN_PACKET_BYTES..=MAX_PACKET_BYTES),
         ("queue_messages", limits.queue_messages, 1..=usize::MAX),
         ("inflight", limits.inflight, 1..=MAX_INFLIGHT),
-        (
-            "connect_timeout_s",
-            timeout(limits.connect_timeout_s),
-            1..=MAX_TIMEOUT_S,
-        ),
-        (
-            "write_timeout_s",
-            timeout(limits.write_timeout_s),
-            1..=MAX_TIMEOUT_S,
-        ),
+        ("connect_timeout_s", timeout(limits.connect_timeout_s), 1..=MAX_TIMEOUT_S),
+        ("write_timeout_s", timeout(limits.write_timeout_s), 1..=MAX_TIMEOUT_S),
     ];
     for (key, value, range) in ranges {
         let (least, most) = (range.start(), range.end());
@@ -306,28 +281,15 @@ fn router_config(
     mut section: toml::Table,
     limits: &Limits,
 ) -> anyhow::Result<rumqttd::RouterConfig> {
-    if let Some(key) = section
-        .keys()
-        .find(|key| !ROUTER_KEYS.contains(&key.as_str()))
-    {
-        bail!(
-            "router.{key}: has no effect here; remove it (known: {})",
-            ROUTER_KEYS.join(", ")
-        );
+    if let Some(key) = section.keys().find(|key| !ROUTER_KEYS.contains(&key.as_str())) {
+        bail!("router.{key}: has no effect here; remove it (known: {})", ROUTER_KEYS.join(", "));
     }
-    section
-        .entry("max_connections")
-        .or_insert(toml::Value::Integer(0));
+    section.entry("max_connections").or_insert(toml::Value::Integer(0));
     let mut router: rumqttd::RouterConfig =
         toml::Value::Table(section).try_into().context("router")?;
     let links = limits.connections + limits.offline_sessions + SPARE_LINKS;
-    router.max_connections = router
-        .max_connections
-        .clamp(links, 2 * MAX_SESSIONS + SPARE_LINKS);
-    ensure!(
-        router.max_outgoing_packet_count >= 1,
-        "router.max_outgoing_packet_count: at least 1"
-    );
+    router.max_connections = router.max_connections.clamp(links, 2 * MAX_SESSIONS + SPARE_LINKS);
+    ensure!(router.max_outgoing_packet_count >= 1, "router.max_outgoing_packet_count: at least 1");
     ensure!(
         router.max_segment_size >= MIN_SEGMENT_SIZE,
         "router.max_segment_size: must be at least {MIN_SEGMENT_SIZE} bytes"
@@ -337,10 +299,7 @@ fn router_config(
         "router.max_segment_count: must be at least {MIN_SEGMENTS}"
     );
     ensure!(
-        router
-            .max_segment_size
-            .saturating_mul(router.max_segment_count)
-            <= MAX_LOG_BYTES,
+        router.max_segment_size.saturating_mul(router.max_segment_count) <= MAX_LOG_BYTES,
         "router.max_segment_size: times max_segment_count must not exceed {MAX_LOG_BYTES} bytes"
     );
     Ok(router)

@@ -66,11 +66,7 @@ impl Outbox {
         // A single message is always taken, else a large one could never be delivered.
         if fits || self.queue.is_empty() {
             self.queued_bytes = bytes;
-            self.queue.push_back(Queued {
-                message,
-                qos,
-                retain: false,
-            });
+            self.queue.push_back(Queued { message, qos, retain: false });
             return true;
         }
         false
@@ -89,11 +85,7 @@ impl Outbox {
     /// Queues a retained message, for which there was [`Self::room_for_replay`].
     pub(super) fn replay(&mut self, message: Message, qos: QoS) {
         self.queued_bytes += message.cost();
-        self.queue.push_back(Queued {
-            message,
-            qos,
-            retain: true,
-        });
+        self.queue.push_back(Queued { message, qos, retain: true });
     }
 
     /// The next packet to send, or `None` when there is none or the window is full.
@@ -112,10 +104,7 @@ impl Outbox {
         if queued.qos == QoS::AtMostOnce {
             return Some(queued.packet(0, false));
         }
-        let flight = Flight {
-            id: self.next_id(),
-            unreceived: Some(queued),
-        };
+        let flight = Flight { id: self.next_id(), unreceived: Some(queued) };
         let packet = flight.packet(false);
         self.flights.push_back(flight);
         Some(packet)
@@ -133,10 +122,7 @@ impl Outbox {
     /// PUBREC: the client has taken a message of QoS 2. PUBREL is due even for an unknown id.
     pub(super) fn handle_pubrec(&mut self, id: u16) {
         if let Some(flight) = self.flights.iter_mut().find(|flight| flight.id == id)
-            && flight
-                .unreceived
-                .as_ref()
-                .is_some_and(|queued| queued.qos == QoS::ExactlyOnce)
+            && flight.unreceived.as_ref().is_some_and(|queued| queued.qos == QoS::ExactlyOnce)
         {
             flight.unreceived = None;
         }
@@ -202,11 +188,7 @@ mod tests {
     use super::*;
 
     fn outbox(messages: usize, bytes: usize, window: usize) -> Outbox {
-        Outbox::new(OutboxLimits {
-            messages,
-            bytes,
-            window,
-        })
+        Outbox::new(OutboxLimits { messages, bytes, window })
     }
 
     fn message(payload: &str) -> Message {
@@ -227,12 +209,9 @@ mod tests {
     #[test]
     fn a_full_window_stops_the_queue_and_acknowledgements_move_it() {
         let mut outbox = outbox(10, 10_000, 2);
-        for (payload, qos) in [
-            ("a", AtLeastOnce),
-            ("b", ExactlyOnce),
-            ("c", AtMostOnce),
-            ("d", AtLeastOnce),
-        ] {
+        for (payload, qos) in
+            [("a", AtLeastOnce), ("b", ExactlyOnce), ("c", AtMostOnce), ("d", AtLeastOnce)]
+        {
             assert!(outbox.offer(message(payload), qos));
         }
         assert_eq!(next(&mut outbox).as_deref(), Some("a 1"));
@@ -279,10 +258,7 @@ mod tests {
         // An acknowledgement in the middle of sending again.
         outbox.handle_pubcomp(2);
         assert_eq!(next(&mut outbox).as_deref(), Some("c 3 again"));
-        assert_eq!(
-            next(&mut outbox).as_deref(),
-            Some("PubRel(PubRel { pkid: 4 })")
-        );
+        assert_eq!(next(&mut outbox).as_deref(), Some("PubRel(PubRel { pkid: 4 })"));
         assert_eq!(next(&mut outbox).as_deref(), Some("e 5"));
         assert_eq!(next(&mut outbox), None);
     }

@@ -119,9 +119,7 @@ impl Session {
         self.outbox.resend();
         // While the client was away, newer values of QoS 0 did not arrive live.
         let last = self.hub.last_number();
-        self.replays
-            .iter_mut()
-            .for_each(|replay| replay.up_to = last);
+        self.replays.iter_mut().for_each(|replay| replay.up_to = last);
         match self.converse(wire, keep_alive, ended).await {
             Ok(never) => match never {},
             Err(end) => end,
@@ -222,10 +220,7 @@ impl Session {
 
     fn take_offline(&mut self, message: &Message) {
         if message.qos() != QoS::AtMostOnce
-            && self
-                .subscriptions
-                .grant(message)
-                .is_some_and(|qos| qos != QoS::AtMostOnce)
+            && self.subscriptions.grant(message).is_some_and(|qos| qos != QoS::AtMostOnce)
         {
             self.take(message.clone());
         }
@@ -238,10 +233,7 @@ impl Session {
         self.hub.count_dropped(1);
         self.dropped += 1;
         if self.dropped == 1 {
-            warn!(
-                client = self.client,
-                "client is too slow, its queue is full, messages are lost"
-            );
+            warn!(client = self.client, "client is too slow, its queue is full, messages are lost");
         }
     }
 
@@ -271,8 +263,7 @@ impl Session {
                 return;
             }
             let (found, resume) =
-                self.hub
-                    .retained_after(&replay.filter, replay.after.as_deref(), room);
+                self.hub.retained_after(&replay.filter, replay.after.as_deref(), room);
             for message in found {
                 let readable = self.identity.rights.may_read(message.topic());
                 if readable && message.number() <= replay.up_to {
@@ -313,14 +304,7 @@ impl Session {
     }
 
     async fn handle_publish(&mut self, wire: &mut Wire, publish: Publish) -> Result<(), End> {
-        let Publish {
-            qos,
-            retain,
-            topic,
-            pkid,
-            payload,
-            ..
-        } = publish;
+        let Publish { qos, retain, topic, pkid, payload, .. } = publish;
         if !filter::is_topic(&topic) {
             return Err(End::Broken(format!("publishes to the topic {topic:?}")));
         }
@@ -335,16 +319,12 @@ impl Session {
             self.unreleased.insert(pkid);
         }
         if !again && self.identity.rights.may_write(&topic) {
-            self.publish(Message::new(&topic, &payload, qos), retain)
-                .await?;
+            self.publish(Message::new(&topic, &payload, qos), retain).await?;
         } else if !again && !self.told_refused_topic {
             // MQTT 3.1.1 has no way to tell the client, so the message is acknowledged and lost.
             self.told_refused_topic = true;
             let user = self.identity.user.as_deref().unwrap_or("anonymous");
-            warn!(
-                client = self.client,
-                user, topic, "publishes to a topic it may not write"
-            );
+            warn!(client = self.client, user, topic, "publishes to a topic it may not write");
         }
         match qos {
             QoS::AtMostOnce => {}
@@ -365,11 +345,7 @@ impl Session {
             let shared = wanted.path == "$share" || wanted.path.starts_with("$share/");
             let fits = known || self.subscriptions.len() + new.len() < self.limits.filters;
             if !filter::is_filter(&wanted.path) || shared || !fits {
-                debug!(
-                    client = self.client,
-                    filter = wanted.path,
-                    "subscription refused"
-                );
+                debug!(client = self.client, filter = wanted.path, "subscription refused");
                 return_codes.push(SubscribeReasonCode::Failure);
                 continue;
             }
@@ -380,19 +356,12 @@ impl Session {
             accepted.push((wanted.path, wanted.qos));
         }
         let added = accepted.iter().map(|(filter, _)| filter.as_str());
-        self.link
-            .follow(self.subscriptions.filters().chain(added))
-            .await?;
+        self.link.follow(self.subscriptions.filters().chain(added)).await?;
         let since = self.hub.last_number();
         wire.send(&Packet::SubAck(SubAck { pkid, return_codes }));
         for (filter, qos) in accepted {
             self.replays.retain(|replay| replay.filter != filter);
-            let replay = Replay {
-                filter: filter.clone(),
-                qos,
-                after: None,
-                up_to: since,
-            };
+            let replay = Replay { filter: filter.clone(), qos, after: None, up_to: since };
             self.replays.push_back(replay);
             self.subscriptions.insert(filter, qos, since);
         }
@@ -407,9 +376,7 @@ impl Session {
         let Unsubscribe { pkid, topics } = unsubscribe;
         check_request(pkid, topics.iter().map(String::as_str))?;
         if topics.is_empty() || topics.iter().any(|topic| !filter::is_filter(topic)) {
-            return Err(End::Broken(
-                "unsubscribes from what cannot be a filter".into(),
-            ));
+            return Err(End::Broken("unsubscribes from what cannot be a filter".into()));
         }
         for filter in &topics {
             self.subscriptions.remove(filter);
@@ -426,9 +393,7 @@ fn check_request<'a>(id: u16, mut filters: impl Iterator<Item = &'a str>) -> Res
         return Err(End::Broken("packet id zero".into()));
     }
     match filters.find(|filter| !filter::is_text(filter)) {
-        Some(filter) => Err(End::Broken(format!(
-            "forbidden character in the filter {filter:?}"
-        ))),
+        Some(filter) => Err(End::Broken(format!("forbidden character in the filter {filter:?}"))),
         None => Ok(()),
     }
 }

@@ -32,9 +32,7 @@ async fn a_packet_beyond_the_limit_is_not_even_read() {
     let mut witness = Client::new(ours.addr(), "witness").await;
     witness.subscribe("size/#", AtMostOnce).await;
     let mut writer = Client::new(ours.addr(), "writer").await;
-    writer
-        .publish("size/fits", &"x".repeat(2048 - 11), AtMostOnce, false)
-        .await;
+    writer.publish("size/fits", &"x".repeat(2048 - 11), AtMostOnce, false).await;
     assert_eq!(witness.next().await.payload.len(), 2048 - 11);
     // The header alone is enough to be refused.
     writer.raw(&[0x30, 0x81, 0x10]).await;
@@ -52,9 +50,7 @@ async fn a_full_window_does_not_hold_up_answers() {
         lazy.subscribe("w/#", AtLeastOnce).await;
         let mut writer = Client::new(broker, "writer").await;
         for n in 0..200 {
-            writer
-                .publish("w/x", &n.to_string(), AtLeastOnce, false)
-                .await;
+            writer.publish("w/x", &n.to_string(), AtLeastOnce, false).await;
         }
         lazy.send(Packet::PingReq).await;
         let mut got = 0;
@@ -101,9 +97,7 @@ async fn a_full_queue_drops_the_newest() {
     // The router lets no session fall behind by more than some 100 KiB, so that at the end of this
     // megabyte the lazy client's session has seen nearly all of it.
     for n in 0..100 {
-        writer
-            .publish("q/x", &format!("{n:010240}"), AtLeastOnce, false)
-            .await;
+        writer.publish("q/x", &format!("{n:010240}"), AtLeastOnce, false).await;
     }
     lazy.ping_after(5).await;
     lazy.acknowledge_ids(1..=5).await;
@@ -113,11 +107,7 @@ async fn a_full_queue_drops_the_newest() {
     }
     writer.publish("q/end", "100", AtLeastOnce, false).await;
     let mut later = lazy.next().await;
-    assert!(
-        number(&later) > 85,
-        "{} should have been dropped",
-        number(&later)
-    );
+    assert!(number(&later) > 85, "{} should have been dropped", number(&later));
     while later.topic != "q/end" {
         later = lazy.next().await;
     }
@@ -143,10 +133,7 @@ async fn a_client_that_takes_no_data_is_disconnected() {
 async fn a_full_house_says_so() {
     let ours = limited("connections = 2").await;
     let broker = ours.addr();
-    let (mut one, mut two) = (
-        Client::new(broker, "1").await,
-        Client::new(broker, "2").await,
-    );
+    let (mut one, mut two) = (Client::new(broker, "1").await, Client::new(broker, "2").await);
     for _ in 0..5 {
         let (mut refused, code, _) = Client::ask(broker, connect("3")).await;
         assert_eq!(code, Code::ServiceUnavailable);
@@ -162,10 +149,7 @@ async fn a_full_house_says_so() {
     let mut three = Client::connect_patiently(broker, connect("3")).await;
     three.ping().await;
     let login = rumqttc::mqttbytes::v4::Login::new(internal.user, internal.password);
-    let own = rumqttc::mqttbytes::v4::Connect {
-        login: Some(login),
-        ..connect("own")
-    };
+    let own = rumqttc::mqttbytes::v4::Connect { login: Some(login), ..connect("own") };
     Client::connect(internal.address, own).await.ping().await;
 }
 
@@ -187,24 +171,16 @@ async fn the_retained_store_is_bounded() {
     let ours = limited("retained_topics = 20\nretained_bytes = 100000").await;
     let mut client = Client::new(ours.addr(), "client").await;
     for n in 0..30 {
-        client
-            .publish(&format!("r/{n:02}"), "x", AtLeastOnce, true)
-            .await;
+        client.publish(&format!("r/{n:02}"), "x", AtLeastOnce, true).await;
     }
-    client
-        .publish("r/00", &"x".repeat(100_000), AtLeastOnce, true)
-        .await;
+    client.publish("r/00", &"x".repeat(100_000), AtLeastOnce, true).await;
     client.subscribe("r/#", AtMostOnce).await;
     client.publish("r/end", "live", AtMostOnce, true).await;
     let mut kept = Vec::new();
     loop {
         let publish = client.next().await;
         if publish.topic == "r/end" {
-            assert_eq!(
-                text(&publish).1,
-                "live",
-                "what is not kept is still delivered"
-            );
+            assert_eq!(text(&publish).1, "live", "what is not kept is still delivered");
             break;
         }
         assert_eq!(text(&publish).1, "x");
