@@ -48,11 +48,7 @@ impl System {
 
     /// The version that clients parse: what stands before the first blank is a release of evcc.
     pub fn version() -> String {
-        format!(
-            "{} (chargebus {})",
-            Self::EMULATED,
-            env!("CARGO_PKG_VERSION")
-        )
+        format!("{} (chargebus {})", Self::EMULATED, env!("CARGO_PKG_VERSION"))
     }
 
     /// The wall-clock time of a monotonic instant.
@@ -217,16 +213,10 @@ impl Field {
     };
 
     /// The common part of load point rows.
-    pub const LOADPOINT: Self = Self {
-        scope: Scope::LoadPoint,
-        ..Self::SITE
-    };
+    pub const LOADPOINT: Self = Self { scope: Scope::LoadPoint, ..Self::SITE };
 
     /// The common part of vehicle rows.
-    pub const VEHICLE: Self = Self {
-        scope: Scope::Vehicle,
-        ..Self::SITE
-    };
+    pub const VEHICLE: Self = Self { scope: Scope::Vehicle, ..Self::SITE };
 
     /// Whether the value is a key of the JSON state.
     pub fn in_json(&self) -> bool {
@@ -268,33 +258,20 @@ impl Write {
 
 impl Rest {
     /// Not on REST.
-    pub const NONE: Self = Self {
-        set: &[],
-        unset: None,
-        answer: None,
-    };
+    pub const NONE: Self = Self { set: &[], unset: None, answer: None };
 
     /// Written with POST, the first path being the current one.
     pub const fn post(paths: &'static [&'static str]) -> Self {
-        Self {
-            set: paths,
-            ..Self::NONE
-        }
+        Self { set: paths, ..Self::NONE }
     }
 
     /// Cleared with DELETE.
     pub const fn delete(self, path: &'static str) -> Self {
-        Self {
-            unset: Some(path),
-            ..self
-        }
+        Self { unset: Some(path), ..self }
     }
 
     /// Answers with something else than the bare value.
     pub const fn answering(self, answer: fn(&View<'_>, usize) -> Value) -> Self {
-        Self {
-            answer: Some(answer),
-            ..self
-        }
+        Self { answer: Some(answer), ..self }
     }
 }

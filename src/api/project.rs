@@ -50,11 +50,8 @@ impl State {
     /// The state after this one.
     pub fn next(&self, view: &View<'_>) -> Self {
         let control = view.control;
-        let loadpoints = (0..control.loadpoints().len()).map(|ix| {
-            Block::next(self.loadpoints.get(ix), view, ix, || {
-                Place::LoadPoint(ix + 1)
-            })
-        });
+        let loadpoints = (0..control.loadpoints().len())
+            .map(|ix| Block::next(self.loadpoints.get(ix), view, ix, || Place::LoadPoint(ix + 1)));
         let vehicles = control.vehicles().iter().enumerate().map(|(ix, vehicle)| {
             let place = || Place::Vehicle(vehicle.setup.name.clone());
             Block::next(self.vehicles.get(ix), view, ix, place)
@@ -72,9 +69,7 @@ impl State {
         let mut changes = Changes::default();
         if self.counts() != older.counts() {
             let counts = self.counts().into_iter().flatten();
-            changes
-                .published
-                .extend(counts.map(|(topic, n)| (topic.to_owned(), n.to_string())));
+            changes.published.extend(counts.map(|(topic, n)| (topic.to_owned(), n.to_string())));
         }
         for (block, before) in self.blocks_after(older) {
             block.changes(before, &mut changes);
@@ -94,9 +89,7 @@ impl State {
             let mut rows = rows(address.place.scope()).iter();
             let row = rows.position(|field| std::ptr::eq(*field, address.field));
             if let Some(row) = row {
-                block.tell(row, &mut |topic, payload| {
-                    topics.push((topic.to_owned(), payload))
-                });
+                block.tell(row, &mut |topic, payload| topics.push((topic.to_owned(), payload)));
             }
         }
         topics
@@ -106,11 +99,7 @@ impl State {
     /// frame in which the start is completed is whole, because clients forget all they knew.
     pub fn frame(&self, older: &Self) -> Option<String> {
         let untold = Self::default();
-        let older = if self.started() && !older.started() {
-            &untold
-        } else {
-            older
-        };
+        let older = if self.started() && !older.started() { &untold } else { older };
         let mut frame = Frame::default();
         for (block, before) in self.blocks_after(older) {
             if !matches!(block.place, Place::Vehicle(_)) {
@@ -149,28 +138,19 @@ impl State {
     /// A frame that says only that we are alive: never empty, always true (api.md §3.9).
     pub fn heartbeat(&self) -> String {
         let interval = self.site.as_ref().and_then(|site| site.value("interval"));
-        format!(
-            r#"{{"interval":{}}}"#,
-            interval.unwrap_or(&Value::Null).json()
-        )
+        format!(r#"{{"interval":{}}}"#, interval.unwrap_or(&Value::Null).json())
     }
 
     /// Whether stored settings are in force and devices are being asked.
     pub fn started(&self) -> bool {
-        let started = self
-            .site
-            .as_ref()
-            .and_then(|site| site.value("startupCompleted"));
+        let started = self.site.as_ref().and_then(|site| site.value("startupCompleted"));
         started == Some(&Value::Bool(true))
     }
 
     /// The topics that only count; none before anything was told.
     fn counts(&self) -> Option<[(&'static str, usize); 2]> {
         self.site.as_ref()?;
-        Some([
-            ("loadpoints", self.loadpoints.len()),
-            ("vehicles", self.vehicles.len()),
-        ])
+        Some([("loadpoints", self.loadpoints.len()), ("vehicles", self.vehicles.len())])
     }
 
     fn block(&self, place: &Place) -> Option<&Arc<Block>> {
@@ -225,10 +205,7 @@ impl Block {
         };
         let Some(old) = old else {
             let place = place();
-            let values = rows(place.scope())
-                .iter()
-                .map(|field| read(field))
-                .collect();
+            let values = rows(place.scope()).iter().map(|field| read(field)).collect();
             return Arc::new(Self { place, values });
         };
         let mut new = None;
@@ -263,25 +240,19 @@ impl Block {
         for row in self.changed(before) {
             let mut old = Vec::new();
             if let Some(before) = before {
-                before.tell(row, &mut |topic, payload| {
-                    old.push((topic.to_owned(), payload))
-                });
+                before.tell(row, &mut |topic, payload| old.push((topic.to_owned(), payload)));
                 if let Some(key) = self.rows()[row].stored() {
                     let key = stored_key(&self.place, key);
                     changes.stored.push((key, self.values[row].mqtt_text()));
                 }
             }
             let mut new = Vec::new();
-            self.tell(row, &mut |topic, payload| {
-                new.push((topic.to_owned(), payload))
-            });
+            self.tell(row, &mut |topic, payload| new.push((topic.to_owned(), payload)));
             let gone = old.iter().filter(|(topic, payload)| {
                 !payload.is_empty() && !new.iter().any(|(told, _)| told == topic)
             });
             changes.removed.extend(gone.map(|(topic, _)| topic.clone()));
-            changes
-                .published
-                .extend(new.into_iter().filter(|told| !old.contains(told)));
+            changes.published.extend(new.into_iter().filter(|told| !old.contains(told)));
         }
     }
 

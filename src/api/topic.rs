@@ -66,9 +66,7 @@ impl Address {
         };
         let scope = place.scope();
         let writable = rows(scope).iter().find(|field| {
-            field
-                .write
-                .is_some_and(|write| write.names().any(|known| known == name))
+            field.write.is_some_and(|write| write.names().any(|known| known == name))
         });
         if let Some(field) = writable {
             return Ok(Self { field, place });
@@ -80,19 +78,16 @@ impl Address {
             ));
         }
         if rows(scope).iter().any(|field| field.topic() == Some(name)) {
-            let hint = suggestion(topic);
-            return Err(Answer::refusal(
-                Code::ReadOnly,
-                format!("{name} is read only{hint}"),
-            ));
+            let hint = setting_behind(scope, name)
+                .map_or_else(|| suggestion(topic), |name| did_you_mean(&place.topic(name)));
+            return Err(Answer::refusal(Code::ReadOnly, format!("{name} is read only{hint}")));
         }
         Err(unknown(topic))
     }
 
     /// The value topic below the root.
     pub fn topic(&self) -> String {
-        self.place
-            .topic(self.field.topic().unwrap_or(self.field.key))
+        self.place.topic(self.field.topic().unwrap_or(self.field.key))
     }
 }
 
@@ -125,16 +120,11 @@ impl Place {
             }
             Self::Vehicle(name) => {
                 let mut vehicles = control.vehicles().iter();
-                vehicles
-                    .position(|vehicle| vehicle.setup.name == *name)
-                    .ok_or_else(|| {
-                        let names = control
-                            .vehicles()
-                            .iter()
-                            .map(|vehicle| &*vehicle.setup.name);
-                        let hint = nearest(name, names).map_or_else(String::new, did_you_mean);
-                        Answer::refusal(Code::UnknownTopic, format!("not found: {name}{hint}"))
-                    })
+                vehicles.position(|vehicle| vehicle.setup.name == *name).ok_or_else(|| {
+                    let names = control.vehicles().iter().map(|vehicle| &*vehicle.setup.name);
+                    let hint = nearest(name, names).map_or_else(String::new, did_you_mean);
+                    Answer::refusal(Code::UnknownTopic, format!("not found: {name}{hint}"))
+                })
             }
         }
     }
@@ -157,10 +147,7 @@ fn split(topic: &str) -> Option<(Place, &str)> {
     }
     let (which, name) = rest.split_once('/')?;
     match scope {
-        "loadpoints" => which
-            .parse()
-            .ok()
-            .map(|number| (Place::LoadPoint(number), name)),
+        "loadpoints" => which.parse().ok().map(|number| (Place::LoadPoint(number), name)),
         "vehicles" => Some((Place::Vehicle(which.to_owned()), name)),
         _ => None,
     }
@@ -169,10 +156,14 @@ fn split(topic: &str) -> Option<(Place, &str)> {
 fn unknown(topic: &str) -> Box<Answer> {
     let hint = suggestion(topic);
     let shown: String = topic.chars().take(SUGGEST_UP_TO).collect();
-    Answer::refusal(
-        Code::UnknownTopic,
-        format!("nothing can be written at {shown}{hint}"),
-    )
+    Answer::refusal(Code::UnknownTopic, format!("nothing can be written at {shown}{hint}"))
+}
+
+/// `limitSoc` behind `effectiveLimitSoc`.
+fn setting_behind(scope: Scope, name: &str) -> Option<&'static str> {
+    let name = name.to_lowercase();
+    let mut writes = rows(scope).iter().filter_map(|field| field.write);
+    writes.find(|write| name.ends_with(&write.name.to_lowercase())).map(|write| write.name)
 }
 
 /// `; did you mean …?` with the nearest writable topic, or nothing.
@@ -182,19 +173,14 @@ fn suggestion(topic: &str) -> String {
     }
     let which = topic.split('/').nth(1).unwrap_or("1");
     let number = which.parse().unwrap_or(1);
-    let candidates: Vec<String> = [
-        Place::Site,
-        Place::LoadPoint(number),
-        Place::Vehicle(which.to_owned()),
-    ]
-    .iter()
-    .flat_map(|place| {
-        let writes = rows(place.scope()).iter().filter_map(|field| field.write);
-        writes
-            .map(|write| place.topic(write.name))
-            .collect::<Vec<_>>()
-    })
-    .collect();
+    let candidates: Vec<String> =
+        [Place::Site, Place::LoadPoint(number), Place::Vehicle(which.to_owned())]
+            .iter()
+            .flat_map(|place| {
+                let writes = rows(place.scope()).iter().filter_map(|field| field.write);
+                writes.map(|write| place.topic(write.name)).collect::<Vec<_>>()
+            })
+            .collect();
     nearest(topic, candidates.iter().map(String::as_str)).map_or_else(String::new, did_you_mean)
 }
 
@@ -202,7 +188,7 @@ fn did_you_mean(name: &str) -> String {
     format!("; did you mean {name}?")
 }
 
-/// The candidate with the fewest changed letters, if at most a third of them differ.
+/// The candidate with the fewest changed letters: two of them, or a third of a long name.
 pub(super) fn nearest<'a>(
     name: &str,
     candidates: impl Iterator<Item = &'a str>,
@@ -210,7 +196,7 @@ pub(super) fn nearest<'a>(
     let name = name.to_lowercase();
     candidates
         .map(|candidate| (distance(&name, &candidate.to_lowercase()), candidate))
-        .filter(|(distance, candidate)| *distance <= candidate.len() / 3)
+        .filter(|(distance, name)| *distance <= (name.len() / 3).max(2) && *distance < name.len())
         .min_by_key(|(distance, _)| *distance)
         .map(|(_, candidate)| candidate)
 }

@@ -44,11 +44,7 @@ impl Value {
     /// A number as the wire carries it, so that two values compare as a reader would compare them.
     /// Not a number and infinities are not known: [`Value::Null`].
     pub fn float(number: f64) -> Self {
-        if number.is_finite() {
-            Self::Float(round3(number))
-        } else {
-            Self::Null
-        }
+        if number.is_finite() { Self::Float(round3(number)) } else { Self::Null }
     }
 
     /// `value` as [`Value::float`], or absent.
@@ -114,10 +110,7 @@ impl Value {
             Self::Phases(phases) => {
                 tell(topic, self.mqtt_text());
                 for (phase, name) in Phase::ALL.into_iter().zip(["l1", "l2", "l3"]) {
-                    tell(
-                        &format!("{topic}/{name}"),
-                        float_text(phases[phase.index()]),
-                    );
+                    tell(&format!("{topic}/{name}"), float_text(phases[phase.index()]));
                 }
             }
             Self::Null
@@ -290,17 +283,12 @@ mod tests {
 
     fn topics(value: &Value) -> Vec<(String, String)> {
         let mut topics = Vec::new();
-        value.each_topic("t", &mut |topic, payload| {
-            topics.push((topic.to_owned(), payload))
-        });
+        value.each_topic("t", &mut |topic, payload| topics.push((topic.to_owned(), payload)));
         topics
     }
 
     fn pairs(expected: &[(&str, &str)]) -> Vec<(String, String)> {
-        expected
-            .iter()
-            .map(|(t, p)| ((*t).to_owned(), (*p).to_owned()))
-            .collect()
+        expected.iter().map(|(t, p)| ((*t).to_owned(), (*p).to_owned())).collect()
     }
 
     #[test]
@@ -352,10 +340,7 @@ mod tests {
             ("name".into(), Value::word("pv1")),
             ("soc".into(), Value::Absent),
         ])]);
-        assert_eq!(
-            topics(&list),
-            pairs(&[("t", "1"), ("t/1/name", "pv1"), ("t/1/soc", "")])
-        );
+        assert_eq!(topics(&list), pairs(&[("t", "1"), ("t/1/name", "pv1"), ("t/1/soc", "")]));
         assert_eq!(list.json(), r#"[{"name":"pv1"}]"#);
         assert_eq!(topics(&Value::Absent), []);
         assert_eq!(topics(&Value::Null), pairs(&[("t", "")]));
@@ -366,10 +351,7 @@ mod tests {
         let time = DateTime::from_timestamp(1_723_183_200, 900_000_000).unwrap();
         assert_eq!(Value::time(time).mqtt_text(), "1723183200");
         assert_eq!(Value::time(time).json(), r#""2024-08-09T06:00:00Z""#);
-        assert_eq!(
-            Value::duration(Duration::from_millis(90_900)).mqtt_text(),
-            "90"
-        );
+        assert_eq!(Value::duration(Duration::from_millis(90_900)).mqtt_text(), "90");
     }
 
     #[test]

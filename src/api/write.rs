@@ -108,23 +108,14 @@ impl Answer {
 
     /// The payload of `<topic>/set/result`.
     pub fn json(&self) -> String {
-        let mut out = format!(
-            r#"{{"ok":{},"code":"{}","message":"#,
-            self.ok(),
-            self.code.as_str()
-        );
+        let mut out = format!(r#"{{"ok":{},"code":"{}","message":"#, self.ok(), self.code.as_str());
         write_json_text(&self.message, &mut out);
         out.push_str(r#","requested":"#);
         write_json_text(&self.requested, &mut out);
         out.push_str(r#","applied":"#);
         self.applied.write_json(&mut out);
         out.push_str(r#","id":"#);
-        out.push_str(
-            &self
-                .id
-                .as_ref()
-                .map_or_else(|| "null".to_owned(), ToString::to_string),
-        );
+        out.push_str(&self.id.as_ref().map_or_else(|| "null".to_owned(), ToString::to_string));
         out.push('}');
         out
     }
@@ -197,11 +188,7 @@ pub fn write(
                 .write
                 .ok_or_else(|| (Code::ReadOnly, format!("{} is read only", field.key)))
                 .and_then(|write| apply(control, now, field, &write, index, &asked));
-            let view = View {
-                control,
-                system,
-                now,
-            };
+            let view = View { control, system, now };
             let (code, message) = match result {
                 Ok(()) => (Code::Ok, String::new()),
                 Err(problem) => problem,
@@ -247,18 +234,13 @@ pub fn restore(
     loop {
         let before = waiting.len();
         let mut problems = Vec::new();
-        waiting.retain(
-            |(key, text)| match replay(control, system, now, key, text) {
-                Ok(()) => false,
-                Err(message) => {
-                    problems.push(Problem {
-                        key: key.clone(),
-                        message,
-                    });
-                    true
-                }
-            },
-        );
+        waiting.retain(|(key, text)| match replay(control, system, now, key, text) {
+            Ok(()) => false,
+            Err(message) => {
+                problems.push(Problem { key: key.clone(), message });
+                true
+            }
+        });
         // Each round accepts at least one of them, so this ends.
         if waiting.is_empty() || waiting.len() == before {
             return problems;
@@ -288,9 +270,7 @@ fn replay(
             if let Some(name) = scope.strip_prefix("vehicle.") {
                 Place::Vehicle(name.to_owned())
             } else {
-                let number = scope
-                    .strip_prefix("lp")
-                    .and_then(|number| number.parse().ok());
+                let number = scope.strip_prefix("lp").and_then(|number| number.parse().ok());
                 Place::LoadPoint(number.ok_or("no setting of this version")?)
             }
         }
@@ -332,10 +312,7 @@ fn spread(key: &str, text: &str) -> Vec<(String, String)> {
     let mut settings = Vec::new();
     for side in ["enable", "disable"] {
         if let Some(power) = json[side]["threshold"].as_f64() {
-            settings.push((
-                format!("{prefix}.{side}Threshold"),
-                Value::float(power).mqtt_text(),
-            ));
+            settings.push((format!("{prefix}.{side}Threshold"), Value::float(power).mqtt_text()));
         }
         if let Some(delay) = json[side]["delay"].as_u64() {
             let seconds = Value::duration(Duration::from_nanos(delay)).mqtt_text();
@@ -385,10 +362,7 @@ fn apply(
         (Set::Word(set), Value::Text(word)) => set(control, now, index, Some(word)),
         (Set::Word(set), Value::Null) => set(control, now, index, None),
         (Set::Float(_) | Set::Int(_) | Set::Duration(_) | Set::Word(_), _) => {
-            return Err((
-                Code::InvalidType,
-                format!("{} does not take this", field.key),
-            ));
+            return Err((Code::InvalidType, format!("{} does not take this", field.key)));
         }
     }
     .map_err(refused)
@@ -398,27 +372,16 @@ fn apply(
 pub(super) fn parse(field: &Field, write: &Write, asked: &Raw) -> Result<Value, (Code, String)> {
     let invalid = |expected: &str, text: &str| {
         let text: String = text.chars().take(MAX_ECHO).collect();
-        (
-            Code::InvalidType,
-            format!("invalid value: {text} (expected {expected})"),
-        )
+        (Code::InvalidType, format!("invalid value: {text} (expected {expected})"))
     };
     let text = match asked {
-        Raw::Text(text)
-            if !NULL_WORDS
-                .iter()
-                .any(|word| word.eq_ignore_ascii_case(text)) =>
-        {
-            text
-        }
+        Raw::Text(text) if !NULL_WORDS.iter().any(|word| word.eq_ignore_ascii_case(text)) => text,
         Raw::Text(_) | Raw::Clear if write.clears => return Ok(Value::Null),
         Raw::Text(text) => text,
         Raw::Clear => return Err((Code::InvalidType, "cannot be cleared".to_owned())),
     };
     match field.kind {
-        Kind::Bool => bool_of(text)
-            .map(Value::Bool)
-            .ok_or_else(|| invalid("true or false", text)),
+        Kind::Bool => bool_of(text).map(Value::Bool).ok_or_else(|| invalid("true or false", text)),
         Kind::Int => {
             let number = int_of(text).ok_or_else(|| invalid("a whole number", text))?;
             in_range(field, write, number as f64)?;
@@ -447,10 +410,9 @@ pub(super) fn parse(field: &Field, write: &Write, asked: &Raw) -> Result<Value, 
                 .ok_or_else(|| invalid(&words.join(", "), text))
         }
         Kind::Text => Ok(Value::text(text)),
-        Kind::Time | Kind::Phases | Kind::List | Kind::Object | Kind::Json => Err((
-            Code::Unsupported,
-            format!("{} cannot be written", field.key),
-        )),
+        Kind::Time | Kind::Phases | Kind::List | Kind::Object | Kind::Json => {
+            Err((Code::Unsupported, format!("{} cannot be written", field.key)))
+        }
     }
 }
 
@@ -468,10 +430,7 @@ fn in_range(field: &Field, write: &Write, number: f64) -> Result<(), (Code, Stri
 
 fn bool_of(text: &str) -> Option<bool> {
     let is = |words: &[&str]| words.iter().any(|word| word.eq_ignore_ascii_case(text));
-    match (
-        is(&["1", "t", "true", "on", "yes"]),
-        is(&["0", "f", "false", "off", "no"]),
-    ) {
+    match (is(&["1", "t", "true", "on", "yes"]), is(&["0", "f", "false", "off", "no"])) {
         (true, _) => Some(true),
         (_, true) => Some(false),
         (false, false) => None,
@@ -480,13 +439,9 @@ fn bool_of(text: &str) -> Option<bool> {
 
 /// A finite decimal number, with or without exponent.
 fn float_of(text: &str) -> Option<f64> {
-    let plain = text
-        .bytes()
-        .all(|byte| matches!(byte, b'0'..=b'9' | b'+' | b'-' | b'.' | b'e' | b'E'));
-    let number = text
-        .parse()
-        .ok()
-        .filter(|number: &f64| plain && number.is_finite())?;
+    let plain =
+        text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'+' | b'-' | b'.' | b'e' | b'E'));
+    let number = text.parse().ok().filter(|number: &f64| plain && number.is_finite())?;
     // Adding zero turns −0 into 0.
     Some(number + 0.0)
 }

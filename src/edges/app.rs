@@ -30,6 +30,9 @@ const FACTS_MAX: usize = 1024;
 /// Writes over REST that wait for the loop; more are answered with 503.
 const WRITES_MAX: usize = 64;
 
+/// Name of our database beside the configuration.
+pub const DATABASE: &str = "chargebus.db";
+
 /// Where the site keeps what must survive a restart.
 #[derive(Clone, Debug)]
 pub enum Database {
@@ -141,12 +144,16 @@ pub async fn start(config: Config, place: Place) -> anyhow::Result<App> {
 
 /// Control never waits for a database: without one it runs and says that nothing is stored.
 fn open(database: &Database) -> anyhow::Result<Store> {
-    if let Database::File(path) = database {
+    let Database::File(path) = database else { return Store::memory() };
+    // A user's evcc.yaml may name evcc's own database, which is not ours to touch.
+    let beside = path.with_file_name(DATABASE);
+    for path in [path, &beside] {
         match Store::open(path) {
             Ok(store) => return Ok(store),
-            Err(error) => error!("settings will not survive a restart: {error:#}"),
+            Err(error) => error!("{error:#}"),
         }
     }
+    error!("settings will not survive a restart: there is no database");
     Store::memory()
 }
 

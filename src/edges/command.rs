@@ -3,6 +3,7 @@
 use std::io::{BufReader, Read, Write};
 use std::net::TcpStream;
 use std::path::{Path, PathBuf};
+use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
@@ -12,8 +13,8 @@ use tracing_subscriber::EnvFilter;
 
 use crate::config::{Broker, Checked, Config};
 
-use super::app::{self, App, Database, Place};
-use super::{broker, demo, replay};
+use super::app::{self, App, DATABASE, Database, Place};
+use super::{broker, demo, jq, replay};
 
 /// Where the configuration is looked for when `-c` is not given.
 const USUAL_PLACES: [&str; 2] = ["evcc.yaml", "/etc/evcc.yaml"];
@@ -66,6 +67,12 @@ enum Command {
         /// JSON lines: {"t": seconds, "topic": …, "payload": …}.
         file: PathBuf,
     },
+    /// Evaluate a jq program on standard input (the service calls itself for `?jq=`).
+    #[command(hide = true)]
+    Jq {
+        /// The program.
+        program: String,
+    },
     /// Read a password and print its hash for broker.toml.
     Hash,
     /// Exit with 0 if the service on this machine is healthy (for containers).
@@ -86,9 +93,9 @@ impl Arguments {
     ///
     /// # Errors
     /// What cannot be done, with its place and remedy.
-    pub fn run(self) -> anyhow::Result<()> {
+    pub fn run(self) -> anyhow::Result<ExitCode> {
         let common = self.common;
-        match self.command {
+        let done = match self.command {
             None if common.config.is_none() && usual_place().is_none() => {
                 log_to_terminal(common.log.as_deref().unwrap_or("warn"))?;
                 play(60.0, 7070, 1883)
@@ -105,6 +112,7 @@ impl Arguments {
                 replay::replay(&config, BufReader::new(log), &mut std::io::stdout().lock())
                     .with_context(|| file.display().to_string())
             }
+            Some(Command::Jq { program }) => return Ok(jq::main(&program)),
             Some(Command::Hash) => {
                 let mut password = String::new();
                 std::io::stdin().take(1024).read_to_string(&mut password)?;
@@ -114,7 +122,8 @@ impl Arguments {
                 let variable = || std::env::var("EVCC_NETWORK_PORT").ok()?.parse().ok();
                 health(port.or_else(variable).unwrap_or(7070))
             }
-        }
+        };
+        done.map(|()| ExitCode::SUCCESS)
     }
 }
 
@@ -142,7 +151,7 @@ fn database(config: &Config, dir: &Path) -> Database {
     match config.database.as_deref() {
         Some(":memory:") => Database::Memory,
         Some(path) => Database::File(dir.join(path)),
-        None => Database::File(dir.join("chargebus.db")),
+        None => Database::File(dir.join(DATABASE)),
     }
 }
 

@@ -35,6 +35,8 @@ pub(super) struct Car {
     soc: SocGuard,
     range: Option<(f64, Origin)>,
     pulse: Pulse,
+    /// TeslaMate's word of the last settled burst, and what it means.
+    state: Option<String>,
     stance: Stance,
     burst: Option<Burst>,
     /// When silence was last looked at.
@@ -73,6 +75,7 @@ impl Car {
             soc: SocGuard::default(),
             range: None,
             pulse: Pulse::default(),
+            state: None,
             stance: Stance::Awake,
             burst: None,
             looked: now.mono,
@@ -162,8 +165,10 @@ impl Car {
     }
 
     fn settle(&mut self, burst: &Burst) {
-        let stance = Stance::of(self.text(at::STATE));
-        if stance != self.stance {
+        let state = self.text(at::STATE).map(str::to_owned);
+        let stance = Stance::of(state.as_deref());
+        if state != self.state {
+            self.state = state;
             self.stance = stance;
             self.pulse.restart(burst.healthy.is_some());
         }

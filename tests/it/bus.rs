@@ -106,7 +106,7 @@ async fn a_broker_that_appears_later_is_found() {
 
 #[tokio::test]
 async fn restarts_of_the_broker_lose_neither_subscriptions_nor_state() {
-    let Some(mut broker) = Mosquitto::start("").await else {
+    let Some(mut broker) = Mosquitto::start("max_inflight_messages 1").await else {
         return;
     };
     let (bus, mut inbox) = start(server(broker.port), &["in/#", "other/+/set"]);
@@ -267,6 +267,21 @@ async fn a_farewell_sends_what_waits() {
         .await
         .until_newest(&expected)
         .await;
+}
+
+#[tokio::test]
+async fn a_root_that_is_no_topic_costs_only_the_status() {
+    let Some(broker) = Mosquitto::start("").await else {
+        return;
+    };
+    let options = Options {
+        server: server(broker.port),
+        root: "evcc/#".into(),
+        filters: vec![],
+    };
+    let (bus, mut inbox) = Bus::start(options, CancellationToken::new());
+    assert_eq!(up(&mut inbox).await, 1);
+    bus.close().await;
 }
 
 #[tokio::test]

@@ -5,24 +5,22 @@ use std::time::Duration;
 use chargebus::api::System;
 use chargebus::control::Control;
 use chargebus::model::{
-    Amps, ChargerSetup, KilowattHours, LoadPointSetup, MeterRole, MeterSetup, Mode, Mono, Now,
-    Percent, Setup, Thresholds, VehicleFeature, VehicleIx, VehicleSetup, Volts, Watts,
+    Amps, ChargeStatus, ChargerSetup, ChargerValue, Fact, KilowattHours, LoadPointIx,
+    LoadPointSetup, MeterIx, MeterRole, MeterSetup, MeterValue, Mode, Mono, Now, Origin, Percent,
+    Phase, Setup, Thresholds, VehicleFeature, VehicleIx, VehicleSetup, VehicleValue, Volts, Watts,
 };
 use chrono::DateTime;
 
 /// 2026-08-08 12:00:00 UTC at 10 s of monotonic time.
-pub fn noon() -> Now {
-    Now {
-        mono: Mono(10_000),
-        utc: DateTime::from_timestamp(1_786_190_400, 0).unwrap(),
-    }
+pub(crate) fn noon() -> Now {
+    Now { mono: Mono(10_000), utc: DateTime::from_timestamp(1_786_190_400, 0).unwrap() }
 }
 
-pub fn control() -> Control {
+pub(crate) fn control() -> Control {
     Control::new(setup(), noon())
 }
 
-pub fn system() -> System {
+pub(crate) fn system() -> System {
     System {
         version: System::version(),
         anchor: noon(),
@@ -35,7 +33,7 @@ pub fn system() -> System {
     }
 }
 
-pub fn setup() -> Setup {
+pub(crate) fn setup() -> Setup {
     Setup {
         title: "Zuhause".to_owned(),
         voltage: Volts(230.0),
@@ -67,7 +65,7 @@ pub fn setup() -> Setup {
                 },
                 ..loadpoint("lp-1", "Carport")
             },
-            loadpoint("lp-2", "Garage"),
+            LoadPointSetup { phases_configured: 3, ..loadpoint("lp-2", "Garage") },
         ],
         vehicles: vec![
             VehicleSetup {
@@ -118,4 +116,45 @@ fn loadpoint(name: &str, title: &str) -> LoadPointSetup {
             ..ChargerSetup::default()
         },
     }
+}
+
+/// The first values of the reference site's devices, and a decision upon them.
+pub(crate) fn fed() -> Control {
+    let mut control = control();
+    let meter =
+        |meter: usize, value| Fact::Meter { meter: MeterIx(meter), value, origin: Origin::Live };
+    let charger =
+        |lp: usize, value| Fact::Charger { lp: LoadPointIx(lp), value, origin: Origin::Live };
+    let vehicle = |value| Fact::Vehicle { vehicle: VehicleIx(0), value, origin: Origin::Live };
+    let facts = [
+        meter(0, MeterValue::Power(Watts(-3000.0))),
+        meter(0, MeterValue::Current(Phase::L1, Amps(-4.0))),
+        meter(0, MeterValue::Current(Phase::L2, Amps(-4.0))),
+        meter(0, MeterValue::Current(Phase::L3, Amps(-5.0))),
+        meter(1, MeterValue::Power(Watts(2500.0))),
+        meter(2, MeterValue::Power(Watts(1500.0))),
+        meter(3, MeterValue::Power(Watts(-200.0))),
+        meter(3, MeterValue::Soc(Percent(55.0))),
+        charger(0, ChargerValue::Status(ChargeStatus::Connected)),
+        charger(0, ChargerValue::Enabled(false)),
+        charger(0, ChargerValue::Power(Watts::ZERO)),
+        charger(0, ChargerValue::Energy(KilowattHours(123.4))),
+        charger(0, ChargerValue::Current(Phase::L1, Amps::ZERO)),
+        charger(0, ChargerValue::Current(Phase::L2, Amps::ZERO)),
+        charger(0, ChargerValue::Current(Phase::L3, Amps::ZERO)),
+        charger(1, ChargerValue::Status(ChargeStatus::Disconnected)),
+        charger(1, ChargerValue::Enabled(false)),
+        charger(1, ChargerValue::Power(Watts::ZERO)),
+        vehicle(VehicleValue::Soc(Some(Percent(41.0)))),
+        vehicle(VehicleValue::RangeKm(Some(210.5))),
+        vehicle(VehicleValue::OdometerKm(Some(45678.9))),
+        vehicle(VehicleValue::LimitSoc(Some(Percent(80.0)))),
+        vehicle(VehicleValue::Status(Some(ChargeStatus::Connected))),
+    ];
+    for fact in facts {
+        control.handle(noon(), fact);
+    }
+    control.handle_timeout(noon().later(Duration::from_secs(1)));
+    while control.poll().is_some() {}
+    control
 }

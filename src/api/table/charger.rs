@@ -4,10 +4,7 @@ use crate::api::Value;
 use crate::api::field::{Cadence, Field, Kind, View};
 use crate::model::{ChargerFeature, ChargerSetup};
 
-const ONCE: Field = Field {
-    cadence: Cadence::Once,
-    ..Field::LOADPOINT
-};
+const ONCE: Field = Field { cadence: Cadence::Once, ..Field::LOADPOINT };
 
 pub(super) const ROWS: &[Field] = &[
     Field {
@@ -15,11 +12,7 @@ pub(super) const ROWS: &[Field] = &[
         kind: Kind::Bool,
         doc: "`Disabled` still means normal operation.",
         get: |view, ix| {
-            Value::Bool(
-                charger(view, ix)
-                    .features
-                    .contains(&ChargerFeature::Continuous),
-            )
+            Value::Bool(charger(view, ix).features.contains(&ChargerFeature::Continuous))
         },
         ..ONCE
     },
@@ -27,13 +20,7 @@ pub(super) const ROWS: &[Field] = &[
         key: "chargerFeatureHeating",
         kind: Kind::Bool,
         doc: "SoC is a temperature.",
-        get: |view, ix| {
-            Value::Bool(
-                charger(view, ix)
-                    .features
-                    .contains(&ChargerFeature::Heating),
-            )
-        },
+        get: |view, ix| Value::Bool(charger(view, ix).features.contains(&ChargerFeature::Heating)),
         ..ONCE
     },
     Field {
@@ -41,11 +28,7 @@ pub(super) const ROWS: &[Field] = &[
         kind: Kind::Bool,
         doc: "Always connected, no vehicles.",
         get: |view, ix| {
-            Value::Bool(
-                charger(view, ix)
-                    .features
-                    .contains(&ChargerFeature::IntegratedDevice),
-            )
+            Value::Bool(charger(view, ix).features.contains(&ChargerFeature::IntegratedDevice))
         },
         ..ONCE
     },
@@ -54,11 +37,7 @@ pub(super) const ROWS: &[Field] = &[
         kind: Kind::Bool,
         doc: "On and off only.",
         get: |view, ix| {
-            Value::Bool(
-                charger(view, ix)
-                    .features
-                    .contains(&ChargerFeature::SwitchDevice),
-            )
+            Value::Bool(charger(view, ix).features.contains(&ChargerFeature::SwitchDevice))
         },
         ..ONCE
     },
@@ -67,11 +46,7 @@ pub(super) const ROWS: &[Field] = &[
         kind: Kind::Bool,
         doc: "Offers current once after plugging in.",
         get: |view, ix| {
-            Value::Bool(
-                charger(view, ix)
-                    .features
-                    .contains(&ChargerFeature::WelcomeCharge),
-            )
+            Value::Bool(charger(view, ix).features.contains(&ChargerFeature::WelcomeCharge))
         },
         ..ONCE
     },

@@ -7,18 +7,9 @@ use crate::api::field::{Cadence, Field, Kind, View};
 use crate::control::{LoadPoint, Vehicle};
 use crate::model::{Mono, PhaseAction, PvAction};
 
-const ONCE: Field = Field {
-    cadence: Cadence::Once,
-    ..Field::LOADPOINT
-};
-const SAMPLED: Field = Field {
-    cadence: Cadence::Sampled,
-    ..Field::LOADPOINT
-};
-const MIRROR: Field = Field {
-    mirror: true,
-    ..Field::LOADPOINT
-};
+const ONCE: Field = Field { cadence: Cadence::Once, ..Field::LOADPOINT };
+const SAMPLED: Field = Field { cadence: Cadence::Sampled, ..Field::LOADPOINT };
+const MIRROR: Field = Field { mirror: true, ..Field::LOADPOINT };
 
 pub(super) const ROWS: &[Field] = &[
     Field {
@@ -68,11 +59,7 @@ pub(super) const ROWS: &[Field] = &[
         unit: "V",
         doc: "Voltages per phase; absent without a meter that tells them.",
         get: |view, ix| {
-            Value::phases(
-                lp(view, ix)
-                    .voltages
-                    .map(|volts| volts.map(|volts| volts.0)),
-            )
+            Value::phases(lp(view, ix).voltages.map(|volts| volts.map(|volts| volts.0)))
         },
         ..SAMPLED
     },
@@ -122,14 +109,8 @@ pub(super) const ROWS: &[Field] = &[
                 ("code".into(), Value::word(decision.why.code())),
                 ("text".into(), Value::word(decision.why.sentence())),
                 ("target".into(), Value::float(decision.target.0)),
-                (
-                    "surplus".into(),
-                    decision.surplus.map_or(Value::Absent, Value::from),
-                ),
-                (
-                    "since".into(),
-                    Value::time(view.system.wall(decision.since)),
-                ),
+                ("surplus".into(), decision.surplus.map_or(Value::Absent, Value::from)),
+                ("since".into(), Value::time(view.system.wall(decision.since))),
             ])
         },
         ..SAMPLED
@@ -277,6 +258,16 @@ pub(super) const ROWS: &[Field] = &[
         ..SAMPLED
     },
     Field {
+        key: "vehicleDetectionActive",
+        kind: Kind::Bool,
+        doc: "The vehicle is being looked for.",
+        get: |view, ix| {
+            let until = lp(view, ix).detecting_until;
+            Value::Bool(until.is_some_and(|until| view.now.mono < until))
+        },
+        ..Field::LOADPOINT
+    },
+    Field {
         key: "vehicleIdentity",
         doc: "Who identified themselves at the charger.",
         get: |view, ix| {
@@ -291,7 +282,8 @@ pub(super) const ROWS: &[Field] = &[
         unit: "%",
         doc: "The limit that is set in the car; 0 when unknown.",
         get: |view, ix| {
-            let limit = vehicle(view, ix).and_then(|vehicle| vehicle.limit_soc);
+            let of_vehicle = || vehicle(view, ix).and_then(|vehicle| vehicle.limit_soc);
+            let limit = lp(view, ix).charger_limit_soc.or_else(of_vehicle);
             Value::float(limit.map_or(0.0, |limit| limit.0))
         },
         ..SAMPLED
@@ -314,7 +306,7 @@ pub(super) const ROWS: &[Field] = &[
         doc: "Range of the vehicle; 0 when unknown.",
         get: |view, ix| {
             let range = vehicle(view, ix).and_then(|vehicle| vehicle.range_km);
-            Value::int(range.unwrap_or(0.0))
+            Value::int(range.unwrap_or(0.0).floor())
         },
         ..SAMPLED
     },
@@ -324,7 +316,8 @@ pub(super) const ROWS: &[Field] = &[
         unit: "%",
         doc: "State of charge of the vehicle; 0 when unknown; a temperature for heating.",
         get: |view, ix| {
-            let soc = vehicle(view, ix).and_then(|vehicle| vehicle.soc);
+            let of_vehicle = || vehicle(view, ix).and_then(|vehicle| vehicle.soc);
+            let soc = lp(view, ix).charger_soc.or_else(of_vehicle);
             Value::float(soc.map_or(0.0, |soc| soc.0))
         },
         ..SAMPLED

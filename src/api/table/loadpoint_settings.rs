@@ -320,9 +320,7 @@ fn set_vehicle(
         return control.set_vehicle(now, LoadPointIx(ix), None);
     };
     let vehicles = control.vehicles();
-    let named = vehicles
-        .iter()
-        .position(|vehicle| vehicle.setup.name == name);
+    let named = vehicles.iter().position(|vehicle| vehicle.setup.name == name);
     let vehicle = match (named, name.parse::<i64>()) {
         (Some(named), _) => Some(named),
         (None, Ok(..=0)) => None,

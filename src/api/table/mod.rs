@@ -51,12 +51,8 @@ pub fn all() -> impl Iterator<Item = &'static Field> {
 }
 
 fn sorted(scope: Scope) -> Vec<&'static Field> {
-    let mut rows: Vec<_> = TABLES
-        .iter()
-        .copied()
-        .flatten()
-        .filter(|field| field.scope == scope)
-        .collect();
+    let mut rows: Vec<_> =
+        TABLES.iter().copied().flatten().filter(|field| field.scope == scope).collect();
     rows.sort_by_key(|field| field.key);
     rows
 }

@@ -5,18 +5,9 @@ use crate::api::Value;
 use crate::api::field::{Cadence, Field, Kind};
 use crate::model::BatteryMode;
 
-const SITE_ROW: Field = Field {
-    cadence: Cadence::Once,
-    ..Field::SITE
-};
-const LOADPOINT_ROW: Field = Field {
-    cadence: Cadence::Once,
-    ..Field::LOADPOINT
-};
-const VEHICLE_ROW: Field = Field {
-    cadence: Cadence::Once,
-    ..Field::VEHICLE
-};
+const SITE_ROW: Field = Field { cadence: Cadence::Once, ..Field::SITE };
+const LOADPOINT_ROW: Field = Field { cadence: Cadence::Once, ..Field::LOADPOINT };
+const VEHICLE_ROW: Field = Field { cadence: Cadence::Once, ..Field::VEHICLE };
 
 pub(super) const SITE: &[Field] = &[
     Field {
@@ -364,13 +355,6 @@ pub(super) const LOADPOINT: &[Field] = &[
         kind: Kind::Object,
         doc: "What an optimizer suggests.",
         get: |_, _| Value::Null,
-        ..LOADPOINT_ROW
-    },
-    Field {
-        key: "vehicleDetectionActive",
-        kind: Kind::Bool,
-        doc: "The vehicle is being detected.",
-        get: |_, _| Value::Bool(false),
         ..LOADPOINT_ROW
     },
     Field {

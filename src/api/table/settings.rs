@@ -114,9 +114,7 @@ pub(super) const VEHICLE: &[Field] = &[
         kind: Kind::Enum(Mode::SPELLINGS),
         doc: "The mode that is set when this vehicle is plugged in; empty leaves it.",
         get: |view, ix| {
-            owner(view, ix)
-                .mode
-                .map_or(Value::Absent, |mode| Value::word(mode.as_str()))
+            owner(view, ix).mode.map_or(Value::Absent, |mode| Value::word(mode.as_str()))
         },
         write: Some(Write {
             name: "mode",
@@ -145,11 +143,7 @@ fn owner<'a>(view: &View<'a>, ix: usize) -> &'a VehicleSettings {
 /// Zero counts as unset (api.md §4.4).
 fn unless_zero(soc: Percent) -> Value {
     let value = Value::int(soc.0);
-    if value == Value::Int(0) {
-        Value::Absent
-    } else {
-        value
-    }
+    if value == Value::Int(0) { Value::Absent } else { value }
 }
 
 pub(super) fn member(name: &'static str, value: Value) -> Value {

@@ -5,14 +5,8 @@ use crate::api::field::{Cadence, Field, Kind, Told, View};
 use crate::control::{Meter, Site};
 use crate::model::{MeterRole, Percent, Watts};
 
-const SAMPLED: Field = Field {
-    cadence: Cadence::Sampled,
-    ..Field::SITE
-};
-const MIRROR: Field = Field {
-    mirror: true,
-    ..SAMPLED
-};
+const SAMPLED: Field = Field { cadence: Cadence::Sampled, ..Field::SITE };
+const MIRROR: Field = Field { mirror: true, ..SAMPLED };
 
 pub(super) const ROWS: &[Field] = &[
     Field {
@@ -201,9 +195,7 @@ fn site<'a>(view: &View<'a>) -> &'a Site {
 }
 
 fn meters(site: &Site, role: MeterRole) -> impl Iterator<Item = &Meter> {
-    site.meters
-        .iter()
-        .filter(move |meter| meter.setup.role == role)
+    site.meters.iter().filter(move |meter| meter.setup.role == role)
 }
 
 /// What the balance says, or the last words of the meters while the balance has none: a value that
@@ -211,29 +203,19 @@ fn meters(site: &Site, role: MeterRole) -> impl Iterator<Item = &Meter> {
 fn power(balance: Option<Watts>, site: &Site, role: MeterRole) -> Value {
     let heard = || {
         let known = meters(site, role).filter_map(|meter| meter.power.as_ref());
-        known
-            .map(|reading| reading.value)
-            .reduce(|sum, power| sum + power)
+        known.map(|reading| reading.value).reduce(|sum, power| sum + power)
     };
     balance.or_else(heard).map_or(Value::Absent, Value::from)
 }
 
 fn devices(view: &View<'_>, role: MeterRole) -> Value {
-    Value::List(
-        meters(site(view), role)
-            .map(|meter| measurement(view, meter))
-            .collect(),
-    )
+    Value::List(meters(site(view), role).map(|meter| measurement(view, meter)).collect())
 }
 
 /// As [`devices`], but absent when there are none.
 fn some_devices(view: &View<'_>, role: MeterRole) -> Value {
     let devices = devices(view, role);
-    if devices == Value::List(Vec::new()) {
-        Value::Absent
-    } else {
-        devices
-    }
+    if devices == Value::List(Vec::new()) { Value::Absent } else { devices }
 }
 
 /// The grid meter; without one an object that carries only the estimated power.
@@ -242,9 +224,10 @@ fn grid(view: &View<'_>, _: usize) -> Value {
     match meters(site, MeterRole::Grid).next() {
         Some(meter) if meter.power.is_none() => Value::Null,
         Some(meter) => measurement(view, meter),
-        None => site.balance.grid.map_or(Value::Null, |power| {
-            Value::Object(vec![("power".into(), Value::from(power))])
-        }),
+        None => site
+            .balance
+            .grid
+            .map_or(Value::Null, |power| Value::Object(vec![("power".into(), Value::from(power))])),
     }
 }
 
@@ -260,15 +243,9 @@ fn battery(view: &View<'_>, _: usize) -> Value {
         .sum();
     let soc = balance.battery_soc.or_else(|| mean_soc(site));
     Value::Object(vec![
-        (
-            "power".into(),
-            power(balance.battery, site, MeterRole::Battery),
-        ),
+        ("power".into(), power(balance.battery, site, MeterRole::Battery)),
         ("soc".into(), Value::float_or_absent(soc.map(|soc| soc.0))),
-        (
-            "energy".into(),
-            Value::float_or_absent(Some(energy).filter(|energy| *energy != 0.0)),
-        ),
+        ("energy".into(), Value::float_or_absent(Some(energy).filter(|energy| *energy != 0.0))),
         (
             "capacity".into(),
             Value::float_or_absent(balance.battery_capacity.map(|capacity| capacity.0)),
@@ -283,16 +260,10 @@ fn mean_soc(site: &Site) -> Option<Percent> {
     let weighted = batteries().all(|meter| meter.setup.capacity.is_some());
     let (sum, weights) = batteries()
         .filter_map(|meter| {
-            let capacity = meter
-                .setup
-                .capacity
-                .filter(|_| weighted)
-                .map_or(1.0, |kwh| kwh.0);
+            let capacity = meter.setup.capacity.filter(|_| weighted).map_or(1.0, |kwh| kwh.0);
             meter.soc.as_ref().map(|soc| (soc.value.0, capacity))
         })
-        .fold((0.0, 0.0), |(sum, weights), (soc, weight)| {
-            (sum + soc * weight, weights + weight)
-        });
+        .fold((0.0, 0.0), |(sum, weights), (soc, weight)| (sum + soc * weight, weights + weight));
     (weights > 0.0).then(|| Percent(sum / weights))
 }
 
@@ -311,29 +282,14 @@ fn measurement(view: &View<'_>, meter: &Meter) -> Value {
         ("title".into(), named(&setup.title)),
         ("power".into(), number(power.map(|reading| reading.value.0))),
         ("energy".into(), number(meter.energy.map(|energy| energy.0))),
-        (
-            "returnEnergy".into(),
-            number(meter.return_energy.map(|energy| energy.0)),
-        ),
-        (
-            "powers".into(),
-            Value::phases(meter.powers.map(|power| power.map(|power| power.0))),
-        ),
-        (
-            "currents".into(),
-            Value::phases(meter.currents.map(|amps| amps.map(|amps| amps.0))),
-        ),
+        ("returnEnergy".into(), number(meter.return_energy.map(|energy| energy.0))),
+        ("powers".into(), Value::phases(meter.powers.map(|power| power.map(|power| power.0)))),
+        ("currents".into(), Value::phases(meter.currents.map(|amps| amps.map(|amps| amps.0)))),
     ];
     if setup.role == MeterRole::Battery {
         members.extend([
-            (
-                "capacity".into(),
-                number(setup.capacity.map(|capacity| capacity.0)),
-            ),
-            (
-                "soc".into(),
-                number(meter.soc.as_ref().map(|soc| soc.value.0)),
-            ),
+            ("capacity".into(), number(setup.capacity.map(|capacity| capacity.0))),
+            ("soc".into(), number(meter.soc.as_ref().map(|soc| soc.value.0))),
             ("controllable".into(), Value::Bool(setup.controllable)),
         ]);
     }
@@ -347,8 +303,5 @@ fn member(object: Value, name: &str) -> Value {
     let Value::Object(members) = object else {
         return Value::Absent;
     };
-    members
-        .into_iter()
-        .find(|(key, _)| key == name)
-        .map_or(Value::Absent, |(_, member)| member)
+    members.into_iter().find(|(key, _)| key == name).map_or(Value::Absent, |(_, member)| member)
 }

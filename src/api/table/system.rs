@@ -3,10 +3,7 @@
 use crate::api::Value;
 use crate::api::field::{Cadence, Field, Kind};
 
-const ONCE: Field = Field {
-    cadence: Cadence::Once,
-    ..Field::SITE
-};
+const ONCE: Field = Field { cadence: Cadence::Once, ..Field::SITE };
 
 pub(super) const ROWS: &[Field] = &[
     Field {

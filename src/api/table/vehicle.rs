@@ -8,14 +8,8 @@ use crate::api::field::{Cadence, Field, Kind, View};
 use crate::control::Vehicle;
 use crate::model::{ChargeStatus, Trust, VehicleFeature};
 
-const ONCE: Field = Field {
-    cadence: Cadence::Once,
-    ..Field::VEHICLE
-};
-const SAMPLED: Field = Field {
-    cadence: Cadence::Sampled,
-    ..Field::VEHICLE
-};
+const ONCE: Field = Field { cadence: Cadence::Once, ..Field::VEHICLE };
+const SAMPLED: Field = Field { cadence: Cadence::Sampled, ..Field::VEHICLE };
 
 pub(super) const ROWS: &[Field] = &[
     Field {
@@ -45,11 +39,7 @@ pub(super) const ROWS: &[Field] = &[
         key: "climater",
         kind: Kind::Bool,
         doc: "The car heats or cools.",
-        get: |view, ix| {
-            vehicle(view, ix)
-                .climater
-                .map_or(Value::Absent, Value::Bool)
-        },
+        get: |view, ix| vehicle(view, ix).climater.map_or(Value::Absent, Value::Bool),
         ..SAMPLED
     },
     Field {
@@ -91,8 +81,7 @@ pub(super) const ROWS: &[Field] = &[
         get: |view, ix| {
             let mut loadpoints = view.control.loadpoints().iter();
             let here = loadpoints.position(|lp| lp.vehicle.is_some_and(|vehicle| vehicle.0 == ix));
-            here.and_then(|here| i64::try_from(here + 1).ok())
-                .map_or(Value::Absent, Value::Int)
+            here.and_then(|here| i64::try_from(here + 1).ok()).map_or(Value::Absent, Value::Int)
         },
         ..Field::VEHICLE
     },
@@ -232,9 +221,7 @@ fn vehicle<'a>(view: &View<'a>, ix: usize) -> &'a Vehicle {
 }
 
 fn status(view: &View<'_>, ix: usize, says: fn(ChargeStatus) -> bool) -> Value {
-    vehicle(view, ix)
-        .status
-        .map_or(Value::Absent, |status| Value::Bool(says(status)))
+    vehicle(view, ix).status.map_or(Value::Absent, |status| Value::Bool(says(status)))
 }
 
 fn text(text: Option<&String>) -> Value {

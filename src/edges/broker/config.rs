@@ -33,6 +33,12 @@ const MAX_LOG_BYTES: usize = 1 << 30;
 /// Links of the router beside those of sessions: the publishing one, and some on their way out.
 const SPARE_LINKS: usize = 16;
 
+/// Most sessions of either kind; the router reserves memory for each.
+const MAX_SESSIONS: usize = 100_000;
+
+/// Longest timeout: a day.
+const MAX_TIMEOUT_S: usize = 86_400;
+
 /// Smallest packet limit: MQTT needs room for a topic and a few bytes.
 const MIN_PACKET_BYTES: usize = 1024;
 
@@ -259,31 +265,43 @@ fn check_filters(place: &str, filters: &[String]) -> anyhow::Result<()> {
 }
 
 fn check_limits(limits: &Limits) -> anyhow::Result<()> {
-    let at_least_one = [
-        ("connections", limits.connections),
-        ("filters", limits.filters),
-        ("queue_messages", limits.queue_messages),
-        ("inflight", limits.inflight),
+    let timeout = |seconds: u64| usize::try_from(seconds).unwrap_or(usize::MAX);
+    let ranges = [
+        ("connections", limits.connections, 1..=MAX_SESSIONS),
+        (
+            "offline_sessions",
+            limits.offline_sessions,
+            0..=MAX_SESSIONS,
+        ),
+        ("filters", limits.filters, 1..=usize::MAX),
+        (
+            "packet_bytes",
+            limits.packet_bytes,
+            MIN_PACKET_BYTES..=MAX_PACKET_BYTES,
+        ),
+        ("queue_messages", limits.queue_messages, 1..=usize::MAX),
+        ("inflight", limits.inflight, 1..=MAX_INFLIGHT),
         (
             "connect_timeout_s",
-            usize::try_from(limits.connect_timeout_s)?,
+            timeout(limits.connect_timeout_s),
+            1..=MAX_TIMEOUT_S,
         ),
-        ("write_timeout_s", usize::try_from(limits.write_timeout_s)?),
+        (
+            "write_timeout_s",
+            timeout(limits.write_timeout_s),
+            1..=MAX_TIMEOUT_S,
+        ),
     ];
-    for (key, value) in at_least_one {
-        ensure!(value >= 1, "limits.{key}: must be at least 1");
+    for (key, value, range) in ranges {
+        let (least, most) = (range.start(), range.end());
+        ensure!(*least <= value, "limits.{key}: must be at least {least}");
+        ensure!(value <= *most, "limits.{key}: must be at most {most}");
     }
-    ensure!(
-        (MIN_PACKET_BYTES..=MAX_PACKET_BYTES).contains(&limits.packet_bytes),
-        "limits.packet_bytes: must be between {MIN_PACKET_BYTES} and {MAX_PACKET_BYTES}"
-    );
-    ensure!(
-        limits.inflight <= MAX_INFLIGHT,
-        "limits.inflight: must be at most {MAX_INFLIGHT}"
-    );
     Ok(())
 }
 
+/// rumqttd's section, with as many links as the sessions can need: our own limit on connections
+/// is the one that answers clients.
 fn router_config(
     mut section: toml::Table,
     limits: &Limits,
@@ -297,15 +315,15 @@ fn router_config(
             ROUTER_KEYS.join(", ")
         );
     }
-    let needed = limits.connections + limits.offline_sessions + SPARE_LINKS;
-    let needed = toml::Value::Integer(i64::try_from(needed).context("limits.connections")?);
-    section.entry("max_connections").or_insert(needed.clone());
+    section
+        .entry("max_connections")
+        .or_insert(toml::Value::Integer(0));
     let mut router: rumqttd::RouterConfig =
         toml::Value::Table(section).try_into().context("router")?;
-    // Our own limit on connections is the one that answers clients; the router must not be lower.
+    let links = limits.connections + limits.offline_sessions + SPARE_LINKS;
     router.max_connections = router
         .max_connections
-        .max(limits.connections + limits.offline_sessions + SPARE_LINKS);
+        .clamp(links, 2 * MAX_SESSIONS + SPARE_LINKS);
     ensure!(
         router.max_outgoing_packet_count >= 1,
         "router.max_outgoing_packet_count: at least 1"

@@ -117,7 +117,7 @@ impl Door {
         peer: SocketAddr,
         tls: Option<TlsAcceptor>,
         entrance: Entrance,
-        _permit: Option<OwnedSemaphorePermit>,
+        permit: Option<OwnedSemaphorePermit>,
     ) {
         let patience = Duration::from_secs(self.limits.connect_timeout_s);
         let admitted = tokio::select! {
@@ -129,7 +129,7 @@ impl Door {
             Ok(admitted) => {
                 let client = admitted.client.clone();
                 debug!(client, %peer, "client admitted");
-                if let Err(error) = self.host(admitted, entrance).await {
+                if let Err(error) = self.host(admitted, entrance, permit).await {
                     warn!(client, %peer, "{error:#}");
                 }
             }
@@ -186,7 +186,12 @@ impl Door {
     }
 
     /// Gives a client its session, serves it, and winds up when it has ended.
-    async fn host(&self, admitted: Admitted, entrance: Entrance) -> anyhow::Result<()> {
+    async fn host(
+        &self,
+        admitted: Admitted,
+        entrance: Entrance,
+        permit: Option<OwnedSemaphorePermit>,
+    ) -> anyhow::Result<()> {
         let Admitted {
             mut wire,
             connect,
@@ -203,23 +208,22 @@ impl Door {
         let Ok((place, previous)) = self.registry.enter(&key, internal).await else {
             return refuse(wire, ConnectReturnCode::ServiceUnavailable).await;
         };
-        let resumed = match previous {
-            Some(previous) if connect.clean_session || previous.identity.user != identity.user => {
-                previous.close().await;
-                None
+        let (mut session, session_present) = match previous {
+            Some(mut kept) if !connect.clean_session && kept.identity.user == identity.user => {
+                kept.identity = identity;
+                (kept, true)
             }
-            previous => previous,
-        };
-        let session_present = resumed.is_some();
-        let mut session = match resumed {
-            Some(session) => session,
-            None => {
-                let link = self.hub.attach().await?;
-                let (who, hub) = (identity.clone(), self.hub.clone());
-                Box::new(Session::new(client, who, hub, link, self.limits))
+            previous => {
+                if let Some(unwanted) = previous {
+                    unwanted.close().await;
+                }
+                let (link, hub) = (self.hub.attach().await?, self.hub.clone());
+                (
+                    Box::new(Session::new(client, identity, hub, link, self.limits)),
+                    false,
+                )
             }
         };
-        session.identity = identity;
         let accepted = ConnAck {
             session_present,
             code: ConnectReturnCode::Success,
@@ -231,6 +235,8 @@ impl Door {
         let end = session.serve(&mut wire, keep_alive, &place.end).await;
         connected.fetch_sub(1, Ordering::Relaxed);
         debug!(client = key, ?end, "connection ended");
+        // The session may go on without its socket.
+        drop(permit);
         let parting = timeout(FAREWELL, wire.finish());
         let will = connect.last_will.filter(|_| end != End::Goodbye);
         let (_, wound_up) = tokio::join!(

@@ -194,3 +194,109 @@ impl Queued {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use QoS::{AtLeastOnce, AtMostOnce, ExactlyOnce};
+
+    use super::*;
+
+    fn outbox(messages: usize, bytes: usize, window: usize) -> Outbox {
+        Outbox::new(OutboxLimits {
+            messages,
+            bytes,
+            window,
+        })
+    }
+
+    fn message(payload: &str) -> Message {
+        Message::new("t", payload.as_bytes(), ExactlyOnce)
+    }
+
+    /// The next packet as text: payload and id of a PUBLISH.
+    fn next(outbox: &mut Outbox) -> Option<String> {
+        let packet = outbox.next_packet()?;
+        let Packet::Publish(publish) = packet else {
+            return Some(format!("{packet:?}"));
+        };
+        let payload = String::from_utf8_lossy(&publish.payload);
+        let dup = if publish.dup { " again" } else { "" };
+        Some(format!("{payload} {}{dup}", publish.pkid))
+    }
+
+    #[test]
+    fn a_full_window_stops_the_queue_and_acknowledgements_move_it() {
+        let mut outbox = outbox(10, 10_000, 2);
+        for (payload, qos) in [
+            ("a", AtLeastOnce),
+            ("b", ExactlyOnce),
+            ("c", AtMostOnce),
+            ("d", AtLeastOnce),
+        ] {
+            assert!(outbox.offer(message(payload), qos));
+        }
+        assert_eq!(next(&mut outbox).as_deref(), Some("a 1"));
+        assert_eq!(next(&mut outbox).as_deref(), Some("b 2"));
+        assert_eq!(next(&mut outbox).as_deref(), Some("c 0"));
+        assert_eq!(next(&mut outbox), None);
+        // Acknowledgements that do not fit change nothing.
+        outbox.handle_puback(2);
+        outbox.handle_pubcomp(2);
+        outbox.handle_pubrec(1);
+        outbox.handle_puback(77);
+        assert_eq!(next(&mut outbox), None);
+        outbox.handle_pubrec(2);
+        assert_eq!(next(&mut outbox), None);
+        outbox.handle_pubcomp(2);
+        assert_eq!(next(&mut outbox).as_deref(), Some("d 3"));
+    }
+
+    #[test]
+    fn a_full_queue_refuses_but_one_large_message_always_fits() {
+        let mut outbox = outbox(2, 1000, 1);
+        assert!(outbox.offer(message(&"x".repeat(5000)), AtMostOnce));
+        assert!(!outbox.offer(message("a"), ExactlyOnce));
+        assert!(next(&mut outbox).is_some());
+        assert!(outbox.offer(message("a"), AtMostOnce));
+        assert!(outbox.offer(message("b"), AtMostOnce));
+        assert!(!outbox.offer(message("c"), AtMostOnce));
+        assert_eq!(outbox.room_for_replay(), 0);
+    }
+
+    #[test]
+    fn a_new_connection_gets_what_is_open_before_what_is_new() {
+        let mut outbox = outbox(10, 10_000, 4);
+        for payload in ["a", "b", "c", "d", "e"] {
+            outbox.offer(message(payload), ExactlyOnce);
+        }
+        for expected in ["a 1", "b 2", "c 3", "d 4"] {
+            assert_eq!(next(&mut outbox).as_deref(), Some(expected));
+        }
+        outbox.handle_pubrec(2);
+        outbox.handle_pubrec(4);
+        outbox.resend();
+        assert_eq!(next(&mut outbox).as_deref(), Some("a 1 again"));
+        // An acknowledgement in the middle of sending again.
+        outbox.handle_pubcomp(2);
+        assert_eq!(next(&mut outbox).as_deref(), Some("c 3 again"));
+        assert_eq!(
+            next(&mut outbox).as_deref(),
+            Some("PubRel(PubRel { pkid: 4 })")
+        );
+        assert_eq!(next(&mut outbox).as_deref(), Some("e 5"));
+        assert_eq!(next(&mut outbox), None);
+    }
+
+    #[test]
+    fn ids_are_used_again_but_never_twice_at_a_time() {
+        let mut outbox = outbox(10, 10_000, 2);
+        outbox.offer(message("stays"), AtLeastOnce);
+        assert_eq!(next(&mut outbox).as_deref(), Some("stays 1"));
+        for _ in 0..70_000 {
+            outbox.offer(message("x"), AtLeastOnce);
+            let id = next(&mut outbox).unwrap()[2..].parse().unwrap();
+            assert!(id > 1);
+            outbox.handle_puback(id);
+        }
+    }
+}

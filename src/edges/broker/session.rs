@@ -28,6 +28,9 @@ use super::wire::{Turn, Violation, Wire};
 /// Messages of QoS 2 that a client may have begun to send without releasing them.
 const MAX_UNRELEASED: usize = 1000;
 
+/// Messages taken from the router before the client's connection has its turn again.
+const BATCH: usize = 64;
+
 /// A session. It outlives its connection when the client asked for that.
 pub(super) struct Session {
     client: String,
@@ -114,6 +117,11 @@ impl Session {
         ended: &CancellationToken,
     ) -> End {
         self.outbox.resend();
+        // While the client was away, newer values of QoS 0 did not arrive live.
+        let last = self.hub.last_number();
+        self.replays
+            .iter_mut()
+            .for_each(|replay| replay.up_to = last);
         match self.converse(wire, keep_alive, ended).await {
             Ok(never) => match never {},
             Err(end) => end,
@@ -144,7 +152,7 @@ impl Session {
             let deadline = stalled.into_iter().chain(silent).min();
             tokio::select! {
                 () = ended.cancelled() => return Err(End::Replaced),
-                message = self.link.recv() => self.take(message?),
+                message = self.link.recv() => self.take_with_followers(message?).await?,
                 turn = wire.turn() => match turn {
                     Ok(Turn::Read) => heard = Instant::now(),
                     Ok(Turn::Wrote) => wrote = Instant::now(),
@@ -188,6 +196,19 @@ impl Session {
     /// Leaves the router.
     pub(super) async fn close(self) {
         self.link.detach().await;
+    }
+
+    /// A message from the router and those right behind it, so that they leave in one write.
+    async fn take_with_followers(&mut self, first: Message) -> anyhow::Result<()> {
+        self.take(first);
+        for _ in 1..BATCH {
+            tokio::select! {
+                biased;
+                message = self.link.recv() => self.take(message?),
+                () = std::future::ready(()) => return Ok(()),
+            }
+        }
+        Ok(())
     }
 
     /// A message from the router: queued if the client has subscribed to it and may read it.

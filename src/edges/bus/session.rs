@@ -20,7 +20,7 @@ use tokio::time::{Instant, sleep, timeout_at};
 use tracing::{debug, info, warn};
 
 use super::pump::{Open, Pump};
-use super::shared::Shared;
+use super::shared::{Shared, valid_topic};
 use super::tls;
 use super::trouble::{End, Trouble, failed, failure, lost};
 use crate::config::Mqtt;
@@ -47,6 +47,13 @@ pub(super) async fn run(shared: Arc<Shared>, server: Mqtt, root: String) {
     let _ended = shared.ended.clone().drop_guard();
     let id = client_id(&server);
     let status = (!root.is_empty()).then(|| format!("{root}/status"));
+    let status = status.filter(|topic| {
+        let valid = valid_topic(topic);
+        if !valid {
+            warn!(topic, "no status is published: mqtt.topic is not a topic");
+        }
+        valid
+    });
     let mut trouble = Trouble::default();
     loop {
         let flapping = trouble.flapping();
@@ -122,11 +129,20 @@ async fn connect(
     id: &str,
     status: Option<&str>,
 ) -> Result<(AsyncClient, EventLoop), End> {
-    let bare_v6 = server.host.contains(':') && !server.host.starts_with('[');
-    let host = if bare_v6 {
-        format!("[{}]", server.host)
+    let bare = server.host.trim_matches(['[', ']']);
+    let v6 = bare.contains(':');
+    if v6 && server.tls {
+        // rumqttc takes the brackets for a part of the certificate's name.
+        let reason = "TLS needs a host name instead of an IPv6 address".to_owned();
+        return Err(End::Failed {
+            reason,
+            refused: true,
+        });
+    }
+    let host = if v6 {
+        format!("[{bare}]")
     } else {
-        server.host.clone()
+        bare.to_owned()
     };
     let mut options = MqttOptions::new(id, host, server.port);
     options

@@ -418,7 +418,8 @@ impl Shared {
     }
 }
 
-fn valid_topic(topic: &str) -> bool {
+/// Whether something can be published there.
+pub(super) fn valid_topic(topic: &str) -> bool {
     !topic.is_empty()
         && topic.len() <= TOPIC_MAX
         && !topic.contains('\0')

@@ -143,6 +143,31 @@ async fn a_stop_ends_every_client_and_frees_the_port() {
 }
 
 #[tokio::test]
+async fn rumqttc_is_served_at_the_internal_listener() {
+    let ours = Ours::start(OPEN).await;
+    let internal = ours.running.internal().clone();
+    let (host, port) = (internal.address.ip().to_string(), internal.address.port());
+    let mut options = rumqttc::MqttOptions::new("chargebus", host, port);
+    options.set_credentials(internal.user, internal.password);
+    let (client, mut events) = rumqttc::AsyncClient::new(options, 10);
+    client.subscribe("own/#", ExactlyOnce).await.unwrap();
+    client
+        .publish("own/state", ExactlyOnce, true, "on")
+        .await
+        .unwrap();
+    let got = timeout(SOON, async {
+        loop {
+            let event = events.poll().await.unwrap();
+            if let rumqttc::Event::Incoming(Packet::Publish(publish)) = event {
+                return publish;
+            }
+        }
+    });
+    let got = got.await.unwrap();
+    assert_eq!((text(&got), got.qos), (("own/state", "on"), ExactlyOnce));
+}
+
+#[tokio::test]
 async fn two_brokers_live_side_by_side() {
     let (one, two) = (Ours::start(OPEN).await, Ours::start(OPEN).await);
     assert_ne!(one.addr(), two.addr());
@@ -273,11 +298,19 @@ fn a_configuration_error_names_place_and_remedy() {
         ("limits = { filter = 1 }", "unknown field `filter`"),
         (
             "limits = { packet_bytes = 10 }",
-            "limits.packet_bytes: must be between",
+            "limits.packet_bytes: must be at least 1024",
         ),
         (
             "limits = { inflight = 65536 }",
             "limits.inflight: must be at most",
+        ),
+        (
+            "limits = { connections = 9223372036854775807 }",
+            "limits.connections: must be at most",
+        ),
+        (
+            "limits = { write_timeout_s = 9223372036854775807 }",
+            "must be at most 86400",
         ),
         ("limits = { connections = -1 }", "connections"),
         (

@@ -234,3 +234,15 @@ async fn the_session_that_waited_longest_makes_room() {
     }
     ours.stop().await;
 }
+
+#[tokio::test]
+async fn sessions_without_a_client_take_no_place_of_a_connection() {
+    let ours = Ours::start(&(OPEN.to_owned() + "[limits]\nconnections = 1")).await;
+    for n in 0..60 {
+        Client::connect_patiently(ours.addr(), persistent(&n.to_string()))
+            .await
+            .goodbye()
+            .await;
+    }
+    ours.stop().await;
+}

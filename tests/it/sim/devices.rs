@@ -1,6 +1,6 @@
 //! Sun, battery, wallboxes and cars that behave.
 
-use chargebus::model::{Amps, Watts};
+use chargebus::model::{Amps, Percent, Watts};
 use chargebus::sim::{Place, Plan, World};
 
 use super::{adds_up, charging, run, said, seconds, start, text, world};
@@ -187,4 +187,31 @@ fn another_seed_tells_another_story() {
         world.flows().pv
     };
     assert!((0..8).any(|seed| pv(seed) != pv(seed + 1)));
+}
+
+#[test]
+fn a_full_or_empty_battery_takes_or_gives_nothing() {
+    let mut world = World::demo(7, 600.0, start());
+    run(&mut world, 0, 24);
+    let flows = world.flows();
+    let soc = world.battery().map(|battery| battery.soc.0);
+    assert!(
+        soc > Some(99.9) && flows.pv > flows.load,
+        "{soc:?} {flows:?}"
+    );
+    assert!(flows.battery > Watts(-1.0), "{flows:?}");
+    let mut plan = Plan {
+        hour: 22.0,
+        ..Plan::demo(7)
+    };
+    if let Some(battery) = &mut plan.battery {
+        battery.soc = Percent(5.2);
+    }
+    let mut world = World::new(plan, start());
+    run(&mut world, 0, 10);
+    assert!(world.flows().battery > Watts(100.0));
+    run(&mut world, 10, 600);
+    assert!(world.flows().battery < Watts(1.0));
+    let soc = world.battery().map(|battery| battery.soc);
+    assert!(soc > Some(Percent(4.99)), "{soc:?}");
 }

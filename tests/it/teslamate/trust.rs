@@ -276,3 +276,18 @@ fn a_car_that_drives_and_charges_contradicts_itself() {
     bench.summary(&[("charging_state", "Disconnected")]);
     assert_eq!(bench.trust(), Some(Trust::Live));
 }
+
+#[test]
+fn every_state_has_its_own_rhythm() {
+    let mut bench = parked("62");
+    bench.summary(&[("state", "charging")]);
+    bench.pass(600.0);
+    bench.summary(&[]);
+    bench.summary(&[("state", "online")]);
+    bench.pass(310.0);
+    assert_eq!(
+        bench.trust(),
+        Some(Trust::Stale),
+        "the slow polls were another state's"
+    );
+}

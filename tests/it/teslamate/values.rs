@@ -315,3 +315,33 @@ fn a_pushed_soc_arrives_within_a_second() {
     let (_, _, value, origin) = &bench.told[0];
     assert_eq!((value.clone(), *origin), expected);
 }
+
+#[test]
+fn what_is_not_finite_is_no_number() {
+    let mut bench = parked("62");
+    for (nth, payload) in ["NaN", "-inf", "1e309"].into_iter().enumerate() {
+        let reason = Malformed::NotNumber;
+        let first = nth == 0;
+        assert_eq!(
+            bench.hear("odometer", payload),
+            Some(Heard::Malformed { reason, first })
+        );
+    }
+}
+
+#[test]
+fn an_idle_car_has_no_time_to_full() {
+    let mut bench = parked("62");
+    let told = |bench: &Bench| {
+        bench.last(|value| match value {
+            VehicleValue::TimeToFullH(hours) => Some(*hours),
+            _ => None,
+        })
+    };
+    bench.summary(&[("time_to_full_charge", "0.0")]);
+    assert_eq!(told(&bench), None);
+    bench.summary(&[("time_to_full_charge", "2.42")]);
+    assert_eq!(told(&bench), Some(Some(2.42)));
+    bench.summary(&[("time_to_full_charge", "0.0")]);
+    assert_eq!(told(&bench), Some(None));
+}

@@ -1,0 +1,71 @@
+//! One WebSocket client: the whole state first, then what changed (api.md §3.9).
+
+use std::time::Duration;
+
+use axum::extract::ws::{CloseFrame, Message, WebSocket, close_code};
+use tokio::sync::watch;
+use tokio::time::{Instant, sleep_until, timeout};
+use tokio_util::sync::CancellationToken;
+
+use crate::api::State;
+
+use super::door::Told;
+
+/// Changes within this time after a frame share the next one.
+const COLLECT: Duration = Duration::from_millis(250);
+/// Clients take a silent server for dead; a frame comes at least this often.
+const HEARTBEAT: Duration = Duration::from_secs(20);
+/// A client that does not take a frame within this time is dropped.
+const TAKE_WITHIN: Duration = Duration::from_secs(10);
+/// Clients have nothing to say; more than this in one message ends the connection.
+pub(super) const MAX_MESSAGE: usize = 4096;
+
+/// Tells a client until it leaves, is too slow, or the service stops. There is no queue: a slow
+/// client skips states and gets the difference to the one that it saw last.
+pub(super) async fn tell(
+    mut socket: WebSocket,
+    mut told: watch::Receiver<Told>,
+    stop: CancellationToken,
+) {
+    let mut seen = State::default();
+    let mut last_frame = Instant::now() - COLLECT;
+    told.mark_changed();
+    loop {
+        let frame = tokio::select! {
+            () = stop.cancelled() => break,
+            message = socket.recv() => match message {
+                None | Some(Err(_) | Ok(Message::Close(_))) => return,
+                Some(Ok(_)) => continue,
+            },
+            () = sleep_until(last_frame + HEARTBEAT) => Some(seen.heartbeat()),
+            changed = changed_after(&mut told, last_frame + COLLECT) => match changed {
+                Some(now) => {
+                    let frame = now.frame(&seen);
+                    seen = now;
+                    frame
+                }
+                None => break,
+            },
+        };
+        let Some(frame) = frame else { continue };
+        match timeout(TAKE_WITHIN, socket.send(Message::text(frame))).await {
+            Ok(Ok(())) => last_frame = Instant::now(),
+            Ok(Err(_)) => return,
+            Err(_) => return close(socket, close_code::POLICY, "too slow").await,
+        }
+    }
+    close(socket, close_code::AWAY, "the service is stopping").await;
+}
+
+/// The next state, not before `earliest`; nothing once no state will come any more.
+async fn changed_after(told: &mut watch::Receiver<Told>, earliest: Instant) -> Option<State> {
+    sleep_until(earliest).await;
+    told.changed().await.ok()?;
+    Some(told.borrow_and_update().state.clone())
+}
+
+async fn close(mut socket: WebSocket, code: u16, reason: &'static str) {
+    let frame = CloseFrame { code, reason: reason.into() };
+    // Whoever does not take the farewell is gone anyway.
+    let _ = timeout(Duration::from_secs(1), socket.send(Message::Close(Some(frame)))).await;
+}

@@ -1,0 +1,97 @@
+//! What is told after a change.
+
+use super::*;
+
+#[test]
+fn a_change_is_stored_and_told_once() {
+    let mut control = house::control();
+    let before = full_state(&control);
+    assert!(set(&mut control, "loadpoints/2/mode/set", "now").ok());
+    assert!(set(&mut control, "vehicles/tesla/limitSoc/set", "80").ok());
+    let system = house::system();
+    let view = View { control: &control, system: &system, now: house::noon() };
+    let after = before.next(&view);
+    let changes = after.changes(&before);
+    let pairs = |list: &[(&str, &str)]| -> Vec<(String, String)> {
+        list.iter().map(|(a, b)| ((*a).to_owned(), (*b).to_owned())).collect()
+    };
+    assert_eq!(changes.stored, pairs(&[("lp2.mode", "now"), ("vehicle.tesla.limitSoc", "80")]));
+    let told = pairs(&[("loadpoints/2/mode", "now"), ("vehicles/tesla/limitSoc", "80")]);
+    assert_eq!(changes.published, told);
+    assert!(changes.removed.is_empty());
+    assert!(after.next(&view).changes(&after).is_empty());
+    let frame: Json = serde_json::from_str(&after.frame(&before).unwrap()).unwrap();
+    assert_eq!(frame["loadpoints.1.mode"], "now");
+    assert_eq!(frame["vehicles"]["tesla"]["limitSoc"], 80);
+    assert_eq!(frame["vehicles"]["zoe"]["title"], "Zoe");
+    assert_eq!(after.frame(&after.next(&view)), None);
+}
+
+#[test]
+fn a_field_that_vanishes_is_removed_and_told_as_null() {
+    let mut control = house::control();
+    assert!(set(&mut control, "vehicles/tesla/limitSoc/set", "80").ok());
+    let before = full_state(&control);
+    assert!(set(&mut control, "vehicles/tesla/limitSoc/set", "0").ok());
+    let system = house::system();
+    let after = before.next(&View { control: &control, system: &system, now: house::noon() });
+    let changes = after.changes(&before);
+    assert_eq!(changes.published, [("vehicles/tesla/limitSoc".to_owned(), String::new())]);
+    let frame: Json = serde_json::from_str(&after.frame(&before).unwrap()).unwrap();
+    assert!(frame["vehicles"]["tesla"].as_object().unwrap().contains_key("limitSoc"));
+    assert_eq!(frame["vehicles"]["tesla"]["limitSoc"], Json::Null);
+    let state: Json = serde_json::from_str(&after.json()).unwrap();
+    assert!(!state["vehicles"]["tesla"].as_object().unwrap().contains_key("limitSoc"));
+}
+
+#[test]
+fn the_frame_that_completes_the_start_is_whole() {
+    let control = house::control();
+    let mut system = house::system();
+    system.started = false;
+    let starting =
+        State::default().next(&View { control: &control, system: &system, now: house::noon() });
+    system.started = true;
+    let started = starting.next(&View { control: &control, system: &system, now: house::noon() });
+    let frame: Json = serde_json::from_str(&started.frame(&starting).unwrap()).unwrap();
+    assert_eq!(frame["startupCompleted"], true);
+    assert_eq!(frame["loadpoints.0.title"], "Carport");
+    assert_eq!(started.heartbeat(), r#"{"interval":30}"#);
+}
+
+#[test]
+fn mirrors_can_be_switched_off() {
+    let control = house::control();
+    let mut system = house::system();
+    system.mirrors = false;
+    let state =
+        State::default().next(&View { control: &control, system: &system, now: house::noon() });
+    let topics: Vec<_> = state.topics().into_iter().map(|(topic, _)| topic).collect();
+    assert!(topics.contains(&"loadpoints/1/offeredCurrent".to_owned()));
+    assert!(!topics.contains(&"loadpoints/1/chargeCurrent".to_owned()));
+}
+
+#[test]
+fn counts_are_told_when_a_vehicle_appears() {
+    let mut control = house::control();
+    let before = full_state(&control);
+    assert_eq!(payload_of(&control, "loadpoints").as_deref(), Some("2"));
+    control.add_vehicle(VehicleSetup {
+        name: "new".into(),
+        title: "New".into(),
+        ..VehicleSetup::default()
+    });
+    let system = house::system();
+    let after = before.next(&View { control: &control, system: &system, now: house::noon() });
+    let told = after.changes(&before).published;
+    assert!(told.contains(&("vehicles".to_owned(), "3".to_owned())));
+    assert!(told.contains(&("vehicles/new/title".to_owned(), "New".to_owned())));
+}
+
+#[test]
+fn a_writer_is_told_the_value_even_if_nothing_changed() {
+    let control = house::control();
+    let state = full_state(&control);
+    let address = Address::of_topic("loadpoints/1/mode/set").unwrap();
+    assert_eq!(state.topics_of(&address), [("loadpoints/1/mode".to_owned(), "pv".to_owned())]);
+}

@@ -1,0 +1,278 @@
+//! Writes: what is understood, what is refused, what is stored.
+
+use super::*;
+
+/// Some values of a writable field, and what its getter then says.
+fn samples(field: &Field) -> Vec<(String, Value)> {
+    let write = field.write.unwrap();
+    match (field.kind, field.key) {
+        (Kind::Text, "vehicleName") => vec![("zoe".into(), Value::word("zoe"))],
+        (Kind::Enum(words), _) => {
+            words.iter().map(|word| ((*word).to_owned(), Value::word(word))).collect()
+        }
+        (Kind::Int, "phasesConfigured") => {
+            vec![("1".into(), Value::Int(1)), ("3".into(), Value::Int(3))]
+        }
+        (Kind::Int, "targetSoc") => {
+            vec![("70".into(), Value::Int(70)), ("100".into(), Value::Int(0))]
+        }
+        (Kind::Int, _) => vec![("7".into(), Value::Int(7))],
+        (Kind::Float, "minCurrent" | "maxCurrent") => vec![("10.5".into(), Value::float(10.5))],
+        (Kind::Float, _) => vec![("12.345".into(), Value::float(12.345))],
+        (Kind::Duration, _) => {
+            vec![("90".into(), Value::Duration(std::time::Duration::from_secs(90)))]
+        }
+        (kind, key) => panic!("{key}: no sample for {kind:?} {:?}", write.name),
+    }
+}
+
+fn place(scope: Scope) -> &'static str {
+    match scope {
+        Scope::Site => "site",
+        Scope::LoadPoint => "loadpoints/1",
+        Scope::Vehicle => "vehicles/tesla",
+    }
+}
+
+#[test]
+fn what_was_set_is_read_and_both_texts_of_it_parse_back() {
+    for field in api::all().filter(|field| field.write.is_some()) {
+        let write = field.write.unwrap();
+        for (text, value) in samples(field) {
+            let mut control = house::control();
+            let topic = format!("{}/{}/set", place(field.scope), write.name);
+            let answer = set(&mut control, &topic, &text);
+            assert!(answer.ok(), "{topic} {text}: {}", answer.message);
+            assert_eq!(answer.applied, value, "{topic}");
+            for spelled in [value.mqtt_text(), value.path_text()] {
+                let again = set(&mut control, &topic, &spelled);
+                assert_eq!((again.ok(), &again.applied), (true, &value), "{topic} {spelled}");
+            }
+            if let (Told::Everywhere, Some(told)) = (field.told, field.topic()) {
+                let topic = format!("{}/{told}", place(field.scope));
+                assert_eq!(payload_of(&control, &topic), Some(value.mqtt_text()), "{topic}");
+            }
+        }
+    }
+}
+
+#[test]
+fn both_ends_of_every_range_are_in_and_what_lies_beyond_is_out() {
+    for field in api::all() {
+        let Some((min, max)) = field.write.and_then(|write| write.range) else {
+            continue;
+        };
+        let topic = format!("{}/{}/set", place(field.scope), field.write.unwrap().name);
+        for (number, inside) in [(min, true), (max, true), (min - 1.0, false), (max + 1.0, false)] {
+            let answer = set(&mut house::control(), &topic, &number.to_string());
+            let outside = answer.code == Code::OutOfRange;
+            assert_eq!(!outside, inside, "{topic} {number}: {}", answer.message);
+        }
+    }
+}
+
+#[test]
+fn payloads_are_read_leniently() {
+    let cases = [
+        ("loadpoints/1/mode", "PV", "pv"),
+        ("loadpoints/1/mode", " off ", "off"),
+        ("loadpoints/1/mode", "smart", "pv"),
+        ("loadpoints/1/limitSoc", "80.0", "80"),
+        ("loadpoints/1/limitSoc", "8e1", "80"),
+        ("loadpoints/1/enableDelay", " 30", "30"),
+        ("site/prioritySoc", "1e1", "10"),
+        ("site/residualPower", "-0", "0"),
+        ("vehicles/zoe/minSoc", "20", "20"),
+        ("vehicles/zoe/minSoc", "0", ""),
+        ("vehicles/zoe/mode", "NONE", ""),
+        ("loadpoints/1/limitEnergy", r#"{"value": 12.5, "id": 7}"#, "12.5"),
+        ("loadpoints/1/limitEnergy", r#"{"value": "12.5"}"#, "12.5"),
+    ];
+    for (topic, payload, told) in cases {
+        let mut control = house::control();
+        let answer = set(&mut control, &format!("{topic}/set"), payload);
+        assert!(answer.ok(), "{topic} {payload}: {}", answer.message);
+        assert_eq!(payload_of(&control, topic).as_deref(), Some(told), "{topic} {payload}");
+    }
+}
+
+#[test]
+fn payloads_that_mean_nothing_are_refused_with_a_code() {
+    let cases = [
+        ("loadpoints/1/mode", "turbo", Code::InvalidType),
+        ("loadpoints/1/mode", "null", Code::InvalidType),
+        ("loadpoints/1/limitSoc", "50.5", Code::InvalidType),
+        ("loadpoints/1/limitSoc", "101", Code::OutOfRange),
+        ("loadpoints/1/limitSoc", "0x10", Code::InvalidType),
+        ("loadpoints/1/limitSoc", "1,5", Code::InvalidType),
+        ("loadpoints/1/limitSoc", r#"{"valeu": 5}"#, Code::InvalidType),
+        ("loadpoints/1/limitSoc", "{", Code::InvalidType),
+        ("loadpoints/1/enableDelay", "10m", Code::InvalidType),
+        ("loadpoints/1/enableDelay", "-1", Code::OutOfRange),
+        ("site/residualPower", "NaN", Code::InvalidType),
+        ("site/residualPower", "inf", Code::InvalidType),
+        ("site/residualPower", "1e999", Code::InvalidType),
+        ("site/gridPower", "1", Code::ReadOnly),
+        ("site/smartCostLimit", "1", Code::Unsupported),
+        ("loadpoints/1/planEnergy", "{}", Code::Unsupported),
+        ("loadpoints/0/mode", "pv", Code::UnknownTopic),
+        ("loadpoints/3/mode", "pv", Code::UnknownTopic),
+        ("loadpoints/x/mode", "pv", Code::UnknownTopic),
+        ("loadpoints/-1/mode", "pv", Code::UnknownTopic),
+        ("loadpoints/1/vehicle", "bmw", Code::Refused),
+        ("vehicles/bmw/minSoc", "20", Code::UnknownTopic),
+        ("site/nosuch", "1", Code::UnknownTopic),
+        ("nosuch", "1", Code::UnknownTopic),
+    ];
+    for (topic, payload, code) in cases {
+        let mut control = house::control();
+        let before = full_state(&control).topics();
+        let answer = set(&mut control, &format!("{topic}/set"), payload);
+        assert_eq!(answer.code, code, "{topic} {payload}: {}", answer.message);
+        assert!(!answer.message.is_empty());
+        assert_eq!(full_state(&control).topics(), before, "{topic} {payload}");
+    }
+    let mut control = house::control();
+    let system = house::system();
+    let long = vec![b'1'; api::MAX_PAYLOAD + 1];
+    let answer =
+        api::write_topic(&mut control, &system, house::noon(), "site/bufferSoc/set", &long);
+    assert_eq!(answer.unwrap().code, Code::TooLarge);
+    assert!(
+        api::write_topic(&mut control, &system, house::noon(), "site/bufferSoc/set", b"").is_none()
+    );
+}
+
+#[test]
+fn a_misspelt_topic_is_answered_with_the_nearest_one() {
+    let cases = [
+        ("loadpoints/1/Mode/set", "loadpoints/1/mode"),
+        ("loadpoint/2/mode/set", "loadpoints/2/mode"),
+        ("loadpoints/1/limitsoc/set", "loadpoints/1/limitSoc"),
+        ("loadpoints/1/effectiveLimitSoc/set", "loadpoints/1/limitSoc"),
+        ("site/prioritySOC/set", "site/prioritySoc"),
+        ("vehicles/tesla/minsoc/set", "vehicles/tesla/minSoc"),
+    ];
+    for (topic, near) in cases {
+        let answer = set(&mut house::control(), topic, "1");
+        assert!(answer.message.contains(&format!("did you mean {near}?")), "{}", answer.message);
+    }
+    let answer = set(&mut house::control(), "vehicles/telsa/minSoc/set", "1");
+    assert!(answer.message.contains("did you mean tesla?"), "{}", answer.message);
+}
+
+#[test]
+fn old_names_and_positions_still_work() {
+    let mut control = house::control();
+    assert!(set(&mut control, "loadpoints/1/phases/set", "3").ok());
+    assert_eq!(payload_of(&control, "loadpoints/1/phasesConfigured").as_deref(), Some("3"));
+    assert!(set(&mut control, "loadpoints/1/targetSoc/set", "70").ok());
+    assert_eq!(payload_of(&control, "loadpoints/1/limitSoc").as_deref(), Some("70"));
+    assert!(set(&mut control, "loadpoints/1/targetSoc/set", "100").ok());
+    assert_eq!(payload_of(&control, "loadpoints/1/limitSoc").as_deref(), Some("0"));
+    for (payload, name) in [("2", "zoe"), ("0", ""), ("tesla", "tesla"), ("-", "")] {
+        assert!(set(&mut control, "loadpoints/2/vehicle/set", payload).ok(), "{payload}");
+        assert_eq!(payload_of(&control, "loadpoints/2/vehicleName").as_deref(), Some(name));
+    }
+    assert_eq!(set(&mut control, "loadpoints/2/vehicle/set", "3").code, Code::Refused);
+}
+
+#[test]
+fn an_answer_tells_everything_a_writer_needs() {
+    let mut control = house::control();
+    let answer = set(&mut control, "loadpoints/1/limitSoc/set", r#"{"value":80,"id":"a\"1"}"#);
+    assert_eq!(
+        answer.json(),
+        r#"{"ok":true,"code":"ok","message":"","requested":"80","applied":80,"id":"a\"1"}"#
+    );
+    let answer = set(&mut control, "loadpoints/1/limitSoc/set", "120");
+    assert_eq!(
+        answer.json(),
+        r#"{"ok":false,"code":"out_of_range","message":"120 is not between 0 and 100 %","requested":"120","applied":80,"id":null}"#
+    );
+    let lost = set(&mut control, "loadpoints/1/limitSoc/set", "70").not_stored("disk full");
+    assert_eq!((lost.ok(), lost.code, lost.applied), (false, Code::NotStored, Value::Int(70)));
+}
+
+#[test]
+fn stored_settings_come_back_whatever_their_order() {
+    let stored = BTreeMap::from([
+        ("bufferSoc", "80"),
+        ("bufferStartSoc", "90"),
+        ("lp1.limitSoc", "70"),
+        ("lp1.maxCurrent", "32"),
+        ("lp1.minCurrent", "20"),
+        ("lp1.mode", "off"),
+        ("lp2.minCurrent", "0"),
+        ("lp2.mode", "minpv"),
+        ("lp2.thresholds", r#"{"enable":{"delay":30000000000,"threshold":-500},"disable":{"delay":120000000000,"threshold":200}}"#),
+        ("lp9.mode", "pv"),
+        ("lp1.smartCostLimit", "0.2"),
+        ("prioritySoc", "50"),
+        ("vehicle.tesla.minSoc", "20"),
+        ("vehicle.tesla.limitSoc", ""),
+    ])
+    .into_iter()
+    .map(|(key, text)| (key.to_owned(), text.to_owned()))
+    .collect();
+    let mut control = house::control();
+    let problems = api::restore(&mut control, &house::system(), house::noon(), &stored);
+    let keys: Vec<_> = problems.iter().map(|problem| problem.key.as_str()).collect();
+    assert_eq!(keys, ["lp1.smartCostLimit", "lp9.mode"]);
+    let site = &control.site().settings;
+    assert_eq!(
+        (site.priority_soc.0, site.buffer_soc.0, site.buffer_start_soc.0),
+        (50.0, 80.0, 90.0)
+    );
+    let [one, two] = control.loadpoints() else { panic!() };
+    assert_eq!((one.settings.min_current.0, one.settings.max_current.0), (20.0, 32.0));
+    // The configuration says pv for the first load point and nothing for the second.
+    assert_eq!((one.settings.mode, two.settings.mode), (Mode::Pv, Mode::MinPv));
+    assert_eq!(two.settings.min_current.0, 6.0);
+    assert_eq!(two.settings.thresholds.enable.0, -500.0);
+    assert_eq!(two.settings.thresholds.disable_delay.as_secs(), 120);
+    assert_eq!(control.vehicles()[0].settings.min_soc.0, 20.0);
+}
+
+proptest! {
+    /// One answer to everything; nothing changes unless it is ok.
+    #[test]
+    fn any_topic_and_payload_is_answered(
+        topic in prop_oneof![
+            "[a-zA-Z0-9/]{0,40}",
+            "(site|loadpoints/[0-3]|vehicles/(tesla|zoe|x))/[a-zA-Z/]{1,20}(/set)?",
+            "(site/(prioritySoc|bufferSoc|bufferStartSoc|residualPower)|loadpoints/[12]/(mode|limitSoc|minCurrent|maxCurrent|phases|vehicle|enableDelay)|vehicles/tesla/(mode|minSoc))/set",
+        ],
+        payload in prop_oneof![
+            proptest::collection::vec(any::<u8>(), 1..60),
+            "-?[0-9]{1,6}(\\.[0-9]{1,4})?(e[0-9]{1,3})?".prop_map(String::into_bytes),
+            "(off|pv|minpv|now|null|-|tesla|zoe)".prop_map(String::into_bytes),
+            "\\{\"value\":(-?[0-9]{1,3}|\"[a-z]{1,4}\"|null|\\[\\]),\"id\":[0-9]\\}".prop_map(String::into_bytes),
+        ],
+    ) {
+        let mut control = house::control();
+        let before = full_state(&control);
+        let system = house::system();
+        let answer = api::write_topic(&mut control, &system, house::noon(), &topic, &payload).unwrap();
+        let json: Json = serde_json::from_str(&answer.json()).unwrap();
+        prop_assert_eq!(&json["ok"], &Json::Bool(answer.code == Code::Ok));
+        if !answer.ok() {
+            let view = View { control: &control, system: &system, now: house::noon() };
+            prop_assert!(before.next(&view).changes(&before).is_empty());
+            prop_assert!(!answer.message.is_empty());
+        }
+    }
+
+    /// A float that was told reads back as what was told.
+    #[test]
+    fn floats_print_and_parse(number in any::<f64>()) {
+        let value = Value::float(number);
+        if let Value::Float(told) = value {
+            let again: f64 = value.mqtt_text().parse().unwrap();
+            prop_assert_eq!(Value::float(again).mqtt_text(), value.mqtt_text());
+            prop_assert!((again - told).abs() <= told.abs() * 1e-15);
+        } else {
+            prop_assert!(!number.is_finite());
+        }
+    }
+}

@@ -1,0 +1,256 @@
+//! REST: what was recorded from evcc, what differs on purpose, and whatever else may come.
+
+use proptest::prelude::*;
+use proptest::test_runner::TestRunner;
+use serde_json::Value as Json;
+
+use super::*;
+
+/// Method, path, status.
+type Call = (&'static str, &'static str, u16);
+
+/// Calls that are answered differently from the recording, and why.
+const DIFFERENT: &[(&str, &[Call])] = &[
+    (
+        "values out of range are refused",
+        &[
+            ("POST", "/api/loadpoints/1/limitsoc/101", 400),
+            ("POST", "/api/loadpoints/1/priority/11", 400),
+        ],
+    ),
+    ("enums ignore case", &[("POST", "/api/loadpoints/1/mode/PV", 200)]),
+    (
+        "routes and values of other releases are kept",
+        &[
+            ("POST", "/api/loadpoints/1/minsoc/20", 200),
+            ("POST", "/api/loadpoints/1/minsoc/0", 200),
+            ("GET", "/api/health", 200),
+            ("POST", "/api/residualpower/1e3", 200),
+        ],
+    ),
+    (
+        "a wrong method on a known path is told",
+        &[
+            ("POST", "/api/state", 405),
+            ("GET", "/api/prioritysoc/50", 405),
+            ("OPTIONS", "/api/prioritysoc/50", 405),
+        ],
+    ),
+    ("HEAD is GET without a body", &[("HEAD", "/api/state", 200)]),
+];
+
+/// Routes of evcc that we do not have yet.
+const LATER: &[&str] = &[
+    "battery",
+    "gridexportlimit",
+    "history",
+    "session/",
+    "settings",
+    "smartcost",
+    "smartfeedin",
+    "solaradjusted",
+];
+
+#[tokio::test]
+async fn recorded_calls_are_answered_alike() {
+    let path = format!("{}/tests/data/evcc-0.313-rest.jsonl", env!("CARGO_MANIFEST_DIR"));
+    let recorded = std::fs::read_to_string(path).unwrap();
+    let facade = Facade::start().await;
+    let different: Vec<_> = DIFFERENT.iter().flat_map(|(_, calls)| calls.iter()).collect();
+    let mut compared = 0;
+    for line in recorded.lines() {
+        let call: Json = serde_json::from_str(line).unwrap();
+        let (method, path) = (call["method"].as_str().unwrap(), call["path"].as_str().unwrap());
+        if LATER.iter().any(|later| path.contains(later)) || path == "/api/state" && method == "GET"
+        {
+            continue;
+        }
+        let (status, head, body) = facade.call(method, path).await;
+        compared += 1;
+        if let Some((_, _, ours)) = different.iter().find(|(m, p, _)| (*m, *p) == (method, path)) {
+            assert_eq!(status, *ours, "{method} {path}: {body}");
+            continue;
+        }
+        match call["status"].as_u64().unwrap() {
+            200 => {
+                assert_eq!((status, &*body), (200, call["answer"].as_str().unwrap()), "{path}");
+                assert!(head.contains("content-type: application/json"), "{head}");
+                assert!(head.contains(&format!("content-length: {}", body.len())), "{head}");
+            }
+            // A value that cannot be read is 404 there; on a known route it is 400 here (§3.1).
+            404 if matches!(method, "POST" | "DELETE") && status == 400 => {}
+            expected => assert_eq!(u64::from(status), expected, "{method} {path}: {body}"),
+        }
+        let error = if status >= 400 && status != 405 { "{\"error\":\"" } else { "" };
+        assert!(body.starts_with(error), "{method} {path}: {body}");
+    }
+    assert_eq!(compared, 67, "calls in scope");
+}
+
+#[tokio::test]
+async fn refusals_carry_the_words_of_evcc() {
+    let facade = Facade::start().await;
+    let calls = [
+        ("/api/loadpoints/1/phases/2", 400, "invalid number of phases: 2"),
+        (
+            "/api/loadpoints/1/mode/turbo",
+            400,
+            "invalid value: turbo (expected off, pv, minpv, now)",
+        ),
+        (
+            "/api/loadpoints/1/mincurrent/40",
+            400,
+            "min current must be smaller or equal than max current",
+        ),
+        ("/api/loadpoints/2/phases/0", 400, "charger does not support phase switching"),
+        ("/api/loadpoints/1/vehicle/bmw", 400, "not found: bmw"),
+        ("/api/loadpoints/3/mode/pv", 404, "there is no load point 3, there are 2"),
+        ("/api/vehicles/bmw/minsoc/20", 400, "not found: bmw"),
+        ("/api/nosuch", 404, "not found"),
+    ];
+    for (path, status, message) in calls {
+        let body = format!("{}\n", serde_json::json!({ "error": message }));
+        assert_eq!(facade.post(path).await, (status, body), "{path}");
+    }
+}
+
+#[tokio::test]
+async fn answers_have_the_shapes_of_evcc() {
+    let facade = Facade::start().await;
+    let calls = [
+        ("POST", "/api/loadpoints/1/enable/delay/60", "60000000000"),
+        ("POST", "/api/loadpoints/2/vehicle/zoe", r#"{"vehicle":"Zoe"}"#),
+        ("DELETE", "/api/loadpoints/2/vehicle", "{}"),
+        ("POST", "/api/loadpoints/2/vehicle/2", r#"{"vehicle":"Zoe"}"#),
+        ("POST", "/api/vehicles/tesla/limitsoc/80", r#"{"soc":80}"#),
+        ("POST", "/api/vehicles/tesla/limitsoc/0", r#"{"soc":0}"#),
+        ("POST", "/api/vehicles/tesla/mode/now", r#"{"mode":"now"}"#),
+        ("DELETE", "/api/vehicles/tesla/mode", r#"{"mode":""}"#),
+        ("POST", "/api/loadpoints/1/target/soc/100", "0"),
+        ("POST", "/api/loadpoints/1/limitsoc/70/", "70"),
+        ("POST", "/api/loadpoints/1/mode/%70v", "\"pv\""),
+    ];
+    for (method, path, answer) in calls {
+        let (status, _, body) = facade.call(method, path).await;
+        assert_eq!((status, body.trim_end()), (200, answer), "{method} {path}");
+    }
+    let (status, head, body) = facade.call("GET", "/api/loadpoints/1/mode/pv").await;
+    assert_eq!((status, &*body), (405, ""));
+    assert!(head.contains("allow: post"), "{head}");
+}
+
+#[tokio::test]
+async fn a_plus_in_a_path_is_a_plus() {
+    let facade = Facade::start().await;
+    let (status, body) = facade.post("/api/vehicles/a+b/minsoc/1").await;
+    assert_eq!((status, &*body), (400, "{\"error\":\"not found: a+b\"}\n"));
+}
+
+#[tokio::test]
+async fn the_state_is_whole_and_jq_cuts_it() {
+    let facade = Facade::start().await;
+    let (status, body) = facade.get("/api/state").await;
+    let state: Json = serde_json::from_str(&body).unwrap();
+    assert_eq!(status, 200);
+    assert_eq!(state["siteTitle"], "Zuhause");
+    assert_eq!(state["gridPower"], -3000);
+    assert_eq!(state["grid"]["currents"], serde_json::json!([-4, -4, -5]));
+    assert_eq!(state["battery"]["devices"][0]["soc"], 55);
+    assert_eq!(state["loadpoints"][0]["vehicleTitle"], "Blauer Tesla");
+    assert_eq!(state["loadpoints"][0]["plan"], Json::Null);
+    assert_eq!(state["vehicles"]["tesla"]["soc"], 41);
+    assert_eq!(state["forecast"], serde_json::json!({}));
+    let cases = [
+        (".siteTitle", 200, "\"Zuhause\"\n"),
+        (".result.loadpoints%5B0%5D.mode", 200, "\"pv\"\n"),
+        (".%5B", 400, ""),
+        ("def%20f:%20f;%20f", 400, "{\"error\":\"the program takes too long\"}\n"),
+        ("%22a%22*2000000000", 400, ""),
+        ("%5Brange(1e10)%5D", 400, ""),
+    ];
+    for (program, status, answer) in cases {
+        let (told, body) = facade.get(&format!("/api/state?jq={program}")).await;
+        assert_eq!(told, status, "{program}: {body}");
+        if answer.is_empty() {
+            assert!(body.starts_with("{\"error\":\""), "{program}: {body}");
+        } else {
+            assert_eq!(body, answer, "{program}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn health_tells_a_loop_that_hangs() {
+    let facade = Facade::start().await;
+    assert_eq!(facade.get("/api/health").await, (200, "OK\n".to_owned()));
+    facade.told.send_modify(|told| {
+        told.at = facade.clock.now().mono - Duration::from_secs(61);
+    });
+    assert_eq!(facade.get("/api/health").await.0, 500);
+}
+
+#[tokio::test]
+async fn a_full_queue_refuses() {
+    let (facade, mut requests) = Facade::without_loop().await;
+    let first = facade.post("/api/prioritysoc/50");
+    let others = async {
+        // Whichever came first sits in the queue and waits for its answer.
+        let request = loop {
+            let (status, body) = facade.post("/api/prioritysoc/60").await;
+            assert_eq!(status, 503, "{body}");
+            if let Ok(request) = requests.try_recv() {
+                break request;
+            }
+        };
+        drop(request.answer);
+    };
+    let ((status, body), ()) =
+        timeout(DEADLINE, async { tokio::join!(first, others) }).await.unwrap();
+    assert_eq!((status, &*body), (503, "{\"error\":\"the service is stopping\"}\n"));
+}
+
+#[tokio::test]
+async fn the_page_is_there_and_loads_nothing_from_elsewhere() {
+    let facade = Facade::start().await;
+    let (status, head, page) = facade.call("GET", "/").await;
+    assert_eq!(status, 200);
+    assert!(head.contains("content-type: text/html; charset=utf-8"), "{head}");
+    assert!(head.contains("cache-control: no-store"), "{head}");
+    assert!(page.contains("evcc-app-compatible"));
+    for path in ["/app.js", "/style.css"] {
+        let (status, body) = facade.get(path).await;
+        assert_eq!(status, 200, "{path}");
+        assert!(!body.contains("https://"), "{path}");
+    }
+    assert!(!page.contains("https://") && !page.contains("src=\"//"));
+    assert_eq!(facade.get("/nosuch").await, (404, "404 page not found\n".to_owned()));
+}
+
+/// Any path is answered exactly once, and a refusal changes nothing.
+#[test]
+fn any_path_is_answered_once() {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let facade = runtime.block_on(Facade::start());
+    let path = prop_oneof![
+        "/[ -~]{0,40}",
+        "/api/(loadpoints/[0-9x]{1,3}|vehicles/(tesla|zoe|%[0-9A-F]{2}))/[a-z]{1,12}(/[ -~]{0,12}){0,2}",
+        "/api/(prioritysoc|buffersoc|residualpower|loadpoints/1/(mode|limitsoc|mincurrent|phases|vehicle))/[!-~]{1,12}",
+    ];
+    let method = prop_oneof!["GET", "POST", "DELETE", "PUT", "PATCH", "OPTIONS", "[A-Z]{1,9}"];
+    let config = ProptestConfig { cases: 200, ..ProptestConfig::default() };
+    let outcome = TestRunner::new(config).run(&(method, path), |(method, path)| {
+        // A jq program starts a process; it has tests of its own.
+        prop_assume!(!path.contains("jq="));
+        let request =
+            format!("{method} {path} HTTP/1.1\r\nHost: test\r\nConnection: close\r\nContent-Length: 0\r\n\r\n");
+        let before = facade.told.borrow().state.json();
+        let answer = runtime.block_on(facade.raw(request.as_bytes()));
+        prop_assert!(answer.starts_with("HTTP/1.1 "), "{answer}");
+        prop_assert_eq!(answer.matches("HTTP/1.1 ").count(), 1);
+        if !answer.starts_with("HTTP/1.1 200") {
+            prop_assert_eq!(facade.told.borrow().state.json(), before);
+        }
+        Ok(())
+    });
+    outcome.unwrap();
+}
