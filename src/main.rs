@@ -1,11 +1,17 @@
-//! The command line.
+//! The binary: command line in, exit code out.
 
 use std::process::ExitCode;
 
+use chargebus::edges::command::Arguments;
+use clap::Parser;
+
+#[expect(clippy::print_stderr, reason = "the last word to a person at a terminal")]
 fn main() -> ExitCode {
-    let mut args = std::env::args().skip(1);
-    match (args.next().as_deref(), args.next()) {
-        (Some("jq"), Some(program)) => chargebus::edges::jq::main(&program),
-        (Some(_) | None, _) => ExitCode::SUCCESS,
+    match Arguments::parse().run() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("chargebus: {error:#}");
+            ExitCode::FAILURE
+        }
     }
 }

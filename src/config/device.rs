@@ -109,7 +109,8 @@ pub enum Source {
         /// Bool; read first.
         charging: Box<Source>,
     },
-    /// A value that lives in the simulator of the demo (`demo-meter`, `demo-charger`).
+    /// A value that lives in the simulator of the demo (`demo-meter`, `demo-charger`), by
+    /// `<device>/<attribute>`, as in `grid/power`.
     Demo(String),
 }
 
@@ -252,7 +253,8 @@ pub enum Sink {
         /// Multiplies numbers.
         scale: f64,
     },
-    /// A value that lives in the simulator of the demo.
+    /// A value that lives in the simulator of the demo, by `<device>/<attribute>`: `enable`,
+    /// `maxcurrent`, `phases`.
     Demo(String),
 }
 

@@ -1,6 +1,22 @@
 //! evcc.yaml: what the user wrote becomes a site that cannot be wrong.
+//!
+//! `node` makes a located tree of the text and `env` puts variables into it; `reader` gives
+//! typed access and says what nobody asked for; `file`, `site`, `loadpoint`, `devices` and
+//! `source` each read their part; `finding` collects what is said about it.
 
+mod address;
 mod device;
+mod devices;
+mod env;
+mod file;
+mod finding;
+mod loadpoint;
+mod node;
+mod reader;
+mod site;
+mod source;
+mod text;
+mod unsupported;
 
 use std::time::Duration;
 
@@ -10,6 +26,17 @@ pub use device::{
     ChargerDevice, Devices, Encoding, MeterDevice, ModbusLink, ModbusSource, MqttSource, Number,
     Pipeline, Register, RegisterKind, Sink, Source, TeslaMateCar, VehicleDevice, by_phase,
 };
+
+pub use finding::{Errors, Finding, Place};
+
+/// A configuration that can be run, and what is done differently from what is written.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Checked {
+    /// What to run.
+    pub config: Config,
+    /// In the order of the file.
+    pub notices: Vec<Finding>,
+}
 
 /// The checked configuration: everything the program needs to know, nothing that can be wrong.
 #[derive(Clone, Debug, PartialEq)]
@@ -36,6 +63,28 @@ pub struct Config {
     pub currency: String,
     /// Whether cars of TeslaMate appear by themselves (default true).
     pub discover_cars: bool,
+}
+
+impl Config {
+    /// Reads the text of an evcc.yaml. `env` looks up environment variables, which win over the
+    /// text (`EVCC_MQTT_BROKER`). All errors are found in one pass, except that nothing is read
+    /// from a text that is not YAML.
+    pub fn parse(text: &str, env: &dyn Fn(&str) -> Option<String>) -> Result<Checked, Errors> {
+        let mut tree = node::parse(text).map_err(|error| Errors {
+            errors: vec![error],
+            notices: Vec::new(),
+        })?;
+        env::overlay(&mut tree, env);
+        let report = finding::Report::default();
+        let config = file::read(reader::Section::root(&tree, &report));
+        let notices = report.close()?;
+        Ok(Checked { config, notices })
+    }
+
+    /// A short configuration to start from, with comments.
+    pub fn example() -> &'static str {
+        include_str!("../../evcc.example.yaml")
+    }
 }
 
 /// Where REST, WebSocket and web page listen.

@@ -306,6 +306,8 @@ impl Shares {
             *flexible.entry(loadpoint.effective.priority).or_insert(Watts::ZERO) +=
                 loadpoint.flexible_power(control.setup.voltage, view);
         }
+        // What is not confirmed is treated as taken: nobody may raise on it.
+        rising += control.site.unconfirmed();
         let (granted, given_up) = (Watts::ZERO, Watts::ZERO);
         Self { rising, falling, granted, given_up, reserved: BTreeMap::new(), flexible }
     }

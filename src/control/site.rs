@@ -38,6 +38,9 @@ pub struct Meter {
     pub setup: MeterSetup,
     /// Active power.
     pub power: Option<Reading<Watts>>,
+    /// How much lower the power is than the sample before said, if that is too much to be believed
+    /// at once: the next sample must confirm it.
+    pub(super) jump: Watts,
     /// Counter; a reading of exactly 0 is not available (control.md §2.1).
     pub energy: Option<KilowattHours>,
     /// Counter of the opposite direction.
@@ -100,6 +103,7 @@ impl Meter {
         Self {
             setup,
             power: None,
+            jump: Watts::ZERO,
             energy: None,
             return_energy: None,
             currents: [None; 3],
@@ -170,6 +174,10 @@ pub(crate) fn site_power(settings: &SiteSettings, inputs: &PowerInputs) -> SiteP
     SitePower { site, adjustment, buffered, buffer_start, grid, pv }
 }
 
+/// A meter that suddenly shows this much more surplus is believed when the next sample agrees: a
+/// flipped sign or a lost digit must not raise a current (design S3).
+const JUMP_MAX: Watts = Watts(3000.0);
+
 /// Below the priority SoC at least this much export is kept (control.md §2.3).
 const PRIORITY_RESIDUAL: Watts = Watts(100.0);
 
@@ -192,6 +200,8 @@ impl Site {
         let counter = |energy: KilowattHours| Some(energy).filter(|energy| energy.0 != 0.0);
         match value {
             MeterValue::Power(power) => {
+                let drop = meter.power.map_or(Watts::ZERO, |before| before.value - power);
+                meter.jump = if drop > JUMP_MAX { drop } else { Watts::ZERO };
                 meter.power = Some(Reading::next(meter.power.as_ref(), power, now, origin));
             }
             MeterValue::Energy(energy) => meter.energy = counter(energy).or(meter.energy),
@@ -333,6 +343,11 @@ impl Site {
                 Some((power - meter.setup.max_ac_power?).max(Watts::ZERO))
             })
             .sum()
+    }
+
+    /// Surplus that the grid meter has only just begun to show: not to be raised upon yet.
+    pub(super) fn unconfirmed(&self) -> Watts {
+        self.grid_meter().map_or(Watts::ZERO, |meter| meter.jump)
     }
 
     /// When the next reading that control relies upon stops being fresh.

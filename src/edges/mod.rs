@@ -1,11 +1,18 @@
 //! The only impure room: run loop, clock, MQTT client, broker, devices, store, HTTP, web page.
 
+pub mod app;
+pub mod brain;
+pub mod broker;
 pub mod bus;
 pub mod clock;
+pub mod command;
 mod conns;
+pub mod demo;
 pub mod devices;
 pub mod door;
 pub mod http;
 pub mod jq;
+pub mod replay;
+pub mod run;
 pub mod store;
 mod ws;

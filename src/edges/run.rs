@@ -12,7 +12,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
 
-use crate::api::{self, Address, Answer, Changes, Code, Raw, State, View};
+use crate::api::{self, Address, Answer, Changes, Code, State, View};
 use crate::control::Why;
 use crate::model::{ChargerCommand, Effect, Event, Fact, Mono, Now};
 
@@ -20,6 +20,7 @@ use super::brain::Brain;
 use super::bus::{Bus, Inbox, Incoming, Message};
 use super::clock::Clock;
 use super::devices::Devices;
+use super::door::{Told, WriteRequest};
 use super::store::Store;
 
 /// State is told no more often than this, unless somebody waits for it.
@@ -32,26 +33,6 @@ const CLEANUP_AFTER: Duration = Duration::from_secs(60);
 const INPUTS_PER_TURN: usize = 64;
 /// Writes that may wait for the store; more are refused (design S10).
 const WAITING_MAX: usize = 256;
-
-/// A write that came over REST.
-#[derive(Debug)]
-pub struct WriteRequest {
-    /// What is to be written.
-    pub address: Address,
-    /// The value.
-    pub raw: Raw,
-    /// Where the answer goes.
-    pub answer: oneshot::Sender<Box<Answer>>,
-}
-
-/// What the loop shares with the facade.
-#[derive(Clone, Debug)]
-pub struct Told {
-    /// The state as it was last told.
-    pub state: State,
-    /// When the loop last turned.
-    pub at: Mono,
-}
 
 /// Everything the loop is connected to.
 pub(super) struct Wires {

@@ -23,10 +23,10 @@ impl Sun {
     pub fn power(&self, hour: f64) -> Watts {
         let (rise, set) = Self::DAY;
         let height = (hour.rem_euclid(24.0) - rise) / (set - rise);
-        if !(0.0..=1.0).contains(&height) {
+        if !(0.0..1.0).contains(&height) {
             return Watts::ZERO;
         }
-        let clear = (height * std::f64::consts::PI).sin().powf(1.2);
+        let clear = (height * std::f64::consts::PI).sin().max(0.0).powf(1.2);
         // A cloud lasts about 20 min and takes at most 70 %.
         let cloud = ((noise::smooth(self.seed, hour * 3.0) - 0.45) * 3.0).clamp(0.0, 1.0);
         self.peak * (clear * (1.0 - 0.7 * cloud))

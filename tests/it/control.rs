@@ -402,3 +402,14 @@ fn refusals_name_the_reason() {
     assert!(control.set_mode(now, LoadPointIx(7), Mode::Off).is_err());
     assert!(control.set_vehicle(now, lp, Some(VehicleIx(3))).is_err());
 }
+
+#[test]
+fn one_wild_sample_raises_nothing() {
+    let mut bench = connected(Mode::Pv, vec![loadpoint("a")]);
+    bench.live(90, 5000.0);
+    assert_eq!(bench.offered(0), 7.0);
+    let before = bench.commands.len();
+    bench.live(1, 50_000.0);
+    bench.live(20, 5000.0);
+    assert_eq!(bench.commands.len(), before, "a jump of the meter must be confirmed: {:?}", bench.commands);
+}

@@ -1,8 +1,17 @@
 //! The one integration test binary: every room has a module.
-#![allow(clippy::unwrap_used, clippy::expect_used, reason = "helpers of tests may fail the test")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "helpers of tests may fail the test"
+)]
 
+mod broker;
 mod bus;
+mod config;
 mod control;
+mod devices;
 mod fields;
 mod house;
 mod http;

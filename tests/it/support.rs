@@ -164,7 +164,7 @@ impl Observer {
                         (message.topic, payload, message.retain)
                     }
                     Event::Incoming(Packet::SubAck(_)) => Seen::default(),
-                    _ => continue,
+                    Event::Incoming(_) | Event::Outgoing(_) => continue,
                 };
                 if tell.send(news).await.is_err() {
                     return;

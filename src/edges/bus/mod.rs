@@ -10,14 +10,19 @@
 //! | readings | newest value per topic | – |
 //! | commands (`…/set`) | in order, refused when 256 wait ([`Incoming::Busy`]) | – |
 //!
+//! Everything is sent and subscribed with QoS 1 (api.md §1.1), so that subscribers behind a slow link
+//! or with a session of their own miss nothing; a broker that acknowledges nothing for 30 s is left.
+//!
 //! After [`Incoming::Up`] every owner publishes its retained values again: a broker may have lost
 //! them, and what was on its way when the connection broke is lost. Nothing is sent before the
 //! inbox is asked again, so that such a snapshot replaces what waits and goes out once, in order.
 
+mod pump;
 mod queue;
 mod session;
 mod shared;
 mod tls;
+mod trouble;
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;

@@ -341,7 +341,7 @@ impl Shared {
             }
             state.filters_changed = false;
         }
-        while state.gate_open {
+        while state.gate_open || state.leaving {
             let Some(message) = state.outgoing.pop() else {
                 break;
             };
@@ -358,7 +358,7 @@ impl Shared {
         }
     }
 
-    /// Nothing is queued any more; what waits is sent before the farewell.
+    /// Nothing is queued any more; what waits is sent before the farewell, whatever the gate.
     pub(super) fn leave(&self) {
         self.state().leaving = true;
         self.farewell.cancel();
@@ -418,7 +418,8 @@ impl Shared {
     }
 }
 
-fn valid_topic(topic: &str) -> bool {
+/// Whether something can be published there.
+pub(super) fn valid_topic(topic: &str) -> bool {
     !topic.is_empty()
         && topic.len() <= TOPIC_MAX
         && !topic.contains('\0')

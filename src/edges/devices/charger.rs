@@ -73,10 +73,10 @@ pub(super) struct State {
     enabled: Option<bool>,
     /// When the set-point ends by itself; `None` = nothing to end.
     lease: Option<Instant>,
-    /// The lease has ended: the device holds the safe state, not the set-point.
+    /// The lease has ended: the device is to hold the safe state, not the set-point.
     lapsed: bool,
-    /// Off was not taken and is tried again then.
-    retry_off: Option<Instant>,
+    /// Off or the safe state was not taken and is tried again then.
+    retry: Option<Instant>,
 }
 
 impl Charger {
@@ -84,9 +84,7 @@ impl Charger {
     pub(super) async fn run(mut self, inbox: Arc<Inbox>, mut bus: watch::Receiver<u64>) {
         let due = |at: Option<Instant>| sleep_until(at.unwrap_or_else(Instant::now));
         loop {
-            let State {
-                lease, retry_off, ..
-            } = self.state;
+            let State { lease, retry, .. } = self.state;
             tokio::select! {
                 biased;
                 () = inbox.filled.notified() => {
@@ -94,16 +92,17 @@ impl Charger {
                         self.carry_out(command).await;
                     }
                 }
-                () = due(retry_off), if retry_off.is_some() => self.try_off_again().await,
+                () = due(retry), if retry.is_some() => self.settle().await,
                 () = due(lease), if lease.is_some() => self.end_lease().await,
                 Ok(()) = bus.changed() => self.write_again().await,
-                else => return,
             }
         }
     }
 
     async fn carry_out(&mut self, command: ChargerCommand) {
-        self.state.lease = Some(Instant::now() + LEASE);
+        if self.holds_after(command) {
+            self.state.lease = Some(Instant::now() + LEASE);
+        }
         let result = match command {
             ChargerCommand::MaxCurrent(current) => {
                 self.state.current = Some(current);
@@ -111,7 +110,7 @@ impl Charger {
             }
             ChargerCommand::Enable(on) => {
                 self.state.enabled = Some(on);
-                self.state.retry_off = None;
+                self.state.retry = None;
                 self.write_enable(on).await
             }
             ChargerCommand::Phases(phases) => {
@@ -124,26 +123,27 @@ impl Charger {
             }
             ChargerCommand::Renew => Ok(()),
         };
-        if command == ChargerCommand::Enable(false) && result.is_err() {
-            self.state.retry_off = Some(Instant::now() + RETRY);
+        if command == ChargerCommand::Enable(false) {
+            self.state.retry = again(result);
         }
         if command != ChargerCommand::Renew {
             self.report(command, result);
         }
-        if std::mem::take(&mut self.state.lapsed) {
+        if std::mem::take(&mut self.state.lapsed) && self.state.enabled != Some(false) {
             tracing::info!(charger = self.name, "told again, the set-point holds again");
+            self.state.retry = None;
             self.restore(|_| true).await;
         }
     }
 
-    async fn try_off_again(&mut self) {
-        let result = self.write_enable(false).await;
-        self.state.retry_off = match result {
-            Ok(()) => None,
-            Err(_) => Some(Instant::now() + RETRY),
-        };
-        if result.is_ok() {
-            self.report(ChargerCommand::Enable(false), result);
+    /// Whether there is a set-point after this command: only that can end by itself.
+    fn holds_after(&self, command: ChargerCommand) -> bool {
+        match command {
+            ChargerCommand::Enable(on) => on,
+            ChargerCommand::MaxCurrent(_) | ChargerCommand::Renew => {
+                self.state.enabled != Some(false)
+            }
+            ChargerCommand::Phases(_) | ChargerCommand::WakeUp => self.state.lease.is_some(),
         }
     }
 
@@ -159,29 +159,34 @@ impl Charger {
             ?safe,
             "not told again in time, going to the safe state"
         );
-        match self.write_safe().await {
-            Ok(()) => self.state.lapsed = true,
-            Err(_) => self.state.lease = Some(Instant::now() + RETRY),
-        }
+        self.state.lapsed = true;
+        self.settle().await;
     }
 
-    async fn write_safe(&self) -> Result<(), Refused> {
-        match self.safe_current {
-            Some(safe) if self.state.current.is_some_and(|current| current <= safe) => Ok(()),
-            Some(safe) => self.write_current(safe).await,
+    /// Off, or the safe state after the end of a lease, until it is taken.
+    async fn settle(&mut self) {
+        let off = self.state.enabled == Some(false);
+        let safe = match self.current_sink() {
+            (_, Some(_)) if !off => self.safe_current,
+            _ => None,
+        };
+        let result = match safe {
+            Some(safe) => {
+                let offered = self.state.current.unwrap_or(safe);
+                self.write_current(safe.min(offered)).await
+            }
             None => self.write_enable(false).await,
+        };
+        self.state.retry = again(result);
+        if off && result.is_ok() {
+            self.report(ChargerCommand::Enable(false), result);
         }
     }
 
     /// What was written while the broker was away may be lost.
     async fn write_again(&mut self) {
-        if self.state.retry_off.is_some() {
-            self.try_off_again().await;
-        } else if self.state.lapsed {
-            if self.write_safe().await.is_err() {
-                self.state.lapsed = false;
-                self.state.lease = Some(Instant::now() + RETRY);
-            }
+        if self.state.lapsed || self.state.retry.is_some() {
+            self.settle().await;
         } else {
             self.restore(Writer::is_bus).await;
         }
@@ -200,10 +205,9 @@ impl Charger {
         }
         if let Some(on) = self.state.enabled
             && goes(&self.sinks.enable)
-            && self.write_enable(on).await.is_err()
-            && off
         {
-            self.state.retry_off = Some(Instant::now() + RETRY);
+            let result = self.write_enable(on).await;
+            self.state.retry = if off { again(result) } else { None };
         }
     }
 
@@ -257,6 +261,14 @@ impl Charger {
             command,
             outcome,
         });
+    }
+}
+
+/// When to try again what must be taken; never what the charger has no way to be told.
+fn again(result: Result<(), Refused>) -> Option<Instant> {
+    match result {
+        Err(Refused::Failed) => Some(Instant::now() + RETRY),
+        Ok(()) | Err(Refused::NotAvailable) => None,
     }
 }
 

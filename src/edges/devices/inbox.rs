@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::Broken;
 use super::input::{Input, inputs};
-use super::pipeline::{Getter, convert, excerpt};
+use super::pipeline::{Getter, convert};
 use super::value::{Delivery, Kind, Value};
 use crate::config::{Config, Pipeline, Source};
 use crate::model::{Fact, Origin};
@@ -145,7 +145,7 @@ impl Decoder {
                         decoded.problems.push(Problem {
                             device: reader.device.clone(),
                             attribute: reader.attribute.clone(),
-                            topic: excerpt(topic),
+                            topic: topic.to_owned(),
                             error,
                         });
                     }

@@ -8,8 +8,9 @@ use jaq_core::load::{Arena, File, Loader, parse};
 use jaq_core::{Compiler, Ctx, DataT, Exn, Filter, Lut, Native, Vars, native};
 use jaq_json::Val;
 
-/// A program that needs more steps is stopped; a run over the largest payload needs far fewer.
-const MAX_STEPS: u32 = 100_000;
+/// A program that needs more turns of `range`, `repeat` and the like is stopped. Few enough that a
+/// value that grows a level deeper with every turn can still be dropped on a thread's stack.
+const MAX_STEPS: u32 = 2_000;
 
 /// The generators that could run for ever, defined again so that every turn costs a step.
 /// Recursion is otherwise impossible: programs may not define functions.
@@ -192,6 +193,9 @@ mod tests {
             "last(0 | while(true; .))",
             "[1] | [combinations(100000000)] | length",
             "try last(repeat(1)) catch 1",
+            "reduce range(1e15) as $x (0; [.])",
+            "reduce repeat(1) as $x (0; {a: .})",
+            "0 | until(false; [.])",
         ] {
             let result = eval(program, "null");
             assert_eq!(

@@ -97,7 +97,7 @@ impl Getter {
 /// Why the text is no value of this kind.
 pub fn convert(kind: Kind, text: &str, scale: f64) -> Result<Value, String> {
     match kind {
-        Kind::Number => number(text).map(|number| Value::Number(number * scale)),
+        Kind::Number => number(text, scale).map(Value::Number),
         Kind::Bool => boolean(text).map(Value::Bool),
         Kind::Status => status(text).map(Value::Status),
         Kind::Text => Ok(Value::Text(trimmed(text).to_owned())),
@@ -115,9 +115,10 @@ pub(super) fn excerpt(text: &str) -> String {
 }
 
 /// Decimal or exponent notation; NaN and infinities are refused (§7.1).
-fn number(text: &str) -> Result<f64, String> {
+fn number(text: &str, scale: f64) -> Result<f64, String> {
     let number: Option<f64> = text.trim().parse().ok();
     number
+        .map(|number| number * scale)
         .filter(|number| number.is_finite())
         .ok_or_else(|| format!("{:?} is not a number", excerpt(text)))
 }

@@ -29,13 +29,10 @@ impl Queue {
             ChargerCommand::MaxCurrent(_)
             | ChargerCommand::Phases(_)
             | ChargerCommand::WakeUp
-            | ChargerCommand::Renew => {
-                match place.and_then(|place| self.0.get_mut(place)) {
-                    Some(waiting) => *waiting = command,
-                    // A set-point never comes behind the release that it is for.
-                    None => self.0.insert(self.before_enable(), command),
-                }
-            }
+            | ChargerCommand::Renew => match place.and_then(|place| self.0.get_mut(place)) {
+                Some(waiting) => *waiting = command,
+                None => self.0.insert(self.place_of(&command), command),
+            },
         }
     }
 
@@ -44,9 +41,13 @@ impl Queue {
         self.0.pop_front()
     }
 
-    fn before_enable(&self) -> usize {
-        let enable = |waiting: &ChargerCommand| *waiting == ChargerCommand::Enable(true);
-        self.0.iter().position(enable).unwrap_or(self.0.len())
+    /// At the end, but a current never behind the release that it is for.
+    fn place_of(&self, command: &ChargerCommand) -> usize {
+        let release = |waiting: &ChargerCommand| {
+            matches!(command, ChargerCommand::MaxCurrent(_))
+                && *waiting == ChargerCommand::Enable(true)
+        };
+        self.0.iter().position(release).unwrap_or(self.0.len())
     }
 }
 
@@ -81,6 +82,10 @@ mod tests {
                 vec![six, Enable(true)],
             ),
             (vec![Renew, Renew, WakeUp, Renew], vec![Renew, WakeUp]),
+            (
+                vec![six, Enable(true), WakeUp, ten],
+                vec![ten, Enable(true), WakeUp],
+            ),
         ] {
             let mut queue = Queue::default();
             pushed.iter().for_each(|command| queue.push(*command));

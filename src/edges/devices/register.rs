@@ -41,7 +41,12 @@ pub fn read(
         return Err(format!("expected {width} words, got {}", words.len()));
     }
     match kind {
-        Kind::Number => Ok(decode(register, words).map(|number| Value::Number(number * scale))),
+        Kind::Number => {
+            let number = decode(register, words).map(|number| number * scale);
+            Ok(number
+                .filter(|number| number.is_finite())
+                .map(Value::Number))
+        }
         Kind::Bool => Ok(decode(register, words).map(|number| Value::Bool(number != 0.0))),
         Kind::Status | Kind::Text => {
             let bytes: Vec<u8> = words.iter().flat_map(|word| word.to_be_bytes()).collect();
@@ -148,7 +153,7 @@ fn join(words: &[u16], swapped: bool) -> u64 {
     }
 }
 
-/// The "not available" patterns of the encodings `…nan`; floats have NaN itself.
+/// The "not available" patterns of the encodings `…nan`; floats have NaN itself besides.
 fn not_available(number: Number, bits: u64) -> bool {
     match number {
         Number::Int16 => matches!(bits, 0x8000 | 0x7FFF),
@@ -157,6 +162,8 @@ fn not_available(number: Number, bits: u64) -> bool {
         Number::Uint32 => bits == 0xFFFF_FFFF,
         Number::Int64 => matches!(bits, 0x8000_0000_0000_0000 | 0x7FFF_FFFF_FFFF_FFFF),
         Number::Uint64 => bits == u64::MAX,
-        Number::Bool | Number::Float32 | Number::Float64 => false,
+        // The bytes FF FF FF 7F of `float32nans`, which are the lowest number.
+        Number::Float32 => bits == 0xFF7F_FFFF,
+        Number::Bool | Number::Float64 => false,
     }
 }

@@ -86,6 +86,47 @@ async fn a_broker_that_never_acknowledges_is_left() {
     bus.close().await;
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_broker_that_stops_reading_is_left() {
+    let port = peer(|mut stream| async move {
+        packet(&mut stream).await;
+        let _ = stream.write_all(CONNACK).await;
+        std::future::pending::<()>().await;
+    })
+    .await;
+    let (bus, mut inbox) = start(server(port), &[]);
+    up(&mut inbox).await;
+    for n in 0..30 {
+        bus.publish(format!("evcc/{n}"), vec![b'x'; 1 << 20], true);
+    }
+    let reason = down(&mut inbox).await;
+    assert!(reason.contains("does not take what we send"), "{reason}");
+    bus.close().await;
+}
+
+#[tokio::test]
+async fn two_clients_of_one_id_are_recognised() {
+    let Some(broker) = Mosquitto::start("").await else {
+        return;
+    };
+    let twin = Mqtt {
+        client_id: Some("twin".into()),
+        ..server(broker.port)
+    };
+    let (first, mut inbox) = start(twin.clone(), &[]);
+    let (second, other) = start(twin, &[]);
+    drain(other);
+    while !down(&mut inbox)
+        .await
+        .contains("is `twin` the id of another client")
+    {}
+    // They do not fight as fast as they can.
+    let sessions = first.counters().reconnects + second.counters().reconnects;
+    assert!(sessions < 20, "{sessions}");
+    first.close().await;
+    second.close().await;
+}
+
 #[tokio::test]
 async fn garbage_is_survived() {
     let suback_nobody_asked_for = [0x90, 3, 0, 77, 0x80];

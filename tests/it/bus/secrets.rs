@@ -193,13 +193,20 @@ async fn a_client_certificate_opens_the_door() {
 }
 
 #[tokio::test]
-async fn certificates_that_cannot_be_read_are_named() {
+async fn tls_that_cannot_be_is_named_with_its_reason() {
     let tls = Mqtt {
         tls: true,
         ..server(free_port())
     };
     let text = |text: &str| Some(text.to_owned());
     let cases = [
+        (
+            Mqtt {
+                host: "::1".into(),
+                ..tls.clone()
+            },
+            "host name",
+        ),
         (
             Mqtt {
                 ca_cert: text("/nowhere/ca.pem"),

@@ -1,0 +1,133 @@
+//! Plugins: where a value is read or written. One file per kind (plans-vehicles-devices.md §7).
+
+mod combined;
+mod constant;
+mod modbus;
+mod mqtt;
+
+use super::device::{Sink, Source};
+use super::finding::Flaw;
+use super::reader::{Field, Section};
+use super::text::{did_you_mean, quoted};
+
+/// What the value is used as.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Want {
+    /// A number.
+    Number,
+    /// A bool.
+    Flag,
+    /// A, B or C (§8.1).
+    Status,
+    /// Any text.
+    Text,
+}
+
+type ReadSource = fn(Section<'_>, Want) -> Result<Source, Flaw>;
+type ReadSink = fn(Section<'_>, &str) -> Result<Sink, Flaw>;
+
+/// Every plugin that can be read; aliases point to the same reader.
+const SOURCES: &[(&str, ReadSource)] = &[
+    ("mqtt", mqtt::source),
+    ("modbus", modbus::source),
+    ("const", constant::source),
+    ("combined", combined::source),
+    ("openwb", combined::source),
+];
+
+/// Every plugin that can be written.
+const SINKS: &[(&str, ReadSink)] = &[("mqtt", mqtt::sink), ("modbus", modbus::sink)];
+
+/// Plugins of evcc without a reader here (§7.1).
+const LATER: &[&str] = &[
+    "aa55",
+    "cached",
+    "calc",
+    "charger",
+    "convert",
+    "delta",
+    "error",
+    "go",
+    "gpio",
+    "homeassistant",
+    "http",
+    "ifelse",
+    "ignore",
+    "javascript",
+    "js",
+    "map",
+    "meter",
+    "prometheus",
+    "random",
+    "script",
+    "sequence",
+    "sleep",
+    "sma",
+    "sunspec",
+    "switch",
+    "timeseries",
+    "valid",
+    "watchdog",
+    "websocket",
+    "ws",
+];
+
+/// Where a value is read.
+pub(super) fn source(field: &Field<'_>, want: Want) -> Result<Source, Flaw> {
+    let (section, read) = plugin(field, SOURCES, "read")?;
+    read(section, want)
+}
+
+/// Where a value is written; `name` is its placeholder in payload templates (§7.3).
+pub(super) fn sink(field: &Field<'_>, name: &str) -> Result<Sink, Flaw> {
+    let (section, read) = plugin(field, SINKS, "written")?;
+    read(section, name)
+}
+
+/// One source per phase (§7.6).
+pub(super) fn phases(field: &Field<'_>) -> Result<Box<[Source; 3]>, Flaw> {
+    let items = field.items();
+    let [l1, l2, l3] = items.as_slice() else {
+        field.error(format!("must be a list of three, found {}", items.len()));
+        return Err(Flaw::Reported);
+    };
+    let l1 = source(l1, Want::Number);
+    let l2 = source(l2, Want::Number);
+    let l3 = source(l3, Want::Number);
+    Ok(Box::new([l1?, l2?, l3?]))
+}
+
+/// The plugin a map names: `source`, or `type` as older evcc wrote it.
+fn plugin<'a, T: Copy>(
+    field: &Field<'a>,
+    table: &[(&'static str, T)],
+    verb: &str,
+) -> Result<(Section<'a>, T), Flaw> {
+    let section = field.section().ok_or(Flaw::Reported)?;
+    let kind = match section.get_any(&["source", "type"]) {
+        Some(kind) => kind,
+        None => section.need("source")?,
+    };
+    let word = kind.text().ok_or(Flaw::Reported)?.to_lowercase();
+    if let Some((_, read)) = table.iter().find(|(name, _)| *name == word) {
+        return Ok((section, *read));
+    }
+    let known = || table.iter().map(|(name, _)| *name);
+    let names = known().collect::<Vec<_>>().join(", ");
+    let exists = SOURCES.iter().any(|(name, _)| *name == word);
+    if exists || LATER.contains(&word.as_str()) {
+        let text = format!(
+            "source {} is not built yet, what can be {verb}: {names}",
+            quoted(&word)
+        );
+        return Err(kind.unsupported(text));
+    }
+    let hint = did_you_mean(&word, known());
+    let hint = if hint.is_empty() {
+        format!(" (known: {names})")
+    } else {
+        hint
+    };
+    kind.error(format!("unknown source {}{hint}", quoted(&word)));
+    Err(Flaw::Reported)
+}

@@ -1,0 +1,245 @@
+//! Puts one site together: store, broker, bus, devices, loop, facade; each starts without the others.
+
+use std::collections::BTreeSet;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use anyhow::Context;
+use tokio::net::TcpListener;
+use tokio::sync::{mpsc, watch};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use tracing::{error, info, warn};
+
+use crate::api::{State, System};
+use crate::config::{self, Config};
+
+use super::brain::Brain;
+use super::broker::{self, BrokerConfig, Retained, Running};
+use super::bus::{Bus, Inbox, Options};
+use super::clock::Clock;
+use super::devices::{Devices, Publish};
+use super::door::{Door, Told};
+use super::http;
+use super::run::{Run, Wires};
+use super::store::{Store, StoreError};
+
+/// Facts of devices that wait for the loop; the adapters keep the newest of each kind beyond that.
+const FACTS_MAX: usize = 1024;
+/// Writes over REST that wait for the loop; more are answered with 503.
+const WRITES_MAX: usize = 64;
+
+/// Where the site keeps what must survive a restart.
+#[derive(Clone, Debug)]
+pub enum Database {
+    /// A SQLite file.
+    File(PathBuf),
+    /// Nothing survives: the demo and tests.
+    Memory,
+}
+
+/// Where the site finds what is not in its configuration.
+#[derive(Clone, Debug)]
+pub struct Place {
+    /// What must survive a restart.
+    pub database: Database,
+    /// Relative paths of the configuration start here.
+    pub dir: PathBuf,
+    /// This program; it is started anew to evaluate `?jq=`, so that no filter can hold us up.
+    pub program: PathBuf,
+}
+
+/// A running site.
+pub struct App {
+    http: SocketAddr,
+    broker: Vec<SocketAddr>,
+    stop: CancellationToken,
+    tasks: TaskTracker,
+    store: Store,
+}
+
+impl App {
+    /// Where REST, WebSocket and the web page listen.
+    pub fn http(&self) -> SocketAddr {
+        self.http
+    }
+
+    /// Where the embedded broker listens; empty without one.
+    pub fn broker(&self) -> &[SocketAddr] {
+        &self.broker
+    }
+
+    /// Asks everything to end and waits for it: `offline` is published, settings are on disk.
+    pub async fn stop(self) {
+        self.stop.cancel();
+        self.tasks.close();
+        self.tasks.wait().await;
+        if let Err(error) = self.store.close().await {
+            error!("what was not on disk yet is lost: {error}");
+        }
+    }
+
+    /// Cancelled when everything is asked to end.
+    pub fn token(&self) -> CancellationToken {
+        self.stop.clone()
+    }
+}
+
+/// Starts a site. Missing devices, brokers and databases are no errors: they are awaited or done without.
+///
+/// # Errors
+/// When an address of ours cannot be bound or `broker.toml` is wrong.
+pub async fn start(config: Config, place: Place) -> anyhow::Result<App> {
+    let Place { database, dir, program } = place;
+    let clock = Clock::start();
+    let stop = CancellationToken::new();
+    let tasks = TaskTracker::new();
+    let store = open(&database)?;
+
+    let address = format!("{}:{}", config.network.host, config.network.port);
+    let listener = TcpListener::bind(&address)
+        .await
+        .with_context(|| format!("cannot listen on {address}: change network.port or stop who has it"))?;
+    let http = listener.local_addr()?;
+
+    let broker = match &config.broker {
+        Some(wanted) => Some(start_broker(wanted, &dir, &store, &stop, &tasks).await?),
+        None => None,
+    };
+    let addresses = broker.as_ref().map(|broker| broker.addrs().to_vec()).unwrap_or_default();
+    let server = config.mqtt.clone().or_else(|| broker.as_ref().map(own_client));
+
+    let now = clock.now();
+    let stored = loaded("settings", store.load_settings().await);
+    let (brain, remarks) = Brain::new(&config, system(&config, now), now, stored);
+    remarks.iter().for_each(|remark| warn!("{remark}"));
+
+    let bus = server.map(|server| connect(server, &config.root, brain.filters(), &stop));
+    if bus.is_none() {
+        warn!("neither mqtt nor broker is configured: nothing is published");
+    }
+    let (facts_in, facts) = mpsc::channel(FACTS_MAX);
+    let (writes_in, writes) = mpsc::channel(WRITES_MAX);
+    let (told, seen) = watch::channel(Told { state: State::default(), at: now.mono });
+    let publisher = Arc::new(Publisher(bus.as_ref().map(|(bus, _)| bus.clone())));
+    let devices = Devices::start(&config, publisher, facts_in, stop.clone());
+    let ours: BTreeSet<String> = loaded("topics", store.load_topics().await);
+    let wires = Wires { bus, facts, writes, told, devices, store: store.clone() };
+    let (run, inputs) = Run::new(brain, clock, config.root.clone(), ours, wires);
+    tasks.spawn(run.run(inputs, stop.clone()));
+
+    let door = Door { writes: writes_in, told: seen, clock, jq: program };
+    let facade = http::serve(listener, door, stop.clone());
+    tasks.spawn(async move {
+        if let Err(error) = facade.await {
+            error!("the web server ended: {error:#}");
+        }
+    });
+    Ok(App { http, broker: addresses, stop, tasks, store })
+}
+
+/// Control never waits for a database: without one it runs and says that nothing is stored.
+fn open(database: &Database) -> anyhow::Result<Store> {
+    if let Database::File(path) = database {
+        match Store::open(path) {
+            Ok(store) => return Ok(store),
+            Err(error) => error!("settings will not survive a restart: {error:#}"),
+        }
+    }
+    Store::memory()
+}
+
+/// What an earlier start left, or nothing if it cannot be read.
+fn loaded<T: Default>(what: &str, result: Result<T, StoreError>) -> T {
+    result.unwrap_or_else(|error| {
+        error!("cannot read the stored {what}: {error}");
+        T::default()
+    })
+}
+
+/// What is told about the program itself.
+fn system(config: &Config, now: crate::model::Now) -> System {
+    let local = chrono::Local::now();
+    System {
+        version: System::version(),
+        anchor: now,
+        interval: config.interval,
+        currency: config.currency.clone(),
+        timezone: local.format("%Z %:z").to_string(),
+        platform: format!("{}/{}", std::env::consts::OS, std::env::consts::ARCH),
+        started: true,
+        mirrors: true,
+    }
+}
+
+fn connect(
+    server: config::Mqtt,
+    root: &str,
+    devices: Vec<String>,
+    stop: &CancellationToken,
+) -> (Bus, Inbox) {
+    // One wildcard per depth takes every setter of today and tomorrow.
+    let depths = ["+", "+/+", "+/+/+", "+/+/+/+"];
+    let mut filters: Vec<String> = depths.iter().map(|depth| format!("{root}/{depth}/set")).collect();
+    filters.extend(devices);
+    // The loop says goodbye itself, so its connection must outlive the request to stop.
+    let _ = stop;
+    Bus::start(Options { server, root: root.to_owned(), filters }, CancellationToken::new())
+}
+
+/// Our own client of the embedded broker.
+fn own_client(broker: &Running) -> config::Mqtt {
+    let internal = broker.internal();
+    config::Mqtt {
+        host: internal.address.ip().to_string(),
+        port: internal.address.port(),
+        tls: false,
+        user: internal.user.clone(),
+        password: internal.password.clone(),
+        client_id: None,
+        insecure: false,
+        ca_cert: None,
+        client_cert: None,
+        client_key: None,
+    }
+}
+
+/// Starts the embedded broker with what it kept, and saves what it keeps from now on.
+async fn start_broker(
+    wanted: &config::Broker,
+    dir: &Path,
+    store: &Store,
+    stop: &CancellationToken,
+    tasks: &TaskTracker,
+) -> anyhow::Result<Running> {
+    let mut settings = match &wanted.file {
+        Some(file) => BrokerConfig::load(&dir.join(file))?,
+        None => BrokerConfig::built_in()?,
+    };
+    if let Some(listen) = &wanted.listen {
+        settings.listen_on(listen)?;
+    }
+    let retained: Vec<Retained> = loaded("retained messages", store.load_retained().await);
+    let running = broker::start(settings, retained, stop.clone()).await?;
+    let mut changes = running.changes();
+    let store = store.clone();
+    tasks.spawn(async move {
+        while let Some(batch) = changes.next().await {
+            store.save_retained(batch);
+        }
+        info!("the embedded broker has ended");
+    });
+    Ok(running)
+}
+
+/// The devices' way to the broker.
+struct Publisher(Option<Bus>);
+
+impl Publish for Publisher {
+    fn publish(&self, topic: &str, payload: &str, retain: bool) -> bool {
+        let Some(bus) = self.0.as_ref().filter(|bus| bus.connected()) else { return false };
+        bus.publish(topic.to_owned(), payload.as_bytes().to_vec(), retain);
+        true
+    }
+}

@@ -1,0 +1,180 @@
+//! Who may connect, and which topics a client may read and write.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use anyhow::Context;
+use argon2::Argon2;
+use argon2::password_hash::phc::PasswordHash;
+use argon2::password_hash::{PasswordHasher, PasswordVerifier};
+use rumqttc::mqttbytes::v4::Login;
+use tokio::sync::Semaphore;
+
+use super::config::{AnonymousConfig, UserConfig};
+use super::filter;
+
+/// Topics that a client may read and write.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Rights {
+    read: Vec<String>,
+    write: Vec<String>,
+}
+
+impl Rights {
+    /// Everything.
+    pub(super) fn full() -> Self {
+        let all = || vec!["#".to_owned(), "$SYS/#".to_owned()];
+        Self {
+            read: all(),
+            write: all(),
+        }
+    }
+
+    /// Whether a message of this topic may be delivered to the client.
+    pub(super) fn may_read(&self, topic: &str) -> bool {
+        self.read.iter().any(|filter| filter::covers(filter, topic))
+    }
+
+    /// Whether the client may publish to this topic. `$SYS` belongs to the broker.
+    pub(super) fn may_write(&self, topic: &str) -> bool {
+        let ours = topic == "$SYS" || topic.starts_with("$SYS/");
+        !ours
+            && self
+                .write
+                .iter()
+                .any(|filter| filter::covers(filter, topic))
+    }
+}
+
+/// An accepted client.
+#[derive(Clone, Debug)]
+pub(super) struct Identity {
+    /// User name; `None` for an anonymous client.
+    pub(super) user: Option<String>,
+    pub(super) rights: Arc<Rights>,
+}
+
+/// Which door a client came through.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Entrance {
+    /// A listener on loopback, or one whose lack of protection was spelled out.
+    Trusting,
+    /// A listener that the network can reach.
+    Guarded,
+    /// The listener of our own client.
+    Internal,
+}
+
+/// Everyone who may connect.
+pub(super) struct Users {
+    users: BTreeMap<String, User>,
+    anonymous: Option<Arc<Rights>>,
+    internal: (String, String),
+    /// One hash takes 19 MiB, so they are computed one at a time.
+    hashing: Semaphore,
+}
+
+struct User {
+    hash: String,
+    rights: Arc<Rights>,
+}
+
+impl Users {
+    /// The configured users, and the credentials of our own client.
+    pub(super) fn new(
+        users: &[UserConfig],
+        anonymous: Option<&AnonymousConfig>,
+        internal: (String, String),
+    ) -> Self {
+        let rights = |read: &[String], write: &[String]| {
+            Arc::new(Rights {
+                read: read.to_vec(),
+                write: write.to_vec(),
+            })
+        };
+        let user = |user: &UserConfig| {
+            let rights = rights(&user.read, &user.write);
+            (
+                user.name.clone(),
+                User {
+                    hash: user.hash.clone(),
+                    rights,
+                },
+            )
+        };
+        Self {
+            users: users.iter().map(user).collect(),
+            anonymous: anonymous.map(|anonymous| rights(&anonymous.read, &anonymous.write)),
+            internal,
+            hashing: Semaphore::new(1),
+        }
+    }
+
+    /// Who this is, or `None` when it may not connect.
+    pub(super) async fn admit(&self, entrance: Entrance, login: Option<Login>) -> Option<Identity> {
+        let anonymous = || {
+            let rights = self.anonymous.clone()?;
+            (entrance == Entrance::Trusting).then_some(Identity { user: None, rights })
+        };
+        let Some(login) = login else {
+            return anonymous();
+        };
+        if entrance == Entrance::Internal {
+            let (user, password) = &self.internal;
+            let ours = login.username == *user && equal(&login.password, password);
+            let rights = Arc::new(Rights::full());
+            return ours.then_some(Identity {
+                user: Some(login.username),
+                rights,
+            });
+        }
+        if self.users.is_empty() {
+            // As mosquitto without a password file: a name that nobody checks does no harm.
+            return anonymous();
+        }
+        let user = self.users.get(&login.username)?;
+        let one_at_a_time = self.hashing.acquire().await.ok()?;
+        let (hash, password) = (user.hash.clone(), login.password);
+        let verified = tokio::task::spawn_blocking(move || verify(&hash, &password)).await;
+        drop(one_at_a_time);
+        let rights = user.rights.clone();
+        matches!(verified, Ok(true)).then(|| Identity {
+            user: Some(login.username),
+            rights,
+        })
+    }
+}
+
+/// The hash of a password for `broker.toml`: argon2id with the crate's recommended parameters.
+///
+/// # Errors
+/// When the system gives no random salt.
+pub fn hash_password(password: &str) -> anyhow::Result<String> {
+    let hash: PasswordHash = Argon2::default()
+        .hash_password(password.as_bytes())
+        .map_err(|error| anyhow::anyhow!("{error}"))
+        .context("the password cannot be hashed")?;
+    Ok(hash.to_string())
+}
+
+/// Whether this text is a password hash that [`hash_password`] could have made.
+pub(super) fn is_hash(text: &str) -> bool {
+    PasswordHash::new(text).is_ok_and(|hash| hash.hash.is_some())
+}
+
+fn verify(hash: &str, password: &str) -> bool {
+    PasswordHash::new(hash).is_ok_and(|hash| {
+        Argon2::default()
+            .verify_password(password.as_bytes(), &hash)
+            .is_ok()
+    })
+}
+
+/// Compares without telling by its duration where the texts differ.
+fn equal(a: &str, b: &str) -> bool {
+    let differences = a
+        .bytes()
+        .zip(b.bytes())
+        .fold(0, |sum, (a, b)| sum | (a ^ b));
+    a.len() == b.len() && differences == 0
+}

@@ -1,0 +1,315 @@
+//! What survives a restart: one SQLite file, one thread that owns it, and nobody who waits for it.
+//!
+//! Settings are stored before the writer is answered, or the answer says that they are not. What can
+//! be learnt again (topics that are ours, the embedded broker's retained messages, the cars' last
+//! values) is collected in memory, newest value wins, and written every few seconds, so that an SD
+//! card lives long. The store knows keys and values, not what they mean.
+
+mod file;
+mod writer;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::path::Path;
+use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
+use std::sync::{Arc, Mutex};
+use std::thread;
+use std::time::{Duration, Instant, SystemTime};
+
+use anyhow::{Context, Result};
+use rusqlite::Connection;
+use tokio::sync::oneshot;
+use tokio::time::timeout;
+
+pub use super::broker::Retained;
+use writer::{Command, Pending, Writer};
+
+/// Calls that wait for the thread; a further one is refused with [`StoreError::Busy`].
+const QUEUE_MAX: usize = 64;
+/// A call that has waited longer is refused by the thread instead of done.
+const WAIT_MAX: Duration = Duration::from_secs(5);
+/// Longest wait for an answer; only a disk that hangs takes so long.
+const ANSWER_MAX: Duration = Duration::from_secs(10);
+/// Largest key or value of a setting.
+const SETTING_BYTES_MAX: usize = 1 << 20;
+
+/// The way to the database; clones share it.
+#[derive(Clone)]
+pub struct Store {
+    commands: SyncSender<Command>,
+    pending: Arc<Mutex<Pending>>,
+}
+
+/// What was last known about a car.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SavedVehicle {
+    /// As the caller wrote it.
+    pub json: String,
+    /// When the caller wrote it, in Unix seconds.
+    pub saved_at: i64,
+}
+
+/// Why something is not stored, or not known to be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum StoreError {
+    /// Too many calls wait; not stored.
+    Busy,
+    /// The call waited too long for its turn; not stored.
+    Late,
+    /// Another program holds the database; not stored.
+    Locked,
+    /// The database says no (disk full, read-only, damaged …); not stored.
+    Failed(String),
+    /// The store is closed; not stored.
+    Closed,
+    /// The disk hangs: stored or not, nobody knows.
+    NoAnswer,
+}
+
+impl fmt::Display for StoreError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let text = match self {
+            Self::Busy => "not stored: too many writes wait for the database",
+            Self::Late => "not stored: the database is too slow",
+            Self::Locked => "not stored: another program holds the database",
+            Self::Failed(reason) => return write!(f, "not stored: {reason}"),
+            Self::Closed => "not stored: the database is closed",
+            Self::NoAnswer => "perhaps not stored: the database does not answer",
+        };
+        f.write_str(text)
+    }
+}
+
+impl std::error::Error for StoreError {}
+
+impl Store {
+    /// Opens or creates the file and starts the thread; takes half a second when it is locked.
+    ///
+    /// A damaged database is renamed to `<name>.corrupt-<n>` and a new one is started.
+    ///
+    /// # Errors
+    ///
+    /// The file cannot be used; names the path and the remedy. Control can go on with
+    /// [`Store::memory`].
+    pub fn open(path: &Path) -> Result<Self> {
+        Self::start(file::open(path)?)
+    }
+
+    /// A store that forgets everything at the end, for when there is no usable file.
+    ///
+    /// # Errors
+    ///
+    /// The system gives no thread or no memory.
+    pub fn memory() -> Result<Self> {
+        Self::start(file::memory()?)
+    }
+
+    fn start(connection: Connection) -> Result<Self> {
+        let (commands, queue) = sync_channel(QUEUE_MAX);
+        let pending = Arc::new(Mutex::new(Pending::default()));
+        let writer = Writer::new(connection, Arc::clone(&pending));
+        thread::Builder::new()
+            .name("store".into())
+            .spawn(move || writer.run(&queue))
+            .context("cannot start the store's thread")?;
+        Ok(Self { commands, pending })
+    }
+
+    /// Stores all of these settings or none; `None` deletes. Returns when they are on the disk.
+    ///
+    /// # Errors
+    ///
+    /// They are not stored, see [`StoreError`].
+    pub async fn save_settings(
+        &self,
+        entries: Vec<(String, Option<String>)>,
+    ) -> Result<(), StoreError> {
+        let bytes = |(key, value): &(String, Option<String>)| {
+            key.len().max(value.as_ref().map_or(0, String::len))
+        };
+        if entries
+            .iter()
+            .map(bytes)
+            .any(|bytes| bytes > SETTING_BYTES_MAX)
+        {
+            return Err(StoreError::Failed("a setting is larger than 1 MiB".into()));
+        }
+        let due = Instant::now() + WAIT_MAX;
+        self.ask(|reply| Command::SaveSettings {
+            entries,
+            due,
+            reply,
+        })
+        .await
+    }
+
+    /// All settings.
+    ///
+    /// # Errors
+    ///
+    /// See [`StoreError`]; so for every `load_…`.
+    pub async fn load_settings(&self) -> Result<BTreeMap<String, String>, StoreError> {
+        self.load("SELECT key, value FROM settings", |row| {
+            Ok((row.get(0)?, row.get(1)?))
+        })
+        .await
+    }
+
+    /// Records which retained topics are ours: only those may ever be deleted (S9). Written soon.
+    pub fn record_topics(
+        &self,
+        added: impl IntoIterator<Item = String>,
+        removed: impl IntoIterator<Item = String>,
+    ) {
+        self.later(|pending| {
+            for topic in added {
+                pending.topic(topic, true);
+            }
+            for topic in removed {
+                pending.topic(topic, false);
+            }
+        });
+    }
+
+    /// The retained topics that are ours.
+    ///
+    /// # Errors
+    ///
+    /// See [`StoreError`].
+    pub async fn load_topics(&self) -> Result<BTreeSet<String>, StoreError> {
+        self.load("SELECT topic FROM topics", |row| row.get(0))
+            .await
+    }
+
+    /// Records changes of the embedded broker's retained messages. Written soon.
+    pub fn save_retained(&self, messages: impl IntoIterator<Item = Retained>) {
+        self.later(|pending| {
+            messages
+                .into_iter()
+                .for_each(|message| pending.retained(message))
+        });
+    }
+
+    /// The embedded broker's retained messages, by topic.
+    ///
+    /// # Errors
+    ///
+    /// See [`StoreError`].
+    pub async fn load_retained(&self) -> Result<Vec<Retained>, StoreError> {
+        self.load(
+            "SELECT topic, payload, qos FROM retained ORDER BY topic",
+            |row| {
+                Ok(Retained {
+                    topic: row.get(0)?,
+                    payload: row.get(1)?,
+                    qos: row.get(2)?,
+                })
+            },
+        )
+        .await
+    }
+
+    /// Records what is known about a car, with the present time. Written soon.
+    pub fn save_vehicle(&self, name: String, json: String) {
+        let now = SystemTime::now()
+            .duration_since(SystemTime::UNIX_EPOCH)
+            .unwrap_or_default();
+        let saved_at = i64::try_from(now.as_secs()).unwrap_or(i64::MAX);
+        self.later(|pending| pending.vehicle(name, SavedVehicle { json, saved_at }));
+    }
+
+    /// What was last known about every car, by name.
+    ///
+    /// # Errors
+    ///
+    /// See [`StoreError`].
+    pub async fn load_vehicles(&self) -> Result<BTreeMap<String, SavedVehicle>, StoreError> {
+        self.load("SELECT name, value, saved_at FROM vehicles", |row| {
+            Ok((
+                row.get(0)?,
+                SavedVehicle {
+                    json: row.get(1)?,
+                    saved_at: row.get(2)?,
+                },
+            ))
+        })
+        .await
+    }
+
+    /// Writes what is collected, now.
+    ///
+    /// # Errors
+    ///
+    /// It is not written and will be tried again, see [`StoreError`].
+    pub async fn flush(&self) -> Result<(), StoreError> {
+        self.ask(Command::Flush).await
+    }
+
+    /// Writes what is collected and ends the thread; later calls get [`StoreError::Closed`].
+    ///
+    /// # Errors
+    ///
+    /// Something is not written, see [`StoreError`].
+    pub async fn close(&self) -> Result<(), StoreError> {
+        let (reply, answer) = oneshot::channel();
+        let commands = self.commands.clone();
+        // The queue may be full, and this call is not to be refused.
+        let asked = tokio::task::spawn_blocking(move || commands.send(Command::Close(reply)));
+        let answered = async {
+            asked
+                .await
+                .is_ok_and(|sent| sent.is_ok())
+                .then_some(answer.await)
+        };
+        match timeout(ANSWER_MAX, answered).await {
+            Ok(Some(Ok(outcome))) => outcome,
+            Ok(_) => Err(StoreError::Closed),
+            Err(_) => Err(StoreError::NoAnswer),
+        }
+    }
+
+    async fn load<C, T>(
+        &self,
+        sql: &'static str,
+        read: impl Fn(&rusqlite::Row<'_>) -> rusqlite::Result<T> + Send + 'static,
+    ) -> Result<C, StoreError>
+    where
+        C: FromIterator<T> + Send + 'static,
+        T: 'static,
+    {
+        self.ask(|reply| {
+            Command::Load(Box::new(move |connection| {
+                let rows = connection
+                    .prepare(sql)
+                    .and_then(|mut query| query.query_map([], |row| read(row))?.collect());
+                // Whoever asked may have gone.
+                let _ = reply.send(rows.map_err(|err| writer::error(&err)));
+            }))
+        })
+        .await
+    }
+
+    async fn ask<T>(
+        &self,
+        command: impl FnOnce(oneshot::Sender<Result<T, StoreError>>) -> Command,
+    ) -> Result<T, StoreError> {
+        let (reply, answer) = oneshot::channel();
+        self.commands
+            .try_send(command(reply))
+            .map_err(|err| match err {
+                TrySendError::Full(_) => StoreError::Busy,
+                TrySendError::Disconnected(_) => StoreError::Closed,
+            })?;
+        match timeout(ANSWER_MAX, answer).await {
+            Ok(Ok(outcome)) => outcome,
+            Ok(Err(_)) => Err(StoreError::Closed),
+            Err(_) => Err(StoreError::NoAnswer),
+        }
+    }
+
+    /// Collects; the thread looks by itself after every command, so a full queue does no harm.
+    fn later(&self, collect: impl FnOnce(&mut Pending)) {
+        collect(&mut writer::lock(&self.pending));
+        let _ = self.commands.try_send(Command::Wake);
+    }
+}

@@ -1,0 +1,377 @@
+//! The thread that owns the connection: settings at once, everything else a few seconds later.
+
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
+use std::mem;
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use rusqlite::{Connection, ErrorCode, Transaction, TransactionBehavior, params};
+use tokio::sync::oneshot;
+use tracing::{info, warn};
+
+use super::{Retained, SavedVehicle, StoreError};
+
+/// What is collected is written so long after the first change.
+const FLUSH_EVERY: Duration = Duration::from_secs(10);
+/// Rows and bytes that are collected; a further row is dropped (it is learnt again).
+const PENDING_ROWS: usize = 65_536;
+const PENDING_BYTES: usize = 32 << 20;
+
+type Reply<T> = oneshot::Sender<Result<T, StoreError>>;
+
+/// What the thread is asked.
+pub(super) enum Command {
+    SaveSettings {
+        entries: Vec<(String, Option<String>)>,
+        due: Instant,
+        reply: Reply<()>,
+    },
+    Load(Box<dyn FnOnce(&Connection) + Send>),
+    Flush(Reply<()>),
+    Close(Reply<()>),
+    /// There is something to collect.
+    Wake,
+}
+
+/// What is written with the next flush: the newest value of each row.
+#[derive(Default)]
+pub(super) struct Pending {
+    topics: BTreeMap<String, bool>,
+    retained: BTreeMap<String, Retained>,
+    vehicles: BTreeMap<String, SavedVehicle>,
+    bytes: usize,
+    dropped: u64,
+}
+
+/// What a row weighs.
+trait Weight {
+    fn bytes(&self) -> usize;
+}
+
+impl Weight for bool {
+    fn bytes(&self) -> usize {
+        0
+    }
+}
+
+impl Weight for Retained {
+    fn bytes(&self) -> usize {
+        self.payload.len()
+    }
+}
+
+impl Weight for SavedVehicle {
+    fn bytes(&self) -> usize {
+        self.json.len()
+    }
+}
+
+impl Pending {
+    /// A topic is ours, or is no longer.
+    pub(super) fn topic(&mut self, topic: String, ours: bool) {
+        self.put(|pending| &mut pending.topics, topic, ours);
+    }
+
+    /// A retained message of the embedded broker changed.
+    pub(super) fn retained(&mut self, message: Retained) {
+        self.put(
+            |pending| &mut pending.retained,
+            message.topic.clone(),
+            message,
+        );
+    }
+
+    /// Something became known about a car.
+    pub(super) fn vehicle(&mut self, name: String, vehicle: SavedVehicle) {
+        self.put(|pending| &mut pending.vehicles, name, vehicle);
+    }
+
+    fn rows(&self) -> usize {
+        self.topics.len() + self.retained.len() + self.vehicles.len()
+    }
+
+    fn put<V: Weight>(
+        &mut self,
+        table: impl Fn(&mut Self) -> &mut BTreeMap<String, V>,
+        key: String,
+        value: V,
+    ) {
+        if self.rows() >= PENDING_ROWS || self.bytes + key.len() + value.bytes() > PENDING_BYTES {
+            self.dropped += 1;
+            return;
+        }
+        self.bytes += key.len() + value.bytes();
+        let key_bytes = key.len();
+        if let Some(replaced) = table(self).insert(key, value) {
+            self.bytes -= key_bytes + replaced.bytes();
+        }
+    }
+
+    /// Puts back what could not be written, except where something newer came.
+    fn put_back(&mut self, older: Self) {
+        fn fill<V: Weight>(newer: &mut BTreeMap<String, V>, older: BTreeMap<String, V>) -> usize {
+            let mut bytes = 0;
+            for (key, value) in older {
+                if let Entry::Vacant(vacant) = newer.entry(key) {
+                    bytes += vacant.key().len() + value.bytes();
+                    vacant.insert(value);
+                }
+            }
+            bytes
+        }
+        self.bytes += fill(&mut self.topics, older.topics)
+            + fill(&mut self.retained, older.retained)
+            + fill(&mut self.vehicles, older.vehicles);
+    }
+}
+
+/// Whoever panicked, the maps are whole.
+pub(super) fn lock(pending: &Mutex<Pending>) -> MutexGuard<'_, Pending> {
+    pending.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// What a caller learns of a database error.
+pub(super) fn error(err: &rusqlite::Error) -> StoreError {
+    match err.sqlite_error_code() {
+        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => StoreError::Locked,
+        _ => StoreError::Failed(err.to_string()),
+    }
+}
+
+/// How sure a commit is when the power goes.
+#[derive(Clone, Copy)]
+enum Durable {
+    /// On the disk.
+    Now,
+    /// With the next checkpoint; the file is whole in any case.
+    Soon,
+}
+
+/// See the module.
+pub(super) struct Writer {
+    connection: Connection,
+    pending: Arc<Mutex<Pending>>,
+    /// The trouble that was logged.
+    told: Option<StoreError>,
+}
+
+impl Writer {
+    /// Takes the connection over.
+    pub(super) fn new(connection: Connection, pending: Arc<Mutex<Pending>>) -> Self {
+        Self {
+            connection,
+            pending,
+            told: None,
+        }
+    }
+
+    /// Until it is closed or nobody is left who could ask.
+    pub(super) fn run(mut self, queue: &Receiver<Command>) {
+        let mut flush_at: Option<Instant> = None;
+        loop {
+            if flush_at.is_some_and(|at| at <= Instant::now()) {
+                // What failed stays collected and gets a new date below.
+                let _ = self.flush();
+                flush_at = None;
+            }
+            let (rows, bytes) = {
+                let pending = lock(&self.pending);
+                (pending.rows(), pending.bytes)
+            };
+            if rows > 0 {
+                flush_at = flush_at.or(Some(Instant::now() + FLUSH_EVERY));
+            }
+            let crowded = rows > PENDING_ROWS / 2 || bytes > PENDING_BYTES / 2;
+            if crowded && self.told.is_none() {
+                let _ = self.flush();
+            }
+            let command = match flush_at {
+                Some(at) => queue.recv_timeout(at.saturating_duration_since(Instant::now())),
+                None => queue.recv().map_err(|_| RecvTimeoutError::Disconnected),
+            };
+            match command {
+                Ok(Command::Wake) | Err(RecvTimeoutError::Timeout) => {}
+                Ok(Command::SaveSettings {
+                    entries,
+                    due,
+                    reply,
+                }) => {
+                    if !reply.is_closed() {
+                        let _ = reply.send(self.save_settings(&entries, due));
+                    }
+                }
+                Ok(Command::Load(load)) => {
+                    // What cannot be written is at least readable as it was.
+                    let _ = self.flush();
+                    load(&self.connection);
+                }
+                Ok(Command::Flush(reply)) => drop(reply.send(self.flush())),
+                Ok(Command::Close(reply)) => {
+                    let outcome = self.flush();
+                    drop(self);
+                    let _ = reply.send(outcome);
+                    return;
+                }
+                Err(RecvTimeoutError::Disconnected) => {
+                    let _ = self.flush();
+                    return;
+                }
+            }
+        }
+    }
+
+    fn save_settings(
+        &mut self,
+        entries: &[(String, Option<String>)],
+        due: Instant,
+    ) -> Result<(), StoreError> {
+        if Instant::now() > due {
+            return Err(StoreError::Late);
+        }
+        self.write(Durable::Now, |transaction| {
+            let mut save = transaction.prepare(
+                "INSERT INTO settings VALUES (?1, ?2) ON CONFLICT DO UPDATE
+                 SET value = excluded.value WHERE value IS NOT excluded.value",
+            )?;
+            let mut delete = transaction.prepare("DELETE FROM settings WHERE key = ?1")?;
+            for (key, value) in entries {
+                match value {
+                    Some(value) => save.execute(params![key, value])?,
+                    None => delete.execute(params![key])?,
+                };
+            }
+            Ok(())
+        })
+    }
+
+    /// Writes what is collected; what fails stays collected.
+    fn flush(&mut self) -> Result<(), StoreError> {
+        let pending = mem::take(&mut *lock(&self.pending));
+        if pending.dropped > 0 {
+            warn!(
+                rows = pending.dropped,
+                "more changed than the database could take"
+            );
+        }
+        if pending.rows() == 0 {
+            return Ok(());
+        }
+        let outcome = self.write(Durable::Soon, |transaction| {
+            write_rows(transaction, &pending)
+        });
+        if outcome.is_err() {
+            lock(&self.pending).put_back(pending);
+        }
+        outcome
+    }
+
+    /// One transaction; each trouble is logged once, and its end.
+    fn write(
+        &mut self,
+        durable: Durable,
+        work: impl FnOnce(&Transaction<'_>) -> rusqlite::Result<()>,
+    ) -> Result<(), StoreError> {
+        let outcome = transact(&mut self.connection, durable, work).map_err(|err| error(&err));
+        match &outcome {
+            Ok(()) if self.told.take().is_some() => info!("the database takes writes again"),
+            Ok(()) => {}
+            Err(err) if self.told.as_ref() != Some(err) => {
+                warn!("{err}");
+                self.told = Some(err.clone());
+            }
+            Err(_) => {}
+        }
+        outcome
+    }
+}
+
+fn transact(
+    connection: &mut Connection,
+    durable: Durable,
+    work: impl FnOnce(&Transaction<'_>) -> rusqlite::Result<()>,
+) -> rusqlite::Result<()> {
+    let level = match durable {
+        Durable::Now => "FULL",
+        Durable::Soon => "NORMAL",
+    };
+    connection.pragma_update(None, "synchronous", level)?;
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    work(&transaction)?;
+    transaction.commit()
+}
+
+fn write_rows(transaction: &Transaction<'_>, pending: &Pending) -> rusqlite::Result<()> {
+    let mut ours = transaction.prepare("INSERT OR IGNORE INTO topics VALUES (?1)")?;
+    let mut not_ours = transaction.prepare("DELETE FROM topics WHERE topic = ?1")?;
+    for (topic, is_ours) in &pending.topics {
+        let query = if *is_ours { &mut ours } else { &mut not_ours };
+        query.execute(params![topic])?;
+    }
+    let mut keep = transaction.prepare(
+        "INSERT INTO retained VALUES (?1, ?2, ?3) ON CONFLICT DO UPDATE
+         SET payload = excluded.payload, qos = excluded.qos
+         WHERE payload IS NOT excluded.payload OR qos IS NOT excluded.qos",
+    )?;
+    let mut clear = transaction.prepare("DELETE FROM retained WHERE topic = ?1")?;
+    for Retained {
+        topic,
+        payload,
+        qos,
+    } in pending.retained.values()
+    {
+        match payload.is_empty() {
+            true => clear.execute(params![topic])?,
+            false => keep.execute(params![topic, payload, qos])?,
+        };
+    }
+    let mut save = transaction.prepare("INSERT OR REPLACE INTO vehicles VALUES (?1, ?2, ?3)")?;
+    for (name, vehicle) in &pending.vehicles {
+        save.execute(params![name, vehicle.json, vehicle.saved_at])?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn message(topic: &str, bytes: usize) -> Retained {
+        let topic = topic.to_owned();
+        Retained {
+            topic,
+            payload: vec![1; bytes],
+            qos: 0,
+        }
+    }
+
+    #[test]
+    fn what_is_put_back_does_not_replace_what_is_newer() {
+        let mut older = Pending::default();
+        older.retained(message("a", 10));
+        older.retained(message("a", 7));
+        older.retained(message("b", 5));
+        older.topic("t".into(), true);
+        assert_eq!((older.rows(), older.bytes), (3, 8 + 6 + 1));
+        let mut newer = Pending::default();
+        newer.retained(message("a", 100));
+        newer.put_back(older);
+        assert_eq!((newer.rows(), newer.bytes), (3, 101 + 6 + 1));
+        assert_eq!(newer.retained["a"].payload.len(), 100);
+    }
+
+    #[test]
+    fn what_is_collected_is_bounded() {
+        let mut pending = Pending::default();
+        for n in 0..=PENDING_ROWS {
+            pending.topic(n.to_string(), true);
+        }
+        assert_eq!((pending.rows(), pending.dropped), (PENDING_ROWS, 1));
+        let mut pending = Pending::default();
+        for n in 0..40 {
+            pending.retained(message(&n.to_string(), 1 << 20));
+        }
+        assert!(pending.bytes <= PENDING_BYTES && pending.dropped > 0);
+    }
+}
