@@ -8,7 +8,7 @@ use clap::Parser;
 #[expect(clippy::print_stderr, reason = "the last word to a person at a terminal")]
 fn main() -> ExitCode {
     match Arguments::parse().run() {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(error) => {
             eprintln!("chargebus: {error:#}");
             ExitCode::FAILURE

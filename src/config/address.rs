@@ -22,17 +22,13 @@ pub(super) fn broker(written: &str) -> Result<BrokerAddress, String> {
         "tls" | "ssl" | "mqtts" => true,
         _ => {
             let scheme = quoted(scheme);
-            return Err(format!(
-                "must begin with mqtt:// or tls:// or the host, found {scheme}"
-            ));
+            return Err(format!("must begin with mqtt:// or tls:// or the host, found {scheme}"));
         }
     };
     // The text is not repeated here: it may hold a password.
     if address.contains('@') {
-        return Err(
-            "must be without user and password: write them under mqtt.user, mqtt.password"
-                .to_owned(),
-        );
+        return Err("must be without user and password: write them under mqtt.user, mqtt.password"
+            .to_owned());
     }
     let address = address.strip_suffix('/').unwrap_or(address);
     let (host, port) = split(address, if tls { MQTTS_PORT } else { MQTT_PORT })
@@ -79,11 +75,7 @@ pub(super) fn split(address: &str, default_port: u16) -> Result<(String, u16), &
 
 /// `host:port`, with brackets around an IPv6 address.
 pub(super) fn join(host: &str, port: u16) -> String {
-    if host.contains(':') {
-        format!("[{host}]:{port}")
-    } else {
-        format!("{host}:{port}")
-    }
+    if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") }
 }
 
 #[cfg(test)]
@@ -97,9 +89,7 @@ mod tests {
         assert_eq!(spelled("10.0.0.7:1502"), Ok("10.0.0.7:1502".to_owned()));
         assert_eq!(spelled("::1"), Ok("[::1]:502".to_owned()));
         assert_eq!(spelled("[fe80::1]:1502"), Ok("[fe80::1]:1502".to_owned()));
-        for wrong in [
-            "", ":502", "a:0", "a:70000", "a:x", "a:", "[::1", "[::1]x", "a b", "a/b:1",
-        ] {
+        for wrong in ["", ":502", "a:0", "a:70000", "a:x", "a:", "[::1", "[::1]x", "a b", "a/b:1"] {
             assert!(split(wrong, 502).is_err(), "{wrong:?}");
         }
     }

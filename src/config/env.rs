@@ -43,21 +43,12 @@ fn replace(entries: &mut Vec<Entry>, path: &[&str], place: Place, text: String) 
     };
     let known = entries.iter().position(|entry| same(&entry.key, key));
     let ix = known.unwrap_or_else(|| {
-        entries.push(Entry {
-            key: (*key).to_owned(),
-            node: Node {
-                place,
-                value: Value::Null,
-            },
-        });
+        entries.push(Entry { key: (*key).to_owned(), node: Node { place, value: Value::Null } });
         entries.len() - 1
     });
     let node = &mut entries[ix].node;
     if rest.is_empty() {
-        *node = Node {
-            place,
-            value: Value::Text(text),
-        };
+        *node = Node { place, value: Value::Text(text) };
         return;
     }
     // A variable says more than a section that is empty or a plain word (`broker: true`).

@@ -74,11 +74,7 @@ fn site_and_devices(
     }
     let site = site::read(root, meters);
     devices.meters = site.devices;
-    let catalogs = Catalogs {
-        meters,
-        chargers,
-        vehicles,
-    };
+    let catalogs = Catalogs { meters, chargers, vehicles };
     let (loadpoints, charger_devices) = loadpoint::read(root, &catalogs);
     devices.chargers = charger_devices;
     let setup = Setup {
@@ -108,10 +104,7 @@ fn interval(root: &Section<'_>) -> Duration {
 }
 
 fn network(root: &Section<'_>) -> Network {
-    let mut network = Network {
-        host: ANY_HOST.to_owned(),
-        port: PORT,
-    };
+    let mut network = Network { host: ANY_HOST.to_owned(), port: PORT };
     let Some(section) = root.section("network") else {
         return network;
     };
@@ -130,12 +123,8 @@ fn network(root: &Section<'_>) -> Network {
             ));
         }
     }
-    let port = section
-        .get("port")
-        .and_then(|field| field.whole_within(1, 0xFFFF));
-    network.port = port
-        .and_then(|port| u16::try_from(port).ok())
-        .unwrap_or(PORT);
+    let port = section.get("port").and_then(|field| field.whole_within(1, 0xFFFF));
+    network.port = port.and_then(|port| u16::try_from(port).ok()).unwrap_or(PORT);
     section.finish(Scope::Network);
     network
 }
@@ -160,10 +149,7 @@ fn mqtt(root: &Section<'_>) -> (Option<Mqtt>, String) {
         client_key: section.text("clientKey"),
     };
     if mqtt.client_cert.is_some() != mqtt.client_key.is_some() {
-        section.error(
-            "clientCert",
-            "clientCert and clientKey belong together: write both",
-        );
+        section.error("clientCert", "clientCert and clientKey belong together: write both");
     }
     let broker = section.get("broker");
     if let Some(field) = &broker {
@@ -177,28 +163,21 @@ fn mqtt(root: &Section<'_>) -> (Option<Mqtt>, String) {
             Some(Err(what)) => field.error(what),
             None => {}
         }
-        let only_tls = [&mqtt.ca_cert, &mqtt.client_cert]
-            .into_iter()
-            .any(Option::is_some);
+        let only_tls = [&mqtt.ca_cert, &mqtt.client_cert].into_iter().any(Option::is_some);
         if !mqtt.tls && (only_tls || mqtt.insecure) {
             field.notice("certificates are not used: write tls:// before the host to encrypt");
         }
     }
     section.finish(Scope::Mqtt);
-    (
-        broker.map(|_| mqtt),
-        topic.unwrap_or_else(|| ROOT.to_owned()),
-    )
+    (broker.map(|_| mqtt), topic.unwrap_or_else(|| ROOT.to_owned()))
 }
 
 fn root_topic(field: &Field<'_>) -> String {
     let written = field.text().unwrap_or_else(|| ROOT.to_owned());
     let topic = written.trim_matches('/');
     if topic.contains(['+', '#', '\0']) || topic.starts_with('$') {
-        field.error(format!(
-            "must not contain + or # nor begin with $, found {}",
-            quoted(&written)
-        ));
+        field
+            .error(format!("must not contain + or # nor begin with $, found {}", quoted(&written)));
     }
     if topic.is_empty() {
         field.notice(format!("is empty: {ROOT:?} is used"));
@@ -211,10 +190,7 @@ fn root_topic(field: &Field<'_>) -> String {
 fn broker(root: &Section<'_>) -> Option<Broker> {
     let field = root.get("broker")?;
     if !field.is_map() {
-        return field.flag()?.then_some(Broker {
-            file: None,
-            listen: None,
-        });
+        return field.flag()?.then_some(Broker { file: None, listen: None });
     }
     let section = field.section()?;
     let listen = section.get("listen").and_then(|field| {
@@ -232,10 +208,7 @@ fn broker(root: &Section<'_>) -> Option<Broker> {
             }
         }
     });
-    let broker = Broker {
-        file: section.text("file"),
-        listen,
-    };
+    let broker = Broker { file: section.text("file"), listen };
     section.finish(Scope::Other);
     Some(broker)
 }
@@ -272,10 +245,7 @@ fn currency(root: &Section<'_>) -> String {
         return CURRENCY.to_owned();
     };
     if code.len() != 3 || !code.bytes().all(|letter| letter.is_ascii_alphabetic()) {
-        field.error(format!(
-            "must have three letters like EUR, found {}",
-            quoted(&code)
-        ));
+        field.error(format!("must have three letters like EUR, found {}", quoted(&code)));
     }
     code.to_ascii_uppercase()
 }

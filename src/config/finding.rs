@@ -135,11 +135,7 @@ impl Report {
     pub(super) fn close(self) -> Result<Vec<Finding>, Errors> {
         let errors = in_order(self.errors.into_inner());
         let notices = in_order(self.notices.into_inner());
-        if errors.is_empty() {
-            Ok(notices)
-        } else {
-            Err(Errors { errors, notices })
-        }
+        if errors.is_empty() { Ok(notices) } else { Err(Errors { errors, notices }) }
     }
 }
 

@@ -47,10 +47,7 @@ pub(super) fn read(
         let setup = read_loadpoint(&section, catalogs, n, charger.as_ref());
         section.finish(Scope::LoadPoint);
         if let Some(charger) = charger {
-            setups.push(LoadPointSetup {
-                charger: charger.setup,
-                ..setup
-            });
+            setups.push(LoadPointSetup { charger: charger.setup, ..setup });
             devices.push(charger.device);
         }
     }
@@ -76,9 +73,7 @@ fn read_loadpoint(
     LoadPointSetup {
         name: format!("lp-{n}"),
         title: section.text("title").unwrap_or_default(),
-        default_mode: section
-            .get_any(&["mode", "defaultMode"])
-            .and_then(|field| mode(&field)),
+        default_mode: section.get_any(&["mode", "defaultMode"]).and_then(|field| mode(&field)),
         priority: section
             .get("priority")
             .and_then(|field| field.whole_within(i64::from(i32::MIN), i64::from(i32::MAX)))
@@ -117,9 +112,7 @@ fn read_charger(
     let ix = catalogs.chargers.find(&field, &name)?;
     if let Some((_, other)) = taken.iter().find(|(known, _)| *known == ix) {
         let name = quoted(&name);
-        field.error(format!(
-            "the charger {name} already belongs to load point {other}"
-        ));
+        field.error(format!("the charger {name} already belongs to load point {other}"));
         return None;
     }
     taken.push((ix, n));
@@ -159,15 +152,8 @@ fn currents(section: &Section<'_>) -> (Amps, Amps) {
     let min = amps("minCurrent", MIN_CURRENT);
     let max = amps("maxCurrent", MAX_CURRENT);
     if min > max {
-        let key = if section.has("minCurrent") {
-            "minCurrent"
-        } else {
-            "maxCurrent"
-        };
-        section.error(
-            key,
-            format!("minCurrent must not be above maxCurrent: {min} > {max}"),
-        );
+        let key = if section.has("minCurrent") { "minCurrent" } else { "maxCurrent" };
+        section.error(key, format!("minCurrent must not be above maxCurrent: {min} > {max}"));
     }
     (min, max)
 }
@@ -198,9 +184,7 @@ fn phases(section: &Section<'_>, charger: Option<&Charger>) -> u8 {
         Some(wanted) => {
             let wanted = u8::try_from(wanted).unwrap_or(usual);
             if let Some(physical) = physical.filter(|physical| wanted > *physical) {
-                field.error(format!(
-                    "more phases than are connected: {wanted} > {physical}"
-                ));
+                field.error(format!("more phases than are connected: {wanted} > {physical}"));
             }
             wanted
         }
@@ -222,18 +206,13 @@ fn thresholds(section: &Section<'_>) -> Thresholds {
         thresholds.enable = Watts(enable.number("threshold").unwrap_or(0.0));
         thresholds.enable_delay = enable.duration("delay").unwrap_or(thresholds.enable_delay);
         if thresholds.enable > Watts::ZERO {
-            enable.notice(
-                "threshold",
-                "is above 0: charging starts while power is imported",
-            );
+            enable.notice("threshold", "is above 0: charging starts while power is imported");
         }
         enable.finish(Scope::Other);
     }
     if let Some(disable) = place.section("disable") {
         thresholds.disable = Watts(disable.number("threshold").unwrap_or(0.0));
-        thresholds.disable_delay = disable
-            .duration("delay")
-            .unwrap_or(thresholds.disable_delay);
+        thresholds.disable_delay = disable.duration("delay").unwrap_or(thresholds.disable_delay);
         disable.finish(Scope::Other);
     }
     if thresholds.enable > thresholds.disable {

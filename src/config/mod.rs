@@ -70,10 +70,8 @@ impl Config {
     /// text (`EVCC_MQTT_BROKER`). All errors are found in one pass, except that nothing is read
     /// from a text that is not YAML.
     pub fn parse(text: &str, env: &dyn Fn(&str) -> Option<String>) -> Result<Checked, Errors> {
-        let mut tree = node::parse(text).map_err(|error| Errors {
-            errors: vec![error],
-            notices: Vec::new(),
-        })?;
+        let mut tree = node::parse(text)
+            .map_err(|error| Errors { errors: vec![error], notices: Vec::new() })?;
         env::overlay(&mut tree, env);
         let report = finding::Report::default();
         let config = file::read(reader::Section::root(&tree, &report));

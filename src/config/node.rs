@@ -62,10 +62,9 @@ pub(super) fn parse(text: &str) -> Result<Vec<Entry>, Finding> {
     match tree.root.map(|root| (root.value, root.place)) {
         None | Some((Value::Null, _)) => Ok(Vec::new()),
         Some((Value::Map(entries), _)) => Ok(entries),
-        Some((Value::Text(_) | Value::List(_), place)) => Err(at(
-            place,
-            "must be a map of keys and values like \"network:\"",
-        )),
+        Some((Value::Text(_) | Value::List(_), place)) => {
+            Err(at(place, "must be a map of keys and values like \"network:\""))
+        }
     }
 }
 
@@ -73,18 +72,11 @@ pub(super) fn parse(text: &str) -> Result<Vec<Entry>, Finding> {
 pub(super) const START: Place = Place::File { line: 1, column: 1 };
 
 fn place(marker: &Marker) -> Place {
-    Place::File {
-        line: marker.line(),
-        column: marker.col() + 1,
-    }
+    Place::File { line: marker.line(), column: marker.col() + 1 }
 }
 
 fn whole_file(text: String) -> Finding {
-    Finding {
-        place: START,
-        path: String::new(),
-        text,
-    }
+    Finding { place: START, path: String::new(), text }
 }
 
 /// The tree while it grows.
@@ -139,19 +131,14 @@ impl Tree {
             }
             Event::MappingStart(anchor, tag) => {
                 refuse_tag(tag.as_deref(), place)?;
-                let content = Content::Map {
-                    entries: Vec::new(),
-                    merged: Vec::new(),
-                    key: None,
-                };
+                let content = Content::Map { entries: Vec::new(), merged: Vec::new(), key: None };
                 self.open(place, anchor, content)
             }
             Event::SequenceEnd | Event::MappingEnd => self.close(),
             Event::Alias(anchor) => self.alias(anchor, place),
-            Event::DocumentStart(_) if self.root.is_some() => Err(at(
-                place,
-                "a second document is not read: remove everything from \"---\" on",
-            )),
+            Event::DocumentStart(_) if self.root.is_some() => {
+                Err(at(place, "a second document is not read: remove everything from \"---\" on"))
+            }
             Event::DocumentStart(_)
             | Event::DocumentEnd
             | Event::StreamStart
@@ -162,19 +149,11 @@ impl Tree {
 
     fn open(&mut self, place: Place, anchor: usize, content: Content) -> Result<(), Finding> {
         if self.open.len() >= MAX_DEPTH {
-            return Err(at(
-                place,
-                format!("is nested deeper than {MAX_DEPTH} levels"),
-            ));
+            return Err(at(place, format!("is nested deeper than {MAX_DEPTH} levels")));
         }
         let weight_before = self.weight;
         self.weigh(NODE_WEIGHT, place)?;
-        self.open.push(Open {
-            place,
-            anchor,
-            weight_before,
-            content,
-        });
+        self.open.push(Open { place, anchor, weight_before, content });
         Ok(())
     }
 
@@ -184,11 +163,7 @@ impl Tree {
         };
         let value = match open.content {
             Content::List(items) => Value::List(items),
-            Content::Map {
-                mut entries,
-                merged,
-                ..
-            } => {
+            Content::Map { mut entries, merged, .. } => {
                 // Keys of the map win over merged ones, earlier merges over later ones.
                 for entry in merged {
                     if !has(&entries, &entry.key) {
@@ -209,10 +184,7 @@ impl Tree {
             return Err(at(place, "this alias refers to the value that contains it"));
         };
         if self.open.len() + depth(node) > MAX_DEPTH {
-            return Err(at(
-                place,
-                format!("is nested deeper than {MAX_DEPTH} levels"),
-            ));
+            return Err(at(place, format!("is nested deeper than {MAX_DEPTH} levels")));
         }
         let weight = *weight;
         self.weight = self.weight.saturating_add(weight);
@@ -238,19 +210,12 @@ impl Tree {
         };
         match &mut open.content {
             Content::List(items) => items.push(node),
-            Content::Map {
-                entries,
-                merged,
-                key,
-            } => match key.take() {
+            Content::Map { entries, merged, key } => match key.take() {
                 None => *key = Some(key_of(node)?),
                 Some((name, _)) if name == "<<" => merge(merged, node)?,
                 Some((name, place)) => {
                     if has(entries, &name) {
-                        return Err(at(
-                            place,
-                            format!("the key {} is given twice", quoted(&name)),
-                        ));
+                        return Err(at(place, format!("the key {} is given twice", quoted(&name))));
                     }
                     if entries.len() >= MAX_KEYS {
                         return Err(at(place, format!("there are more than {MAX_KEYS} keys")));
@@ -266,10 +231,7 @@ impl Tree {
 
 fn check_weight(weight: usize, place: Place) -> Result<(), Finding> {
     if weight > MAX_WEIGHT {
-        return Err(at(
-            place,
-            "the file is too large after its aliases are expanded",
-        ));
+        return Err(at(place, "the file is too large after its aliases are expanded"));
     }
     Ok(())
 }
@@ -289,10 +251,7 @@ fn merge(merged: &mut Vec<Entry>, node: Node) -> Result<(), Finding> {
         Value::Map(entries) => {
             for entry in entries {
                 if merged.len() >= MAX_KEYS {
-                    return Err(at(
-                        node.place,
-                        format!("there are more than {MAX_KEYS} keys"),
-                    ));
+                    return Err(at(node.place, format!("there are more than {MAX_KEYS} keys")));
                 }
                 if !has(merged, &entry.key) {
                     merged.push(entry);
@@ -303,10 +262,9 @@ fn merge(merged: &mut Vec<Entry>, node: Node) -> Result<(), Finding> {
         Value::List(items) if items.iter().all(|n| matches!(n.value, Value::Map(_))) => {
             items.into_iter().try_for_each(|item| merge(merged, item))
         }
-        Value::Null | Value::Text(_) | Value::List(_) => Err(at(
-            node.place,
-            "the merge key \"<<\" needs a map or a list of maps",
-        )),
+        Value::Null | Value::Text(_) | Value::List(_) => {
+            Err(at(node.place, "the merge key \"<<\" needs a map or a list of maps"))
+        }
     }
 }
 
@@ -343,9 +301,5 @@ fn refuse_tag(tag: Option<&Tag>, place: Place) -> Result<(), Finding> {
 }
 
 fn at(place: Place, text: impl Into<String>) -> Finding {
-    Finding {
-        place,
-        path: String::new(),
-        text: text.into(),
-    }
+    Finding { place, path: String::new(), text: text.into() }
 }

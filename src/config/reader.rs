@@ -44,13 +44,7 @@ pub(super) struct Field<'a> {
 impl<'a> Section<'a> {
     /// The whole file.
     pub(super) fn root(entries: &'a [Entry], report: &'a Report) -> Self {
-        Self {
-            report,
-            path: String::new(),
-            place: node::START,
-            entries,
-            asked: RefCell::default(),
-        }
+        Self { report, path: String::new(), place: node::START, entries, asked: RefCell::default() }
     }
 
     /// The value of a key; `None` if it is absent or null.
@@ -60,11 +54,7 @@ impl<'a> Section<'a> {
         if matches!(entry.node.value, Value::Null) {
             return None;
         }
-        Some(Field {
-            report: self.report,
-            path: self.path_of(&entry.key),
-            node: &entry.node,
-        })
+        Some(Field { report: self.report, path: self.path_of(&entry.key), node: &entry.node })
     }
 
     /// The value of a key that has older spellings; giving two of them is an error.
@@ -158,8 +148,7 @@ impl<'a> Section<'a> {
             if meant.is_some_and(|name| GUARDS.contains(&name)) {
                 self.report.error(say(format!("unknown key{hint}")));
             } else {
-                self.report
-                    .notice(say(format!("unknown key, ignored{hint}")));
+                self.report.notice(say(format!("unknown key, ignored{hint}")));
             }
         }
     }
@@ -203,11 +192,7 @@ impl<'a> Field<'a> {
     }
 
     pub(super) fn finding(&self, text: impl Into<String>) -> Finding {
-        Finding {
-            place: self.node.place,
-            path: self.path.clone(),
-            text: text.into(),
-        }
+        Finding { place: self.node.place, path: self.path.clone(), text: text.into() }
     }
 
     /// Right but not built yet.
@@ -272,10 +257,7 @@ impl<'a> Field<'a> {
         if parsed.is_none() {
             let hint = text::did_you_mean(&word, spellings.iter().copied());
             let known = spellings.join(", ");
-            self.error(format!(
-                "must be one of {known}, found {}{hint}",
-                text::quoted(&word)
-            ));
+            self.error(format!("must be one of {known}, found {}{hint}", text::quoted(&word)));
         }
         parsed
     }
@@ -302,10 +284,7 @@ impl<'a> Field<'a> {
     /// The items of a list.
     pub(super) fn items(&self) -> Vec<Self> {
         match &self.node.value {
-            Value::List(nodes) => (0..)
-                .zip(nodes)
-                .map(|(ix, node)| self.item(ix, node))
-                .collect(),
+            Value::List(nodes) => (0..).zip(nodes).map(|(ix, node)| self.item(ix, node)).collect(),
             Value::Null | Value::Text(_) | Value::Map(_) => {
                 self.expected("must be a list").unwrap_or_default()
             }
@@ -326,9 +305,9 @@ impl<'a> Field<'a> {
                 .into_iter()
                 .filter_map(|item| item.text().map(|name| (item, name)))
                 .collect(),
-            Value::Null | Value::Map(_) => self
-                .expected("must be a name or a list of names")
-                .unwrap_or_default(),
+            Value::Null | Value::Map(_) => {
+                self.expected("must be a name or a list of names").unwrap_or_default()
+            }
         };
         if names.len() > MAX_NAMES {
             self.error(format!("has more than {MAX_NAMES} names"));
@@ -338,11 +317,7 @@ impl<'a> Field<'a> {
     }
 
     fn item(&self, ix: usize, node: &'a Node) -> Self {
-        Self {
-            report: self.report,
-            path: format!("{}[{ix}]", self.path),
-            node,
-        }
+        Self { report: self.report, path: format!("{}[{ix}]", self.path), node }
     }
 
     fn parsed<T>(&self, what: &str, parse: impl Fn(&str) -> Option<T>) -> Option<T> {

@@ -64,10 +64,7 @@ pub(super) fn read(root: &Section<'_>, catalog: &Catalog<'_>) -> Site {
     read_socs(&mut site, &section);
     let measures = |role| site.meters.iter().any(|meter| meter.role == role);
     if !measures(MeterRole::Grid) && !measures(MeterRole::Pv) {
-        section.notice(
-            "meters",
-            "neither grid nor pv: charging from surplus is not possible",
-        );
+        section.notice("meters", "neither grid nor pv: charging from surplus is not possible");
     }
     section.finish(Scope::Site);
     site
@@ -81,37 +78,21 @@ fn volts(section: &Section<'_>) -> Option<f64> {
 fn read_socs(site: &mut Site, section: &Section<'_>) {
     let percent = |key| {
         let field = section.get(key);
-        Percent(
-            field
-                .and_then(|field| field.number_within(0.0, 100.0))
-                .unwrap_or(0.0),
-        )
+        Percent(field.and_then(|field| field.number_within(0.0, 100.0)).unwrap_or(0.0))
     };
     site.priority_soc = percent("prioritySoc");
     site.buffer_soc = percent("bufferSoc");
     site.buffer_start_soc = percent("bufferStartSoc");
     let (priority, buffer, start) = (site.priority_soc, site.buffer_soc, site.buffer_start_soc);
     if buffer > Percent::ZERO && priority > buffer {
-        section.error(
-            "prioritySoc",
-            format!("must not be above bufferSoc: {priority} > {buffer}"),
-        );
+        section.error("prioritySoc", format!("must not be above bufferSoc: {priority} > {buffer}"));
     }
     if start > Percent::ZERO && buffer > start {
-        section.error(
-            "bufferSoc",
-            format!("must not be above bufferStartSoc: {buffer} > {start}"),
-        );
+        section.error("bufferSoc", format!("must not be above bufferStartSoc: {buffer} > {start}"));
     }
-    let battery = site
-        .meters
-        .iter()
-        .any(|meter| meter.role == MeterRole::Battery);
-    for (key, soc) in [
-        ("prioritySoc", priority),
-        ("bufferSoc", buffer),
-        ("bufferStartSoc", start),
-    ] {
+    let battery = site.meters.iter().any(|meter| meter.role == MeterRole::Battery);
+    for (key, soc) in [("prioritySoc", priority), ("bufferSoc", buffer), ("bufferStartSoc", start)]
+    {
         if soc > Percent::ZERO && !battery {
             section.notice(key, "has no effect without a battery meter");
         }
@@ -131,10 +112,7 @@ fn read_meters(site: &mut Site, section: &Section<'_>, catalog: &Catalog<'_>) {
                 continue;
             };
             if let Some((_, other)) = used.iter().find(|(known, _)| *known == ix) {
-                field.error(format!(
-                    "the meter {} is already used as {other}",
-                    quoted(&name)
-                ));
+                field.error(format!("the meter {} is already used as {other}", quoted(&name)));
                 continue;
             }
             used.push((ix, *role));
@@ -142,9 +120,7 @@ fn read_meters(site: &mut Site, section: &Section<'_>, catalog: &Catalog<'_>) {
                 Ok(meter) => add(site, &field, name, *role, meter),
                 Err(Flaw::Reported) => {}
                 Err(Flaw::Unsupported(mut finding)) if *droppable => {
-                    finding
-                        .text
-                        .push_str(&format!("; the {role} meter is left out"));
+                    finding.text.push_str(&format!("; the {role} meter is left out"));
                     field.report.notice(finding);
                 }
                 Err(Flaw::Unsupported(finding)) => field.report.error(finding),
@@ -161,16 +137,10 @@ fn add(site: &mut Site, field: &Field<'_>, name: String, role: MeterRole, meter:
         device.voltages = None;
         device.powers = None;
         if device.soc.is_none() {
-            field.notice(format!(
-                "the battery {} has no soc: it stays unknown",
-                quoted(&name)
-            ));
+            field.notice(format!("the battery {} has no soc: it stays unknown", quoted(&name)));
         }
     } else if device.battery_mode.take().is_some() {
-        field.notice(format!(
-            "batterymode of {} is used for batteries only",
-            quoted(&name)
-        ));
+        field.notice(format!("batterymode of {} is used for batteries only", quoted(&name)));
     }
     site.meters.push(MeterSetup {
         name,

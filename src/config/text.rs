@@ -36,9 +36,7 @@ pub(super) fn whole(text: &str) -> Option<i64> {
         return Some(whole);
     }
     // Beyond 2^53 a float is no longer exact, and nothing in a configuration is that large.
-    number(text)
-        .filter(|n| n.fract() == 0.0 && n.abs() < 9e15)
-        .map(|n| n as i64)
+    number(text).filter(|n| n.fract() == 0.0 && n.abs() < 9e15).map(|n| n as i64)
 }
 
 /// A bool in any spelling that YAML 1.1, YAML 1.2 or Go understands.
@@ -68,10 +66,7 @@ pub(super) fn duration(text: &str) -> Result<Duration, String> {
         return Err(format!("must not be negative, found {}", quoted(text)));
     }
     go_duration(text).ok_or_else(|| {
-        format!(
-            "must be a duration like \"10s\" or \"1h30m\", found {}",
-            quoted(text)
-        )
+        format!("must be a duration like \"10s\" or \"1h30m\", found {}", quoted(text))
     })
 }
 
@@ -84,9 +79,7 @@ fn go_duration(text: &str) -> Option<Duration> {
     while !rest.is_empty() {
         let digits = rest.find(|c: char| !c.is_ascii_digit() && c != '.')?;
         let (value, tail) = rest.split_at(digits);
-        let unit = tail
-            .find(|c: char| c.is_ascii_digit() || c == '.')
-            .unwrap_or(tail.len());
+        let unit = tail.find(|c: char| c.is_ascii_digit() || c == '.').unwrap_or(tail.len());
         let (unit, tail) = tail.split_at(unit);
         let (_, factor) = UNITS.iter().find(|(name, _)| *name == unit)?;
         nanos += value.parse::<f64>().ok()? * factor;
@@ -158,18 +151,7 @@ mod tests {
         assert_eq!(seconds("100ms"), Ok(0.1));
         assert_eq!(seconds("0"), Ok(0.0));
         assert_eq!(seconds("60000000000"), Ok(60.0));
-        for wrong in [
-            "",
-            "s",
-            "10",
-            "10x",
-            "1h30",
-            "-1s",
-            ".s",
-            "1..s",
-            "9999999999h",
-            "ss",
-        ] {
+        for wrong in ["", "s", "10", "10x", "1h30", "-1s", ".s", "1..s", "9999999999h", "ss"] {
             assert!(duration(wrong).is_err(), "{wrong:?}");
         }
         assert_eq!(
@@ -193,10 +175,7 @@ mod tests {
     #[test]
     fn the_nearest_name_is_close() {
         assert_eq!(nearest("walbox", ["garage", "wallbox"]), Some("wallbox"));
-        assert_eq!(
-            nearest("MAXCURENT", ["maxCurrent", "minCurrent"]),
-            Some("maxCurrent")
-        );
+        assert_eq!(nearest("MAXCURENT", ["maxCurrent", "minCurrent"]), Some("maxCurrent"));
         assert_eq!(nearest("tpoic", ["topic", "timeout"]), Some("topic"));
         assert_eq!(nearest("abc", ["topic"]), None);
         assert_eq!(nearest(&"x".repeat(1000), ["topic"]), None);

@@ -30,6 +30,9 @@ const FACTS_MAX: usize = 1024;
 /// Writes over REST that wait for the loop; more are answered with 503.
 const WRITES_MAX: usize = 64;
 
+/// Name of our database beside the configuration.
+pub const DATABASE: &str = "chargebus.db";
+
 /// Where the site keeps what must survive a restart.
 #[derive(Clone, Debug)]
 pub enum Database {
@@ -98,9 +101,9 @@ pub async fn start(config: Config, place: Place) -> anyhow::Result<App> {
     let store = open(&database)?;
 
     let address = format!("{}:{}", config.network.host, config.network.port);
-    let listener = TcpListener::bind(&address)
-        .await
-        .with_context(|| format!("cannot listen on {address}: change network.port or stop who has it"))?;
+    let listener = TcpListener::bind(&address).await.with_context(|| {
+        format!("cannot listen on {address}: change network.port or stop who has it")
+    })?;
     let http = listener.local_addr()?;
 
     let broker = match &config.broker {
@@ -141,12 +144,16 @@ pub async fn start(config: Config, place: Place) -> anyhow::Result<App> {
 
 /// Control never waits for a database: without one it runs and says that nothing is stored.
 fn open(database: &Database) -> anyhow::Result<Store> {
-    if let Database::File(path) = database {
+    let Database::File(path) = database else { return Store::memory() };
+    // A user's evcc.yaml may name evcc's own database, which is not ours to touch.
+    let beside = path.with_file_name(DATABASE);
+    for path in [path, &beside] {
         match Store::open(path) {
             Ok(store) => return Ok(store),
-            Err(error) => error!("settings will not survive a restart: {error:#}"),
+            Err(error) => error!("{error:#}"),
         }
     }
+    error!("settings will not survive a restart: there is no database");
     Store::memory()
 }
 
@@ -181,7 +188,8 @@ fn connect(
 ) -> (Bus, Inbox) {
     // One wildcard per depth takes every setter of today and tomorrow.
     let depths = ["+", "+/+", "+/+/+", "+/+/+/+"];
-    let mut filters: Vec<String> = depths.iter().map(|depth| format!("{root}/{depth}/set")).collect();
+    let mut filters: Vec<String> =
+        depths.iter().map(|depth| format!("{root}/{depth}/set")).collect();
     filters.extend(devices);
     // The loop says goodbye itself, so its connection must outlive the request to stop.
     let _ = stop;

@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 use crate::api::{self, System};
 use crate::config::{Config, Source, TeslaMateCar, VehicleDevice};
 use crate::control::Control;
-use crate::model::{Fact, Mono, Now, Origin, VehicleFeature, VehicleIx, VehicleSetup, VehicleValue};
+use crate::model::{
+    Fact, Mono, Now, Origin, VehicleFeature, VehicleIx, VehicleSetup, VehicleValue,
+};
 use crate::teslamate::{self, Heard, Mirror};
 
 use super::devices::{Broken, Decoder};
@@ -72,7 +74,13 @@ impl Brain {
     }
 
     /// Takes a message of a device or a car; comes back with what is worth a line in the log.
-    pub fn message(&mut self, now: Now, topic: &str, payload: &[u8], retained: bool) -> Option<String> {
+    pub fn message(
+        &mut self,
+        now: Now,
+        topic: &str,
+        payload: &[u8],
+        retained: bool,
+    ) -> Option<String> {
         let origin = if retained { Origin::Retained } else { Origin::Live };
         let decoded = self.decoder.decode(topic, payload, origin);
         for fact in decoded.facts {
@@ -136,7 +144,9 @@ impl Brain {
             .collect();
         let mut remarks = Vec::new();
         for (car, title) in new {
-            let taken = |name: &str| self.control.vehicles().iter().any(|vehicle| vehicle.setup.name == name);
+            let taken = |name: &str| {
+                self.control.vehicles().iter().any(|vehicle| vehicle.setup.name == name)
+            };
             let Some(name) = teslamate::name(title.as_deref(), &car, taken) else { continue };
             let setup = VehicleSetup {
                 title: title.unwrap_or_else(|| name.clone()),
@@ -158,14 +168,21 @@ impl Brain {
         let known = |key: &str| {
             key.strip_prefix("vehicle.").is_none_or(|rest| {
                 let mut vehicles = self.control.vehicles().iter();
-                vehicles.any(|vehicle| rest.strip_prefix(&*vehicle.setup.name).is_some_and(|rest| rest.starts_with('.')))
+                vehicles.any(|vehicle| {
+                    rest.strip_prefix(&*vehicle.setup.name)
+                        .is_some_and(|rest| rest.starts_with('.'))
+                })
             })
         };
-        let (ready, later) =
-            std::mem::take(&mut self.stored).into_iter().partition(|(key, _)| wanted(key) && known(key));
+        let (ready, later) = std::mem::take(&mut self.stored)
+            .into_iter()
+            .partition(|(key, _)| wanted(key) && known(key));
         self.stored = later;
         let problems = api::restore(&mut self.control, &self.system, now, &ready);
-        problems.into_iter().map(|problem| format!("stored {}: {}", problem.key, problem.message)).collect()
+        problems
+            .into_iter()
+            .map(|problem| format!("stored {}: {}", problem.key, problem.message))
+            .collect()
     }
 
     /// Whether the configuration names a source of its own for this attribute.
@@ -202,7 +219,9 @@ fn car_of(device: &VehicleDevice) -> Option<TeslaMateCar> {
         Source::Mqtt(mqtt) => teslamate_car(&mqtt.topic),
         Source::Combined { plugged, .. } => match &**plugged {
             Source::Mqtt(mqtt) => teslamate_car(&mqtt.topic),
-            Source::Modbus(_) | Source::Const(_) | Source::Combined { .. } | Source::Demo(_) => None,
+            Source::Modbus(_) | Source::Const(_) | Source::Combined { .. } | Source::Demo(_) => {
+                None
+            }
         },
         Source::Modbus(_) | Source::Const(_) | Source::Demo(_) => None,
     })

@@ -3,6 +3,7 @@
 use std::io::{BufReader, Read, Write};
 use std::net::TcpStream;
 use std::path::{Path, PathBuf};
+use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
@@ -12,8 +13,8 @@ use tracing_subscriber::EnvFilter;
 
 use crate::config::{Broker, Checked, Config};
 
-use super::app::{self, App, Database, Place};
-use super::{broker, demo, replay};
+use super::app::{self, App, DATABASE, Database, Place};
+use super::{broker, demo, jq, replay};
 
 /// Where the configuration is looked for when `-c` is not given.
 const USUAL_PLACES: [&str; 2] = ["evcc.yaml", "/etc/evcc.yaml"];
@@ -66,6 +67,12 @@ enum Command {
         /// JSON lines: {"t": seconds, "topic": …, "payload": …}.
         file: PathBuf,
     },
+    /// Evaluate a jq program on standard input (the service calls itself for `?jq=`).
+    #[command(hide = true)]
+    Jq {
+        /// The program.
+        program: String,
+    },
     /// Read a password and print its hash for broker.toml.
     Hash,
     /// Exit with 0 if the service on this machine is healthy (for containers).
@@ -86,9 +93,9 @@ impl Arguments {
     ///
     /// # Errors
     /// What cannot be done, with its place and remedy.
-    pub fn run(self) -> anyhow::Result<()> {
+    pub fn run(self) -> anyhow::Result<ExitCode> {
         let common = self.common;
-        match self.command {
+        let done = match self.command {
             None if common.config.is_none() && usual_place().is_none() => {
                 log_to_terminal(common.log.as_deref().unwrap_or("warn"))?;
                 play(60.0, 7070, 1883)
@@ -105,6 +112,7 @@ impl Arguments {
                 replay::replay(&config, BufReader::new(log), &mut std::io::stdout().lock())
                     .with_context(|| file.display().to_string())
             }
+            Some(Command::Jq { program }) => return Ok(jq::main(&program)),
             Some(Command::Hash) => {
                 let mut password = String::new();
                 std::io::stdin().take(1024).read_to_string(&mut password)?;
@@ -114,7 +122,8 @@ impl Arguments {
                 let variable = || std::env::var("EVCC_NETWORK_PORT").ok()?.parse().ok();
                 health(port.or_else(variable).unwrap_or(7070))
             }
-        }
+        };
+        done.map(|()| ExitCode::SUCCESS)
     }
 }
 
@@ -130,7 +139,8 @@ fn run(common: &Common) -> anyhow::Result<()> {
         config.broker = Some(Broker { file, listen: None });
     }
     let dir = path.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let place = Place { database: database(&config, dir), dir: dir.to_owned(), program: program()? };
+    let place =
+        Place { database: database(&config, dir), dir: dir.to_owned(), program: program()? };
     runtime()?.block_on(async {
         let app = app::start(config, place).await?;
         until_signal(app).await
@@ -142,7 +152,7 @@ fn database(config: &Config, dir: &Path) -> Database {
     match config.database.as_deref() {
         Some(":memory:") => Database::Memory,
         Some(path) => Database::File(dir.join(path)),
-        None => Database::File(dir.join("chargebus.db")),
+        None => Database::File(dir.join(DATABASE)),
     }
 }
 
@@ -197,10 +207,12 @@ fn usual_place() -> Option<PathBuf> {
 /// One request over loopback; anything but 200 is unhealthy.
 fn health(port: u16) -> anyhow::Result<()> {
     let wait = Some(Duration::from_secs(5));
-    let mut stream = TcpStream::connect(("127.0.0.1", port)).context("the service does not listen")?;
+    let mut stream =
+        TcpStream::connect(("127.0.0.1", port)).context("the service does not listen")?;
     stream.set_read_timeout(wait)?;
     stream.set_write_timeout(wait)?;
-    stream.write_all(b"GET /api/health HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")?;
+    stream
+        .write_all(b"GET /api/health HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")?;
     let mut answer = Vec::new();
     stream.take(4096).read_to_end(&mut answer)?;
     if answer.starts_with(b"HTTP/1.1 200") { Ok(()) } else { bail!("the service is not healthy") }
@@ -230,7 +242,11 @@ fn log_to_terminal(level: &str) -> anyhow::Result<()> {
     // rumqttd reports ordinary disconnects as errors.
     let filter = EnvFilter::try_new(format!("{level},rumqttd=off,rumqttc=off"))
         .with_context(|| format!("log {level:?} is no filter, try info or debug"))?;
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false).init();
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_target(false)
+        .init();
     Ok(())
 }
 

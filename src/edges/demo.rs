@@ -35,7 +35,9 @@ pub async fn start(speed: f64, http: u16, mqtt: u16, program: PathBuf) -> anyhow
     config.network.port = free_port(http).context("no port is free for the web page")?;
     config.broker = Some(Broker { file: None, listen: Some(format!("127.0.0.1:{broker}")) });
     config.mqtt = None;
-    let app = app::start(config, Place { database: Database::Memory, dir: PathBuf::new(), program }).await?;
+    let app =
+        app::start(config, Place { database: Database::Memory, dir: PathBuf::new(), program })
+            .await?;
     let address = app.broker().first().copied().context("the broker does not listen")?;
     tokio::spawn(play(speed, address, app.token()));
     Ok(app)
@@ -60,7 +62,8 @@ pub fn invitation(app: &App) -> String {
 
 /// The first free port from `first` on.
 fn free_port(first: u16) -> Option<u16> {
-    (first..first.saturating_add(PORTS)).find(|port| TcpListener::bind((Ipv4Addr::LOCALHOST, *port)).is_ok())
+    (first..first.saturating_add(PORTS))
+        .find(|port| TcpListener::bind((Ipv4Addr::LOCALHOST, *port)).is_ok())
 }
 
 /// Lets the house live on the bus, as devices of their own would.
@@ -78,7 +81,8 @@ async fn play(speed: f64, broker: SocketAddr, stop: CancellationToken) {
         client_key: None,
     };
     let filters = sim::FILTERS.iter().map(|filter| (*filter).to_owned()).collect();
-    let (bus, mut inbox) = Bus::start(Options { server, root: String::new(), filters }, stop.clone());
+    let (bus, mut inbox) =
+        Bus::start(Options { server, root: String::new(), filters }, stop.clone());
     let clock = Clock::start();
     let mut world = World::demo(SEED, speed, clock.now());
     let mut step = tokio::time::interval(STEP);

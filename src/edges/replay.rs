@@ -51,7 +51,12 @@ pub fn replay(config: &Config, log: impl BufRead, out: &mut impl Write) -> anyho
         mirrors: true,
     };
     let (brain, remarks) = Brain::new(config, system, start, BTreeMap::new());
-    let mut player = Player { why: vec![Why::ChargerUnknown; brain.control.loadpoints().len()], brain, start, out };
+    let mut player = Player {
+        why: vec![Why::ChargerUnknown; brain.control.loadpoints().len()],
+        brain,
+        start,
+        out,
+    };
     for remark in remarks {
         player.say(start, &remark)?;
     }
@@ -61,7 +66,8 @@ pub fn replay(config: &Config, log: impl BufRead, out: &mut impl Write) -> anyho
         if line.trim().is_empty() {
             continue;
         }
-        let line: Line = serde_json::from_str(&line).with_context(|| format!("line {}", number + 1))?;
+        let line: Line =
+            serde_json::from_str(&line).with_context(|| format!("line {}", number + 1))?;
         if !line.t.is_finite() || !(0.0..=1e9).contains(&line.t) {
             bail!("line {}: t must be seconds since the start of the log", number + 1);
         }
@@ -70,7 +76,8 @@ pub fn replay(config: &Config, log: impl BufRead, out: &mut impl Write) -> anyho
         last = now;
         // The publisher's flag says "keep it"; the live message itself is fresh.
         let _ = line.retain;
-        if let Some(remark) = player.brain.message(now, &line.topic, line.payload.as_bytes(), false) {
+        if let Some(remark) = player.brain.message(now, &line.topic, line.payload.as_bytes(), false)
+        {
             player.say(now, &remark)?;
         }
         player.drain(now)?;
@@ -108,7 +115,9 @@ impl<W: Write> Player<'_, W> {
                     }
                     self.brain.fact(now, Fact::Done { lp, command, outcome: Outcome::Done });
                 }
-                Effect::Battery { meter, mode } => self.say(now, &format!("battery {}: {mode}", meter.0))?,
+                Effect::Battery { meter, mode } => {
+                    self.say(now, &format!("battery {}: {mode}", meter.0))?
+                }
                 Effect::Event(event) => self.say(now, &format!("event {}", event.kind.as_str()))?,
             }
         }
@@ -116,9 +125,14 @@ impl<W: Write> Player<'_, W> {
             let decision = self.brain.control.loadpoints()[index].decision;
             if decision.why != self.why[index] {
                 self.why[index] = decision.why;
-                let surplus = decision.surplus.map_or_else(|| "unknown".to_owned(), |power| power.to_string());
+                let surplus = decision
+                    .surplus
+                    .map_or_else(|| "unknown".to_owned(), |power| power.to_string());
                 let (code, sentence) = (decision.why.code(), decision.why.sentence());
-                self.say(now, &format!("loadpoint {}: {code} (surplus {surplus}) {sentence}", index + 1))?;
+                self.say(
+                    now,
+                    &format!("loadpoint {}: {code} (surplus {surplus}) {sentence}", index + 1),
+                )?;
             }
         }
         Ok(())

@@ -4,8 +4,6 @@
 //! tells what changed: store first, then MQTT and WebSocket, then the writer (design §3).
 
 use std::collections::BTreeSet;
-use std::future::Future;
-use std::pin::Pin;
 use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot, watch};
@@ -21,6 +19,7 @@ use super::bus::{Bus, Inbox, Incoming, Message};
 use super::clock::Clock;
 use super::devices::Devices;
 use super::door::{Told, WriteRequest};
+use super::inputs::{Input, Inputs, Saved, Saving};
 use super::store::Store;
 
 /// State is told no more often than this, unless somebody waits for it.
@@ -64,7 +63,7 @@ pub(super) struct Run {
     updated: Mono,
     /// Writes that are in force and not stored yet.
     waiting: Vec<Waiting>,
-    saving: Option<Saving>,
+    held: Option<Held>,
     /// Reason last written to the log, per load point.
     logged: Vec<Why>,
 }
@@ -82,22 +81,11 @@ enum Writer {
     Rest(oneshot::Sender<Box<Answer>>),
 }
 
-/// Settings on their way to the disk, and what is told when they are there.
-struct Saving {
-    result: Pin<Box<dyn Future<Output = Result<(), String>> + Send>>,
+/// What is told when its settings are on disk.
+struct Held {
     state: State,
     changes: Changes,
     waiting: Vec<Waiting>,
-}
-
-/// What wakes the loop.
-enum Input {
-    Bus(Option<Incoming>),
-    Fact(Fact),
-    Write(WriteRequest),
-    Stored(Result<(), String>),
-    Timer,
-    Stop,
 }
 
 impl Run {
@@ -127,18 +115,18 @@ impl Run {
             tell_at: now.mono,
             updated: Mono(0),
             waiting: Vec::new(),
-            saving: None,
+            held: None,
             logged,
         };
-        (run, Inputs { inbox, facts, writes })
+        (run, Inputs { inbox, facts, writes, saving: None })
     }
 
     /// Runs until `stop`; then says goodbye to the broker and leaves the chargers as they are.
     pub(super) async fn run(mut self, mut inputs: Inputs, stop: CancellationToken) {
-        self.turn(self.clock.now());
+        inputs.saving = self.turn(self.clock.now());
         loop {
             let wake = self.clock.at(self.wake_at());
-            let input = inputs.next(&mut self.saving, wake, &stop).await;
+            let input = inputs.next(wake, &stop).await;
             let now = self.clock.now();
             if matches!(input, Input::Stop) {
                 break;
@@ -148,11 +136,12 @@ impl Run {
                 let Some(input) = inputs.ready() else { break };
                 self.handle(now, input);
             }
-            self.turn(now);
+            let saving = self.turn(now);
+            inputs.saving = inputs.saving.take().or(saving);
         }
-        if let Some(saving) = self.saving.take() {
-            let result = saving.result.await;
-            self.conclude(self.clock.now(), saving.state, saving.changes, saving.waiting, result);
+        if let Some(saving) = inputs.saving.take() {
+            let result = saving.await;
+            self.handle(self.clock.now(), Input::Stored(result));
         }
         if let Some(bus) = self.bus.take() {
             bus.close().await;
@@ -162,7 +151,7 @@ impl Run {
     /// When the loop must turn without being told anything.
     fn wake_at(&self) -> Mono {
         let mut at = self.brain.deadline();
-        if self.dirty && self.saving.is_none() {
+        if self.dirty && self.held.is_none() {
             at = at.min(self.tell_at);
         }
         at.min(self.updated + self.brain.system.interval)
@@ -173,12 +162,19 @@ impl Run {
         match input {
             Input::Bus(Some(Incoming::Message(message))) => self.message(now, &message),
             Input::Bus(Some(Incoming::Up { session })) => self.connected(session),
-            Input::Bus(Some(Incoming::Down { reason })) => warn!("no connection to the broker: {reason}"),
+            Input::Bus(Some(Incoming::Down { reason })) => {
+                warn!("no connection to the broker: {reason}")
+            }
             Input::Bus(Some(Incoming::Refused { filter })) => {
-                warn!("the broker refuses the subscription to {filter}: check the rights of our user");
+                warn!(
+                    "the broker refuses the subscription to {filter}: check the rights of our user"
+                );
             }
             Input::Bus(Some(Incoming::Busy { topic, refused })) => {
-                let answer = Answer::refusal(Code::Busy, format!("{refused} writes were dropped, try again"));
+                let answer = Answer::refusal(
+                    Code::Busy,
+                    format!("{refused} writes were dropped, try again"),
+                );
                 self.answer(Waiting { address: None, answer, to: Writer::Mqtt(topic) });
             }
             Input::Bus(None) => self.bus = None,
@@ -186,20 +182,21 @@ impl Run {
             Input::Write(request) => {
                 let WriteRequest { address, raw, answer } = request;
                 let to = Writer::Rest(answer);
-                let answer = api::write(&mut self.brain.control, &self.brain.system, now, &address, &raw);
+                let answer =
+                    api::write(&mut self.brain.control, &self.brain.system, now, &address, &raw);
                 self.wait(Waiting { address: Some(address), answer, to });
             }
             Input::Stored(result) => {
-                if let Some(saving) = self.saving.take() {
-                    self.conclude(now, saving.state, saving.changes, saving.waiting, result);
+                if let Some(held) = self.held.take() {
+                    self.conclude(now, held, result);
                 }
             }
             Input::Timer | Input::Stop => {}
         }
     }
 
-    /// Decides, commands, tells.
-    fn turn(&mut self, now: Now) {
+    /// Decides, commands, tells; comes back with settings that must be saved first.
+    fn turn(&mut self, now: Now) -> Option<Saving> {
         if now.mono >= self.brain.deadline() {
             for remark in self.brain.handle_timeout(now) {
                 info!("{remark}");
@@ -210,8 +207,9 @@ impl Run {
             self.carry_out(now, effect);
         }
         self.log_decisions();
-        self.tell(now);
+        let saving = self.tell(now);
         self.tick(now);
+        saving
     }
 
     fn carry_out(&mut self, now: Now, effect: Effect) {
@@ -239,7 +237,9 @@ impl Run {
             Some(below) if *retain => self.discard(topic, below, payload),
             Some(below) => {
                 let Brain { control, system, .. } = &mut self.brain;
-                let Some(answer) = api::write_topic(control, system, now, below, payload) else { return };
+                let Some(answer) = api::write_topic(control, system, now, below, payload) else {
+                    return;
+                };
                 // Clients that retain their commands rely on this (api.md §2.1).
                 self.publish(topic.clone(), Vec::new(), true);
                 let address = Address::of_topic(below).ok();
@@ -280,37 +280,32 @@ impl Run {
     }
 
     /// Tells what changed, unless it was just done: store first, then MQTT, then the writers.
-    fn tell(&mut self, now: Now) {
+    fn tell(&mut self, now: Now) -> Option<Saving> {
         let due = !self.waiting.is_empty() || (self.dirty && now.mono >= self.tell_at);
-        if !due || self.saving.is_some() {
-            return;
+        if !due || self.held.is_some() {
+            return None;
         }
         self.dirty = false;
         let Brain { control, system, .. } = &self.brain;
         let state = self.told.next(&View { control, system, now });
         let changes = state.changes(&self.told);
-        let waiting = std::mem::take(&mut self.waiting);
-        if changes.stored.is_empty() {
-            self.conclude(now, state, changes, waiting, Ok(()));
-        } else {
-            let store = self.store.clone();
-            let settings = changes.stored.iter().map(|(key, text)| (key.clone(), Some(text.clone()))).collect();
-            let result = Box::pin(async move {
-                store.save_settings(settings).await.map_err(|error| error.to_string())
-            });
-            self.saving = Some(Saving { result, state, changes, waiting });
+        let stored = changes.stored.clone();
+        let held = Held { state, changes, waiting: std::mem::take(&mut self.waiting) };
+        if stored.is_empty() {
+            self.conclude(now, held, Ok(()));
+            return None;
         }
+        self.held = Some(held);
+        let store = self.store.clone();
+        let settings = stored.into_iter().map(|(key, text)| (key, Some(text))).collect();
+        Some(Box::pin(async move {
+            store.save_settings(settings).await.map_err(|error| error.to_string())
+        }))
     }
 
     /// The settings are stored, or are not: the state is told either way, and the writers learn which.
-    fn conclude(
-        &mut self,
-        now: Now,
-        state: State,
-        changes: Changes,
-        waiting: Vec<Waiting>,
-        stored: Result<(), String>,
-    ) {
+    fn conclude(&mut self, now: Now, held: Held, stored: Saved) {
+        let Held { state, changes, waiting } = held;
         self.told = state;
         self.tell_at = now.mono + TELL_SPACING;
         let told = !changes.published.is_empty();
@@ -382,7 +377,8 @@ impl Run {
 
     /// Deletes what an earlier start published and this one does not.
     fn clean_up(&mut self) {
-        let current: BTreeSet<String> = self.told.topics().into_iter().map(|(topic, _)| topic).collect();
+        let current: BTreeSet<String> =
+            self.told.topics().into_iter().map(|(topic, _)| topic).collect();
         let stale: Vec<String> = self.ours.difference(&current).cloned().collect();
         for topic in &stale {
             self.publish(self.below_root(topic), Vec::new(), true);
@@ -412,7 +408,11 @@ impl Run {
 
     fn tell_updated(&mut self, now: Now) {
         self.updated = now.mono;
-        self.publish(self.below_root("updated"), now.utc.timestamp().to_string().into_bytes(), true);
+        self.publish(
+            self.below_root("updated"),
+            now.utc.timestamp().to_string().into_bytes(),
+            true,
+        );
     }
 
     fn tell_event(&self, now: Now, event: Event) {
@@ -436,7 +436,13 @@ impl Run {
             if decision.why != *logged {
                 *logged = decision.why;
                 let surplus = decision.surplus.map(|power| power.to_string());
-                info!(loadpoint = index + 1, why = decision.why.code(), surplus, "{}", decision.why.sentence());
+                info!(
+                    loadpoint = index + 1,
+                    why = decision.why.code(),
+                    surplus,
+                    "{}",
+                    decision.why.sentence()
+                );
             }
         }
     }
@@ -450,57 +456,5 @@ impl Run {
             debug!(topic, retain, bytes = payload.len(), "publish");
             bus.publish(topic, payload, retain);
         }
-    }
-}
-
-/// The queues that the loop reads.
-pub(super) struct Inputs {
-    inbox: Option<Inbox>,
-    facts: mpsc::Receiver<Fact>,
-    writes: mpsc::Receiver<WriteRequest>,
-}
-
-impl Inputs {
-    /// Waits for the next input; users come first, then devices, then the clock.
-    async fn next(
-        &mut self,
-        saving: &mut Option<Saving>,
-        wake: tokio::time::Instant,
-        stop: &CancellationToken,
-    ) -> Input {
-        let inbox = &mut self.inbox;
-        let bus = async {
-            match inbox {
-                Some(inbox) => inbox.next().await,
-                None => std::future::pending().await,
-            }
-        };
-        let stored = async {
-            match saving {
-                Some(saving) => (&mut saving.result).await,
-                None => std::future::pending().await,
-            }
-        };
-        let input = tokio::select! {
-            biased;
-            () = stop.cancelled() => Input::Stop,
-            result = stored => Input::Stored(result),
-            Some(write) = self.writes.recv() => Input::Write(write),
-            incoming = bus => Input::Bus(incoming),
-            Some(fact) = self.facts.recv() => Input::Fact(fact),
-            () = tokio::time::sleep_until(wake) => Input::Timer,
-        };
-        if matches!(input, Input::Bus(None)) {
-            self.inbox = None;
-        }
-        input
-    }
-
-    /// An input that is there already.
-    fn ready(&mut self) -> Option<Input> {
-        if let Ok(write) = self.writes.try_recv() {
-            return Some(Input::Write(write));
-        }
-        self.facts.try_recv().ok().map(Input::Fact)
     }
 }

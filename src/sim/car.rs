@@ -134,11 +134,8 @@ impl Car {
             self.complete = false;
             self.wake();
         }
-        self.offered = if offer && self.is_plugged() {
-            self.offered + real
-        } else {
-            Duration::ZERO
-        };
+        self.offered =
+            if offer && self.is_plugged() { self.offered + real } else { Duration::ZERO };
         if self.asleep && self.offered >= Self::WAKE && !self.refuses {
             self.wake();
         }
@@ -168,11 +165,7 @@ impl Car {
 
     fn live(&mut self, hour: f64, sim: Duration) {
         let of_day = hour.rem_euclid(24.0);
-        let window = self
-            .plan
-            .away
-            .iter()
-            .find(|(from, to)| (*from..*to).contains(&of_day));
+        let window = self.plan.away.iter().find(|(from, to)| (*from..*to).contains(&of_day));
         self.place = match window {
             None => Place::Home,
             Some((from, to)) if of_day - from < Self::WAY_H || to - of_day <= Self::WAY_H => {

@@ -60,15 +60,8 @@ impl TeslaMateDay {
     /// `start` and runs `speed` times as fast (0.001 to 1,000,000).
     pub fn new(jsonl: &str, start: Now, speed: f64) -> Result<Self, DayError> {
         let mut rest = VecDeque::new();
-        for (ix, text) in jsonl
-            .lines()
-            .enumerate()
-            .filter(|(_, text)| !text.trim().is_empty())
-        {
-            let wrong = |reason: String| DayError {
-                line: ix + 1,
-                reason,
-            };
+        for (ix, text) in jsonl.lines().enumerate().filter(|(_, text)| !text.trim().is_empty()) {
+            let wrong = |reason: String| DayError { line: ix + 1, reason };
             let line: Line =
                 serde_json::from_str(text).map_err(|error| wrong(error.to_string()))?;
             let last = rest.back().map_or(0.0, |(t, _): &(f64, Message)| *t);
@@ -78,20 +71,8 @@ impl TeslaMateDay {
             if rest.len() >= LINES_MAX {
                 return Err(wrong(format!("more than {LINES_MAX} lines")));
             }
-            let Line {
-                t,
-                topic,
-                payload,
-                retain,
-            } = line;
-            rest.push_back((
-                t,
-                Message {
-                    topic,
-                    payload,
-                    retain,
-                },
-            ));
+            let Line { t, topic, payload, retain } = line;
+            rest.push_back((t, Message { topic, payload, retain }));
         }
         let length = rest.back().map_or(0.0, |(t, _)| *t) + PAUSE_S;
         Ok(Self {

@@ -96,10 +96,7 @@ impl TeslaMate {
         } else {
             Vec::new()
         };
-        let next = self
-            .interval(inlet)
-            .div_f64(self.speed.max(0.01))
-            .max(POLL_MIN);
+        let next = self.interval(inlet).div_f64(self.speed.max(0.01)).max(POLL_MIN);
         self.next = Some(now.mono + next);
         for (key, value) in values {
             let text = value.unwrap_or_default();
@@ -116,11 +113,7 @@ impl TeslaMate {
 
     fn message(&self, key: &str, payload: String, retain: bool) -> Message {
         let topic = format!("teslamate/cars/{}/{key}", self.id);
-        Message {
-            topic,
-            payload,
-            retain,
-        }
+        Message { topic, payload, retain }
     }
 
     /// Enters the state that the car is found in; true if the car itself was asked.
@@ -170,10 +163,7 @@ impl TeslaMate {
     /// All values of a poll (§6.4). A car that was not asked keeps what it said last.
     fn summary(&self, car: &Car, inlet: Inlet, asked: bool) -> Vec<(&'static str, Option<String>)> {
         let since = self.since.to_rfc3339_opts(SecondsFormat::Micros, true);
-        let mut values = vec![
-            ("state", Some(self.state.to_owned())),
-            ("since", Some(since)),
-        ];
+        let mut values = vec![("state", Some(self.state.to_owned())), ("since", Some(since))];
         values.extend(body(car));
         if asked {
             values.extend(plug(car, inlet));
@@ -207,12 +197,7 @@ fn body(car: &Car) -> Vec<(&'static str, Option<String>)> {
         ("odometer", Some(decimal(car.odometer_km))),
         ("latitude", Some(decimal(latitude))),
         ("longitude", Some(decimal(longitude))),
-        (
-            "location",
-            Some(format!(
-                "{{\"latitude\":{latitude:?},\"longitude\":{longitude:?}}}"
-            )),
-        ),
+        ("location", Some(format!("{{\"latitude\":{latitude:?},\"longitude\":{longitude:?}}}"))),
         ("geofence", fence.map(str::to_owned)),
         ("inside_temp", Some("18.5".to_owned())),
         ("outside_temp", Some("12.5".to_owned())),
@@ -243,37 +228,21 @@ fn plug(car: &Car, inlet: Inlet) -> Vec<(&'static str, Option<String>)> {
         ("charge_limit_soc", Some(format!("{:.0}", car.limit_soc.0))),
         ("charge_port_door_open", Some(car.is_plugged().to_string())),
         ("charge_energy_added", Some(decimal(car.session.0 / 1000.0))),
-        (
-            "charger_actual_current",
-            Some(format!("{:.0}", inlet.current.0)),
-        ),
+        ("charger_actual_current", Some(format!("{:.0}", inlet.current.0))),
         ("charger_phases", charges.then(|| inlet.phases.to_string())),
-        (
-            "charger_power",
-            Some(format!("{:.0}", inlet.power.0 / 1000.0)),
-        ),
-        (
-            "charger_voltage",
-            Some(if inlet.offered { "230" } else { "2" }.to_owned()),
-        ),
+        ("charger_power", Some(format!("{:.0}", inlet.power.0 / 1000.0))),
+        ("charger_voltage", Some(if inlet.offered { "230" } else { "2" }.to_owned())),
         ("charge_current_request", Some(max.clone())),
         ("charge_current_request_max", Some(max)),
         ("scheduled_charging_start_time", None),
-        (
-            "time_to_full_charge",
-            Some(if charges { hours() } else { "0.0".to_owned() }),
-        ),
+        ("time_to_full_charge", Some(if charges { hours() } else { "0.0".to_owned() })),
     ]
 }
 
 /// What only an awake car tells of itself. `speed` stays behind after parking, as it does in life.
 fn drive(car: &Car, inlet: Inlet) -> Vec<(&'static str, Option<String>)> {
     let drives = car.place == Place::Road;
-    let kilowatts = if drives {
-        14.0
-    } else {
-        -inlet.power.0 / 1000.0
-    };
+    let kilowatts = if drives { 14.0 } else { -inlet.power.0 / 1000.0 };
     let nowhere = || Some("nil".to_owned());
     vec![
         ("shift_state", drives.then(|| "D".to_owned())),
@@ -287,10 +256,7 @@ fn drive(car: &Car, inlet: Inlet) -> Vec<(&'static str, Option<String>)> {
         ("sentry_mode", Some("false".to_owned())),
         ("windows_open", Some("false".to_owned())),
         ("doors_open", Some("false".to_owned())),
-        (
-            "active_route",
-            Some("{\"error\":\"No active route available\"}".to_owned()),
-        ),
+        ("active_route", Some("{\"error\":\"No active route available\"}".to_owned())),
         ("active_route_destination", nowhere()),
         ("active_route_latitude", nowhere()),
         ("active_route_longitude", nowhere()),

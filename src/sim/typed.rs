@@ -62,12 +62,11 @@ impl World {
             let currents = currents.map(|(phase, current)| ChargerValue::Current(phase, current));
             let lp = LoadPointIx(ix);
             let origin = Origin::Live;
-            facts.extend(
-                values
-                    .into_iter()
-                    .chain(currents)
-                    .map(|value| Fact::Charger { lp, value, origin }),
-            );
+            facts.extend(values.into_iter().chain(currents).map(|value| Fact::Charger {
+                lp,
+                value,
+                origin,
+            }));
         }
         self.vehicle_facts(&mut facts);
         facts
@@ -81,17 +80,11 @@ impl World {
                 if self.outcomes.len() >= OUTCOMES_MAX {
                     self.outcomes.pop_front();
                 }
-                self.outcomes.push_back(Fact::Done {
-                    lp: *lp,
-                    command: *command,
-                    outcome,
-                });
+                self.outcomes.push_back(Fact::Done { lp: *lp, command: *command, outcome });
             }
             Effect::Battery { mode, .. } => {
-                if let Some(battery) = self
-                    .battery
-                    .as_mut()
-                    .filter(|_| *mode != BatteryMode::Unknown)
+                if let Some(battery) =
+                    self.battery.as_mut().filter(|_| *mode != BatteryMode::Unknown)
                 {
                     battery.mode = *mode;
                 }
@@ -120,19 +113,12 @@ impl World {
     fn meter_facts(&self, facts: &mut Vec<Fact>) {
         let mut say = |ix: usize, value: MeterValue| {
             let (meter, origin) = (MeterIx(ix), Origin::Live);
-            facts.push(Fact::Meter {
-                meter,
-                value,
-                origin,
-            });
+            facts.push(Fact::Meter { meter, value, origin });
         };
         if let Some(grid) = self.grid_meter() {
             say(0, MeterValue::Power(grid));
             for phase in Phase::ALL {
-                say(
-                    0,
-                    MeterValue::Current(phase, (grid / 3.0).current(VOLTAGE, 1)),
-                );
+                say(0, MeterValue::Current(phase, (grid / 3.0).current(VOLTAGE, 1)));
             }
         }
         for (ix, power) in (1..).zip(self.pv()) {
@@ -156,11 +142,7 @@ impl World {
                 (true, false) => ChargeStatus::Connected,
                 (true, true) => ChargeStatus::Charging,
             };
-            let trust = if car.asleep {
-                Trust::Asleep
-            } else {
-                Trust::Live
-            };
+            let trust = if car.asleep { Trust::Asleep } else { Trust::Live };
             let values = [
                 VehicleValue::Soc(Some(Percent(car.soc.0.floor()))),
                 VehicleValue::RangeKm(Some(car.range_km())),
@@ -170,11 +152,7 @@ impl World {
                 VehicleValue::Trust(trust),
             ];
             let (vehicle, origin) = (VehicleIx(ix), Origin::Live);
-            facts.extend(values.map(|value| Fact::Vehicle {
-                vehicle,
-                value,
-                origin,
-            }));
+            facts.extend(values.map(|value| Fact::Vehicle { vehicle, value, origin }));
         }
     }
 }

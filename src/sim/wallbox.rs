@@ -167,22 +167,14 @@ impl WallBox {
 
     /// The phases that a car uses; 0 while nothing flows.
     pub fn active_phases(&self) -> u8 {
-        if self.current > Amps::ZERO {
-            self.active_phases
-        } else {
-            0
-        }
+        if self.current > Amps::ZERO { self.active_phases } else { 0 }
     }
 
     /// Carries out what is due and lets the car draw what it wants of the offer, at most `most`.
     pub(super) fn step(&mut self, now: Mono, real: Duration, car: Draw) {
         self.carry_out(now);
         self.plugged = car.plugged;
-        let target = if car.plugged {
-            self.offer().min(car.appetite)
-        } else {
-            Amps::ZERO
-        };
+        let target = if car.plugged { self.offer().min(car.appetite) } else { Amps::ZERO };
         let reach = Amps(self.plan.ramp * real.as_secs_f64());
         self.active_phases = self.phases.min(car.phases);
         self.current = if target <= Amps::ZERO {

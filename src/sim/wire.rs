@@ -21,11 +21,7 @@ impl World {
         }
         self.reported.messages = Some(self.now.mono);
         let mut say = |topic: String, payload: &dyn Display| {
-            messages.push(Message {
-                topic,
-                payload: payload.to_string(),
-                retain: false,
-            });
+            messages.push(Message { topic, payload: payload.to_string(), retain: false });
         };
         if let Some(grid) = self.grid_meter() {
             say("sim/grid/power".to_owned(), &whole(grid.0));
@@ -48,10 +44,7 @@ impl World {
             say(format!("sim/wb/{nth}/status"), &report.status);
             say(format!("sim/wb/{nth}/enabled"), &report.enabled);
             say(format!("sim/wb/{nth}/power"), &whole(report.power.0));
-            say(
-                format!("sim/wb/{nth}/energy"),
-                &((report.energy.0 * 1000.0).round() / 1000.0),
-            );
+            say(format!("sim/wb/{nth}/energy"), &((report.energy.0 * 1000.0).round() / 1000.0));
             for (phase, current) in (1..).zip(report.currents) {
                 say(format!("sim/wb/{nth}/l{phase}"), &tenths(current.0));
             }
@@ -72,18 +65,13 @@ impl World {
             battery.mode = mode;
             return true;
         }
-        let parts = topic
-            .strip_prefix("sim/wb/")
-            .and_then(|rest| rest.split_once('/'));
+        let parts = topic.strip_prefix("sim/wb/").and_then(|rest| rest.split_once('/'));
         let Some((nth, what)) = parts else {
             return false;
         };
         let command = match what {
             "enable/set" => payload.parse().map(Command::Enable).ok(),
-            "maxcurrent/set" => payload
-                .parse()
-                .map(|amps| Command::MaxCurrent(Amps(amps)))
-                .ok(),
+            "maxcurrent/set" => payload.parse().map(|amps| Command::MaxCurrent(Amps(amps))).ok(),
             "phases/set" => payload.parse().map(Command::Phases).ok(),
             _ => None,
         };
@@ -110,10 +98,7 @@ fn battery_mode(text: &str) -> Option<BatteryMode> {
         "2" => Some(BatteryMode::Hold),
         "3" => Some(BatteryMode::Charge),
         "4" => Some(BatteryMode::HoldCharge),
-        word => word
-            .parse()
-            .ok()
-            .filter(|mode| *mode != BatteryMode::Unknown),
+        word => word.parse().ok().filter(|mode| *mode != BatteryMode::Unknown),
     }
 }
 

@@ -108,10 +108,7 @@ impl Plan {
             way_km: 12.0,
             teslamate: false,
         };
-        let fixed = WallBoxPlan {
-            phase_switching: false,
-            ..WallBoxPlan::default()
-        };
+        let fixed = WallBoxPlan { phase_switching: false, ..WallBoxPlan::default() };
         Self {
             seed,
             hour: 10.0,
@@ -138,38 +135,18 @@ impl World {
     pub fn new(mut plan: Plan, now: Now) -> Self {
         plan.speed = plan.speed.clamp(0.0, SPEED_MAX);
         let seed = plan.seed;
-        let watched = plan
-            .places
-            .iter()
-            .enumerate()
-            .filter(|(_, (_, car))| car.teslamate);
-        let teslamates = watched
-            .zip(1_u32..)
-            .map(|((ix, _), id)| (ix, TeslaMate::new(id, plan.speed, now)));
+        let watched = plan.places.iter().enumerate().filter(|(_, (_, car))| car.teslamate);
+        let teslamates =
+            watched.zip(1_u32..).map(|((ix, _), id)| (ix, TeslaMate::new(id, plan.speed, now)));
         Self {
             now,
             start: now.mono,
             // Neighbouring panels see the same clouds.
-            pv: plan
-                .pv
-                .iter()
-                .map(|peak| Sun { peak: *peak, seed })
-                .collect(),
-            load: Load {
-                base: plan.base_load,
-                seed: !seed,
-            },
+            pv: plan.pv.iter().map(|peak| Sun { peak: *peak, seed }).collect(),
+            load: Load { base: plan.base_load, seed: !seed },
             battery: plan.battery.clone(),
-            boxes: plan
-                .places
-                .iter()
-                .map(|(wallbox, _)| WallBox::new(*wallbox))
-                .collect(),
-            cars: plan
-                .places
-                .iter()
-                .map(|(_, car)| Car::new(car.clone()))
-                .collect(),
+            boxes: plan.places.iter().map(|(wallbox, _)| WallBox::new(*wallbox)).collect(),
+            cars: plan.places.iter().map(|(_, car)| Car::new(car.clone())).collect(),
             teslamates: teslamates.collect(),
             told: VecDeque::new(),
             outcomes: VecDeque::new(),
@@ -181,10 +158,7 @@ impl World {
 
     /// The world of the demo, `speed` times as fast as ours.
     pub fn demo(seed: u64, speed: f64, now: Now) -> Self {
-        let plan = Plan {
-            speed,
-            ..Plan::demo(seed)
-        };
+        let plan = Plan { speed, ..Plan::demo(seed) };
         Self::new(plan, now)
     }
 
@@ -209,18 +183,9 @@ impl World {
         let pv = self.pv.iter().map(|sun| sun.power(hour)).sum();
         let load = self.load.power(hour);
         let charging = self.boxes.iter().map(WallBox::power).sum();
-        let battery = self
-            .battery
-            .as_ref()
-            .map_or(Watts::ZERO, |battery| battery.power);
+        let battery = self.battery.as_ref().map_or(Watts::ZERO, |battery| battery.power);
         let grid = load + charging - pv - battery;
-        Flows {
-            grid,
-            pv,
-            load,
-            charging,
-            battery,
-        }
+        Flows { grid, pv, load, charging, battery }
     }
 
     /// Production of each field of panels.
@@ -257,10 +222,7 @@ impl World {
 
     /// The TeslaMate that watches the car of a place, if one does.
     pub fn teslamate_mut(&mut self, place: usize) -> Option<&mut TeslaMate> {
-        self.teslamates
-            .iter_mut()
-            .find(|(ix, _)| *ix == place)
-            .map(|(_, teslamate)| teslamate)
+        self.teslamates.iter_mut().find(|(ix, _)| *ix == place).map(|(_, teslamate)| teslamate)
     }
 
     /// Lets a wallbox misbehave, or behave again; an unknown place changes nothing.
@@ -286,11 +248,7 @@ impl World {
         let hour = self.hour();
         for (wallbox, car) in self.boxes.iter_mut().zip(&mut self.cars) {
             car.step(hour, real, sim, wallbox.offer() > Amps::ZERO);
-            let most = if hours > 0.0 {
-                Watts(car.room().0 / hours)
-            } else {
-                Watts::ZERO
-            };
+            let most = if hours > 0.0 { Watts(car.room().0 / hours) } else { Watts::ZERO };
             let draw = Draw {
                 plugged: car.is_plugged(),
                 appetite: car.appetite(),
@@ -302,9 +260,7 @@ impl World {
             wallbox.count(energy.kilowatt_hours());
             car.charge(energy);
         }
-        let Flows {
-            pv, load, charging, ..
-        } = self.flows();
+        let Flows { pv, load, charging, .. } = self.flows();
         if let Some(battery) = &mut self.battery {
             battery.step(real, sim, pv - load - charging);
         }

@@ -35,6 +35,8 @@ pub(super) struct Car {
     soc: SocGuard,
     range: Option<(f64, Origin)>,
     pulse: Pulse,
+    /// TeslaMate's word of the last settled burst, and what it means.
+    state: Option<String>,
     stance: Stance,
     burst: Option<Burst>,
     /// When silence was last looked at.
@@ -60,11 +62,7 @@ struct Burst {
 
 impl Car {
     pub(super) fn new(id: TeslaMateCar, now: Now) -> Self {
-        let empty = Field {
-            value: None,
-            origin: Origin::Retained,
-            complained: false,
-        };
+        let empty = Field { value: None, origin: Origin::Retained, complained: false };
         Self {
             id,
             first_seen: now,
@@ -73,6 +71,7 @@ impl Car {
             soc: SocGuard::default(),
             range: None,
             pulse: Pulse::default(),
+            state: None,
             stance: Stance::Awake,
             burst: None,
             looked: now.mono,
@@ -88,10 +87,7 @@ impl Car {
         value: Option<Telemetry>,
         origin: Origin,
     ) {
-        let burst = self.burst.get_or_insert(Burst {
-            ends: now.mono + BURST,
-            healthy: None,
-        });
+        let burst = self.burst.get_or_insert(Burst { ends: now.mono + BURST, healthy: None });
         if origin == Origin::Live {
             self.pulse.heard = Some(now.mono);
         }
@@ -162,8 +158,10 @@ impl Car {
     }
 
     fn settle(&mut self, burst: &Burst) {
-        let stance = Stance::of(self.text(at::STATE));
-        if stance != self.stance {
+        let state = self.text(at::STATE).map(str::to_owned);
+        let stance = Stance::of(state.as_deref());
+        if state != self.state {
+            self.state = state;
             self.stance = stance;
             self.pulse.restart(burst.healthy.is_some());
         }
@@ -213,26 +211,14 @@ impl Car {
             (V::State(state), state_origin),
             (V::ChargingState(charging), charging_origin),
             // Zero is what an idle car says (§6.4).
-            (
-                V::TimeToFullH(hours.filter(|hours| *hours > 0.0)),
-                hours_origin,
-            ),
+            (V::TimeToFullH(hours.filter(|hours| *hours > 0.0)), hours_origin),
             (V::Healthy(self.pulse.healthy), Origin::Live),
-            (
-                V::Trust(trust(now, self.stance, &self.pulse, self.conflicts())),
-                Origin::Live,
-            ),
+            (V::Trust(trust(now, self.stance, &self.pulse, self.conflicts())), Origin::Live),
         ];
-        let telemetry = ROWS
-            .iter()
-            .zip(&self.fields)
-            .enumerate()
-            .filter(|(_, (row, _))| row.telemetry);
+        let telemetry =
+            ROWS.iter().zip(&self.fields).enumerate().filter(|(_, (row, _))| row.telemetry);
         let telemetry = telemetry.map(|(at, (row, field))| {
-            let value = field
-                .value
-                .clone()
-                .filter(|_| at != at::SPEED || self.drives());
+            let value = field.value.clone().filter(|_| at != at::SPEED || self.drives());
             (TELEMETRY + at, (V::Telemetry(row.key, value), field.origin))
         });
         typed
@@ -247,14 +233,9 @@ impl Car {
     /// car's own word, `Starting` and words we do not know mean connected; without it `plugged_in`.
     fn status(&self) -> (Option<ChargeStatus>, Origin) {
         let plugged = self.flag(at::PLUGGED_IN);
-        let draws = self
-            .number(at::CHARGER_CURRENT)
-            .is_some_and(|current| current > 0.0);
+        let draws = self.number(at::CHARGER_CURRENT).is_some_and(|current| current > 0.0);
         if self.drives() {
-            return (
-                Some(ChargeStatus::Disconnected),
-                self.fields[at::STATE].origin,
-            );
+            return (Some(ChargeStatus::Disconnected), self.fields[at::STATE].origin);
         }
         let charging_origin = self.fields[at::CHARGING_STATE].origin;
         match (self.text(at::CHARGING_STATE), plugged) {

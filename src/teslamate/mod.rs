@@ -125,24 +125,16 @@ impl Mirror {
             (None, Ok(Some(_))) => {
                 let namespace = topic.namespace.to_owned();
                 let id = topic.id;
-                self.cars
-                    .push_mut(Car::new(TeslaMateCar { namespace, id }, now))
+                self.cars.push_mut(Car::new(TeslaMateCar { namespace, id }, now))
             }
         };
-        let origin = if retained {
-            Origin::Retained
-        } else {
-            Origin::Live
-        };
+        let origin = if retained { Origin::Retained } else { Origin::Live };
         Some(match value {
             Ok(value) => {
                 car.record(now, row, value, origin);
                 Heard::Recorded
             }
-            Err(reason) => Heard::Malformed {
-                reason,
-                first: car.complain(row),
-            },
+            Err(reason) => Heard::Malformed { reason, first: car.complain(row) },
         })
     }
 

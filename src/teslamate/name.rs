@@ -25,11 +25,7 @@ pub fn name(
         None => format!("tesla-{identity}"),
     };
     let counted = (2..TRIES).map(|n| format!("{with_id}-{n}"));
-    plain
-        .into_iter()
-        .chain([with_id.clone()])
-        .chain(counted)
-        .find(|name| !taken(name))
+    plain.into_iter().chain([with_id.clone()]).chain(counted).find(|name| !taken(name))
 }
 
 /// Lower case, umlauts written out, one `-` for everything that a name cannot hold.
@@ -58,10 +54,7 @@ mod tests {
     use crate::model::TeslaMateCar;
 
     fn car(namespace: &str) -> TeslaMateCar {
-        TeslaMateCar {
-            namespace: namespace.to_owned(),
-            id: 1,
-        }
+        TeslaMateCar { namespace: namespace.to_owned(), id: 1 }
     }
 
     #[test]

@@ -75,29 +75,20 @@ pub(super) struct Topic<'a> {
 pub(super) fn topic(text: &str) -> Option<Topic<'_>> {
     let rest = text.strip_prefix("teslamate/")?;
     let mut parts = rest.split('/');
-    let (namespace, id, key) = match (
-        parts.next(),
-        parts.next(),
-        parts.next(),
-        parts.next(),
-        parts.next(),
-    ) {
-        (Some("cars"), Some(id), Some(key), None, None) => ("", id, key),
-        (Some(namespace), Some("cars"), Some(id), Some(key), None) if !namespace.is_empty() => {
-            (namespace, id, key)
-        }
-        _ => return None,
-    };
+    let (namespace, id, key) =
+        match (parts.next(), parts.next(), parts.next(), parts.next(), parts.next()) {
+            (Some("cars"), Some(id), Some(key), None, None) => ("", id, key),
+            (Some(namespace), Some("cars"), Some(id), Some(key), None) if !namespace.is_empty() => {
+                (namespace, id, key)
+            }
+            _ => return None,
+        };
     // "01" and "+1" would make two names for one car.
     let canonical = id.bytes().all(|byte| byte.is_ascii_digit()) && !id.starts_with('0');
     if !canonical || namespace.len() > NAMESPACE_MAX {
         return None;
     }
-    Some(Topic {
-        namespace,
-        id: id.parse().ok()?,
-        key,
-    })
+    Some(Topic { namespace, id: id.parse().ok()?, key })
 }
 
 /// Reads a payload; `None` is TeslaMate's null: an empty payload or the word `nil`.
@@ -140,10 +131,7 @@ pub(super) fn value(kind: Kind, payload: &[u8]) -> Result<Option<Telemetry>, Mal
 pub(super) fn location(json: &str) -> Option<(f64, f64)> {
     let object: serde_json::Value = serde_json::from_str(json).ok()?;
     let degrees = |name: &str, limit: f64| {
-        object
-            .get(name)?
-            .as_f64()
-            .filter(|degrees| degrees.abs() <= limit)
+        object.get(name)?.as_f64().filter(|degrees| degrees.abs() <= limit)
     };
     Some((degrees("latitude", 90.0)?, degrees("longitude", 180.0)?))
 }

@@ -94,8 +94,7 @@ impl SocGuard {
 
     /// The believed value with its origin.
     pub(super) fn soc(&self) -> Option<(f64, Origin)> {
-        self.believed
-            .map(|believed| (believed.soc, believed.origin))
+        self.believed.map(|believed| (believed.soc, believed.origin))
     }
 
     /// Whether another value is reported than the believed one.
@@ -104,9 +103,7 @@ impl SocGuard {
     }
 
     fn believes(&self, soc: f64, seen: &Seen) -> bool {
-        let Some(believed) = self
-            .believed
-            .filter(|believed| believed.origin == Origin::Live)
+        let Some(believed) = self.believed.filter(|believed| believed.origin == Origin::Live)
         else {
             return true;
         };
@@ -125,11 +122,7 @@ impl SocGuard {
     }
 
     fn believe(&mut self, soc: f64, origin: Origin, seen: &Seen) {
-        self.believed = Some(Believed {
-            soc,
-            origin,
-            odometer_km: seen.odometer_km,
-        });
+        self.believed = Some(Believed { soc, origin, odometer_km: seen.odometer_km });
         self.doubt = None;
     }
 }

@@ -34,11 +34,7 @@ pub(super) enum Kind {
 
 impl Row {
     const fn new(key: &'static str, kind: Kind) -> Self {
-        Self {
-            key,
-            kind,
-            telemetry: true,
-        }
+        Self { key, kind, telemetry: true }
     }
 
     /// The key feeds typed values only.
@@ -217,11 +213,7 @@ mod tests {
     #[test]
     fn rows_are_sorted_unique_and_found() {
         assert!(ROWS.is_sorted_by(|left, right| left.key < right.key));
-        assert!(
-            ROWS.iter()
-                .enumerate()
-                .all(|(at, row)| find(row.key) == Some(at))
-        );
+        assert!(ROWS.iter().enumerate().all(|(at, row)| find(row.key) == Some(at)));
         assert_eq!(find("no_such_key"), None);
     }
 

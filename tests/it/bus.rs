@@ -29,18 +29,12 @@ fn server(port: u16) -> Mqtt {
 
 fn start(server: Mqtt, filters: &[&str]) -> (Bus, Inbox) {
     let filters = filters.iter().map(|&filter| filter.to_owned()).collect();
-    let options = Options {
-        server,
-        root: "evcc".into(),
-        filters,
-    };
+    let options = Options { server, root: "evcc".into(), filters };
     Bus::start(options, CancellationToken::new())
 }
 
 async fn next(inbox: &mut Inbox) -> Incoming {
-    soon("the inbox", inbox.next())
-        .await
-        .expect("the bus ended")
+    soon("the inbox", inbox.next()).await.expect("the bus ended")
 }
 
 /// Reads on until connected; the session's number.
@@ -76,9 +70,7 @@ fn drain(mut inbox: Inbox) {
 }
 
 fn state(round: usize) -> BTreeMap<String, String> {
-    (0..50)
-        .map(|n| (format!("evcc/state/{n:02}"), format!("{round}.{n}")))
-        .collect()
+    (0..50).map(|n| (format!("evcc/state/{n:02}"), format!("{round}.{n}"))).collect()
 }
 
 fn publish_all(bus: &Bus, state: &BTreeMap<String, String>) {
@@ -117,14 +109,9 @@ async fn restarts_of_the_broker_lose_neither_subscriptions_nor_state() {
         expected.insert("evcc/status".into(), "online".into());
 
         let mut observer = Observer::subscribe(broker.port, "evcc/#").await;
-        observer
-            .publish("in/meter", format!("{round}"), false)
-            .await;
+        observer.publish("in/meter", format!("{round}"), false).await;
         let reading = message(&mut inbox).await;
-        assert_eq!(
-            (reading.topic.as_str(), reading.retain),
-            ("in/meter", false)
-        );
+        assert_eq!((reading.topic.as_str(), reading.retain), ("in/meter", false));
         assert_eq!(reading.payload, format!("{round}"));
         observer.until_newest(&expected).await;
 
@@ -175,21 +162,11 @@ async fn a_snapshot_replaces_what_waits_and_goes_out_once_in_its_order() {
     while seen.last().is_none_or(|topic| topic != "evcc/event") {
         let (topic, payload, _) = observer.next().await;
         if topic != "evcc/status" {
-            assert_eq!(
-                payload,
-                if topic == "evcc/gone" {
-                    ""
-                } else {
-                    &topic[5..6]
-                }
-            );
+            assert_eq!(payload, if topic == "evcc/gone" { "" } else { &topic[5..6] });
             seen.push(topic);
         }
     }
-    assert_eq!(
-        seen,
-        ["evcc/gone", "evcc/kept", "evcc/a", "evcc/b", "evcc/event"]
-    );
+    assert_eq!(seen, ["evcc/gone", "evcc/kept", "evcc/a", "evcc/b", "evcc/event"]);
     bus.close().await;
 }
 
@@ -238,11 +215,7 @@ async fn the_status_follows_the_connection() {
     bus.close().await;
 
     let stop = CancellationToken::new();
-    let options = Options {
-        server: server(broker.port),
-        root: "evcc".into(),
-        filters: vec![],
-    };
+    let options = Options { server: server(broker.port), root: "evcc".into(), filters: vec![] };
     let (bus, mut inbox) = Bus::start(options, stop.clone());
     assert_eq!(status(&mut observer).await, "online");
     stop.cancel();
@@ -263,10 +236,7 @@ async fn a_farewell_sends_what_waits() {
     bus.close().await;
     let mut expected = state(7);
     expected.insert("evcc/status".into(), "offline".into());
-    Observer::subscribe(broker.port, "evcc/#")
-        .await
-        .until_newest(&expected)
-        .await;
+    Observer::subscribe(broker.port, "evcc/#").await.until_newest(&expected).await;
 }
 
 #[tokio::test]
@@ -274,11 +244,7 @@ async fn a_root_that_is_no_topic_costs_only_the_status() {
     let Some(broker) = Mosquitto::start("").await else {
         return;
     };
-    let options = Options {
-        server: server(broker.port),
-        root: "evcc/#".into(),
-        filters: vec![],
-    };
+    let options = Options { server: server(broker.port), root: "evcc/#".into(), filters: vec![] };
     let (bus, mut inbox) = Bus::start(options, CancellationToken::new());
     assert_eq!(up(&mut inbox).await, 1);
     bus.close().await;
@@ -299,11 +265,7 @@ async fn without_a_root_there_is_no_status() {
         return;
     };
     let mut observer = Observer::subscribe(broker.port, "#").await;
-    let options = Options {
-        server: server(broker.port),
-        root: String::new(),
-        filters: vec![],
-    };
+    let options = Options { server: server(broker.port), root: String::new(), filters: vec![] };
     let (bus, mut inbox) = Bus::start(options, CancellationToken::new());
     up(&mut inbox).await;
     drain(inbox);

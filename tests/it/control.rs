@@ -411,5 +411,10 @@ fn one_wild_sample_raises_nothing() {
     let before = bench.commands.len();
     bench.live(1, 50_000.0);
     bench.live(20, 5000.0);
-    assert_eq!(bench.commands.len(), before, "a jump of the meter must be confirmed: {:?}", bench.commands);
+    assert_eq!(
+        bench.commands.len(),
+        before,
+        "a jump of the meter must be confirmed: {:?}",
+        bench.commands
+    );
 }

@@ -1,11 +1,7 @@
 //! The simulator: it adds up, it misbehaves on demand, and one seed tells one story.
 
 // Helpers of tests may panic, and need not name every variant.
-#![allow(
-    clippy::expect_used,
-    clippy::unwrap_used,
-    clippy::wildcard_enum_match_arm
-)]
+#![allow(clippy::expect_used, clippy::unwrap_used, clippy::wildcard_enum_match_arm)]
 
 mod devices;
 mod faults;
@@ -24,10 +20,7 @@ use chargebus::teslamate::{Heard, Mirror};
 use chrono::DateTime;
 
 fn start() -> Now {
-    Now {
-        mono: Mono(5_000),
-        utc: DateTime::from_timestamp(1_773_759_600, 0).unwrap(),
-    }
+    Now { mono: Mono(5_000), utc: DateTime::from_timestamp(1_773_759_600, 0).unwrap() }
 }
 
 fn seconds(seconds: u64) -> Now {
@@ -75,11 +68,7 @@ fn command(world: &mut World, command: ChargerCommand) -> Outcome {
     let lp = LoadPointIx(0);
     world.apply(&Effect::Charger { lp, command });
     let outcome = world.facts().into_iter().find_map(|fact| match fact {
-        Fact::Done {
-            lp: LoadPointIx(0),
-            command: done,
-            outcome,
-        } => {
+        Fact::Done { lp: LoadPointIx(0), command: done, outcome } => {
             assert_eq!(done, command);
             Some(outcome)
         }

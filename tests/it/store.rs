@@ -25,18 +25,11 @@ async fn settings(store: &Store) -> BTreeMap<String, String> {
 }
 
 fn map(entries: &[(&str, &str)]) -> BTreeMap<String, String> {
-    entries
-        .iter()
-        .map(|&(key, value)| (key.to_owned(), value.to_owned()))
-        .collect()
+    entries.iter().map(|&(key, value)| (key.to_owned(), value.to_owned())).collect()
 }
 
 fn retained(topic: &str, payload: &[u8]) -> Retained {
-    Retained {
-        topic: topic.to_owned(),
-        payload: payload.to_vec(),
-        qos: 1,
-    }
+    Retained { topic: topic.to_owned(), payload: payload.to_vec(), qos: 1 }
 }
 
 /// What a power cut leaves: the files as they are, without any good-bye.
@@ -67,27 +60,15 @@ async fn settings_survive_a_kill() {
     let dir = tempfile::tempdir().unwrap();
     let store = Store::open(&path(&dir)).unwrap();
     assert_eq!(settings(&store).await, map(&[]));
-    store
-        .save_settings(vec![set("lp1.mode", "pv"), set("prioritySoc", "50")])
-        .await
-        .unwrap();
-    store
-        .save_settings(vec![set("lp1.mode", "now"), ("prioritySoc".into(), None)])
-        .await
-        .unwrap();
-    store
-        .save_settings(vec![("never.was".into(), None)])
-        .await
-        .unwrap();
+    store.save_settings(vec![set("lp1.mode", "pv"), set("prioritySoc", "50")]).await.unwrap();
+    store.save_settings(vec![set("lp1.mode", "now"), ("prioritySoc".into(), None)]).await.unwrap();
+    store.save_settings(vec![("never.was".into(), None)]).await.unwrap();
     let expected = map(&[("lp1.mode", "now")]);
     assert_eq!(settings(&store).await, expected);
 
     let after = cut(&dir);
     drop(store);
-    assert_eq!(
-        settings(&Store::open(&path(&after)).unwrap()).await,
-        expected
-    );
+    assert_eq!(settings(&Store::open(&path(&after)).unwrap()).await, expected);
     assert_eq!(settings(&Store::open(&path(&dir)).unwrap()).await, expected);
 }
 
@@ -98,11 +79,7 @@ async fn what_is_collected_is_there_after_a_close() {
     let topics = |list: &[&str]| list.iter().map(|&t| t.to_owned()).collect::<Vec<_>>();
     store.record_topics(topics(&["evcc/a", "evcc/b", "evcc/c"]), []);
     store.record_topics([], topics(&["evcc/b", "evcc/never"]));
-    store.save_retained([
-        retained("t/1", b"old"),
-        retained("t/2", b"x"),
-        retained("t/3", b"x"),
-    ]);
+    store.save_retained([retained("t/1", b"old"), retained("t/2", b"x"), retained("t/3", b"x")]);
     store.save_retained([retained("t/1", b"\0\xff"), retained("t/2", b"")]);
     store.save_vehicle("e-Golf".into(), r#"{"soc":41}"#.into());
     store.save_vehicle("e-Golf".into(), r#"{"soc":42}"#.into());
@@ -112,10 +89,7 @@ async fn what_is_collected_is_there_after_a_close() {
     store.save_vehicle("late".into(), "{}".into());
 
     let store = Store::open(&path(&dir)).unwrap();
-    assert_eq!(
-        Vec::from_iter(store.load_topics().await.unwrap()),
-        topics(&["evcc/a", "evcc/c"])
-    );
+    assert_eq!(Vec::from_iter(store.load_topics().await.unwrap()), topics(&["evcc/a", "evcc/c"]));
     assert_eq!(
         store.load_retained().await.unwrap(),
         [retained("t/1", b"\0\xff"), retained("t/3", b"x")]
@@ -158,10 +132,7 @@ async fn a_locked_database_is_an_answer_and_it_recovers() {
     drop(other);
     store.save_settings(vec![set("b", "2")]).await.unwrap();
     assert_eq!(settings(&store).await, map(&[("b", "2")]));
-    assert_eq!(
-        Vec::from_iter(store.load_topics().await.unwrap()),
-        ["evcc/b"]
-    );
+    assert_eq!(Vec::from_iter(store.load_topics().await.unwrap()), ["evcc/b"]);
 }
 
 #[tokio::test]
@@ -219,10 +190,7 @@ async fn a_damaged_database_is_kept_aside_and_a_new_one_begins() {
 
         let store = Store::open(&path).unwrap();
         assert_eq!(settings(&store).await, map(&[]));
-        store
-            .save_settings(vec![set("new", "1"), ("new".into(), None)])
-            .await
-            .unwrap();
+        store.save_settings(vec![set("new", "1"), ("new".into(), None)]).await.unwrap();
         store.close().await.unwrap();
         let kept = dir.path().join(format!("chargebus.db.corrupt-{}", n + 1));
         assert_eq!(fs::read(kept).unwrap(), bytes);
@@ -233,10 +201,7 @@ async fn a_damaged_database_is_kept_aside_and_a_new_one_begins() {
 async fn any_damage_ends_in_a_store_or_an_error() {
     let dir = tempfile::tempdir().unwrap();
     let store = Store::open(&path(&dir)).unwrap();
-    store
-        .save_settings((0..500).map(|n| set(&format!("k{n}"), "v")).collect())
-        .await
-        .unwrap();
+    store.save_settings((0..500).map(|n| set(&format!("k{n}"), "v")).collect()).await.unwrap();
     store.close().await.unwrap();
     let whole = fs::read(path(&dir)).unwrap();
     let mut random = fastrand::Rng::with_seed(11);
@@ -264,46 +229,24 @@ fn files_of_others_are_left_alone() {
     let dir = tempfile::tempdir().unwrap();
     let yaml = dir.path().join("evcc.yaml");
     fs::write(&yaml, "site:\n  title: Home\n").unwrap();
-    assert!(
-        error(&yaml).contains("is not a database"),
-        "{}",
-        error(&yaml)
-    );
+    assert!(error(&yaml).contains("is not a database"), "{}", error(&yaml));
     assert_eq!(fs::read(&yaml).unwrap(), b"site:\n  title: Home\n");
 
     let foreign = dir.path().join("evcc.db");
-    Connection::open(&foreign)
-        .unwrap()
-        .execute_batch("CREATE TABLE settings (k)")
-        .unwrap();
+    Connection::open(&foreign).unwrap().execute_batch("CREATE TABLE settings (k)").unwrap();
     let before = fs::read(&foreign).unwrap();
-    assert!(
-        error(&foreign).contains("another program"),
-        "{}",
-        error(&foreign)
-    );
+    assert!(error(&foreign).contains("another program"), "{}", error(&foreign));
     assert_eq!(fs::read(&foreign).unwrap(), before);
 
     let newer = path(&dir);
     drop(Store::open(&newer).unwrap());
-    Connection::open(&newer)
-        .unwrap()
-        .pragma_update(None, "user_version", 99)
-        .unwrap();
-    assert!(
-        error(&newer).contains("newer chargebus"),
-        "{}",
-        error(&newer)
-    );
+    Connection::open(&newer).unwrap().pragma_update(None, "user_version", 99).unwrap();
+    assert!(error(&newer).contains("newer chargebus"), "{}", error(&newer));
     assert_eq!(fs::read_dir(dir.path()).unwrap().filter(corrupt).count(), 0);
 }
 
 fn corrupt(file: &std::io::Result<fs::DirEntry>) -> bool {
-    file.as_ref()
-        .unwrap()
-        .file_name()
-        .to_string_lossy()
-        .contains("corrupt")
+    file.as_ref().unwrap().file_name().to_string_lossy().contains("corrupt")
 }
 
 #[test]
@@ -311,30 +254,19 @@ fn places_that_cannot_be_written_are_named_with_a_remedy() {
     let dir = tempfile::tempdir().unwrap();
     let missing = dir.path().join("no/such/chargebus.db");
     assert!(error(&missing).contains("no/such/chargebus.db: the directory does not exist"));
-    assert!(
-        error(dir.path()).contains("is not a file"),
-        "{}",
-        error(dir.path())
-    );
+    assert!(error(dir.path()).contains("is not a file"), "{}", error(dir.path()));
 
     let locked = path(&dir);
     drop(Store::open(&locked).unwrap());
     let other = hold(&locked);
-    assert!(
-        error(&locked).contains("running twice"),
-        "{}",
-        error(&locked)
-    );
+    assert!(error(&locked).contains("running twice"), "{}", error(&locked));
     drop(other);
 
     if cfg!(target_os = "linux") {
         // Nobody, not even root, may create a file there.
         let read_only = PathBuf::from(format!("/proc/{}/chargebus.db", process::id()));
         let error = error(&read_only);
-        assert!(
-            error.contains("/proc/") && error.contains("right to write"),
-            "{error}"
-        );
+        assert!(error.contains("/proc/") && error.contains("right to write"), "{error}");
     }
 }
 
@@ -346,9 +278,7 @@ async fn without_a_file_everything_works_until_the_end() {
     assert_eq!(settings(&store).await, map(&[("a", "1")]));
     assert_eq!(store.load_vehicles().await.unwrap().len(), 1);
     let huge = "x".repeat((1 << 20) + 1);
-    let refused = store
-        .save_settings(vec![set("b", "2"), set("a", &huge)])
-        .await;
+    let refused = store.save_settings(vec![set("b", "2"), set("a", &huge)]).await;
     assert!(matches!(refused, Err(StoreError::Failed(_))), "{refused:?}");
     assert_eq!(settings(&store).await, map(&[("a", "1")]));
     store.close().await.unwrap();

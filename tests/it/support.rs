@@ -21,9 +21,7 @@ pub(crate) const DEADLINE: Duration = Duration::from_secs(20);
 
 /// Awaits an event that must come.
 pub(crate) async fn soon<T>(what: &str, event: impl Future<Output = T>) -> T {
-    timeout(DEADLINE, event)
-        .await
-        .unwrap_or_else(|_| panic!("waited too long for {what}"))
+    timeout(DEADLINE, event).await.unwrap_or_else(|_| panic!("waited too long for {what}"))
 }
 
 /// Awaits a condition that nobody announces.
@@ -39,11 +37,7 @@ pub(crate) async fn until(what: &str, mut condition: impl FnMut() -> bool) {
 
 /// A loopback port that was free just now.
 pub(crate) fn free_port() -> u16 {
-    StdListener::bind("127.0.0.1:0")
-        .unwrap()
-        .local_addr()
-        .unwrap()
-        .port()
+    StdListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
 /// The path of an installed program, also where only root looks; prints why a test is skipped.
@@ -84,11 +78,7 @@ impl Mosquitto {
     pub(crate) fn prepare(port: u16, extra: &str) -> Option<Self> {
         program("mosquitto")?;
         let dir = tempfile::tempdir().unwrap();
-        let anonymous = if extra.contains("allow_anonymous") {
-            ""
-        } else {
-            "allow_anonymous true"
-        };
+        let anonymous = if extra.contains("allow_anonymous") { "" } else { "allow_anonymous true" };
         // Started by root, it would change to a user who cannot read the test's files.
         let config = format!(
             "user root\nlistener {port} 127.0.0.1\n{anonymous}\npersistence false\n\
@@ -96,11 +86,7 @@ impl Mosquitto {
              connection_messages false\n{extra}\n"
         );
         fs::write(dir.path().join("mosquitto.conf"), config).unwrap();
-        Some(Self {
-            port,
-            dir,
-            child: None,
-        })
+        Some(Self { port, dir, child: None })
     }
 
     /// As if the machine lost power; retained messages are gone.
@@ -178,18 +164,13 @@ impl Observer {
 
     /// The next message.
     pub(crate) async fn next(&mut self) -> Seen {
-        soon("a message", self.seen.recv())
-            .await
-            .expect("the observer's connection broke")
+        soon("a message", self.seen.recv()).await.expect("the observer's connection broke")
     }
 
     /// Reads on until the newest values are these (topics that are not asked for may be there).
     pub(crate) async fn until_newest(&mut self, expected: &BTreeMap<String, String>) {
         let mut newest = BTreeMap::new();
-        while expected
-            .iter()
-            .any(|(topic, payload)| newest.get(topic) != Some(payload))
-        {
+        while expected.iter().any(|(topic, payload)| newest.get(topic) != Some(payload)) {
             let (topic, payload, _) = self.next().await;
             newest.insert(topic, payload);
         }
@@ -197,10 +178,7 @@ impl Observer {
 
     /// Publishes with QoS 1.
     pub(crate) async fn publish(&self, topic: &str, payload: impl Into<Vec<u8>>, retain: bool) {
-        self.client
-            .publish(topic, QoS::AtLeastOnce, retain, payload)
-            .await
-            .unwrap();
+        self.client.publish(topic, QoS::AtLeastOnce, retain, payload).await.unwrap();
     }
 }
 

@@ -1,11 +1,7 @@
 //! The mirror of TeslaMate's cars, with a clock that the test winds.
 
 // Helpers of tests may panic, and need not name every variant.
-#![allow(
-    clippy::expect_used,
-    clippy::unwrap_used,
-    clippy::wildcard_enum_match_arm
-)]
+#![allow(clippy::expect_used, clippy::unwrap_used, clippy::wildcard_enum_match_arm)]
 
 mod day;
 mod property;
@@ -30,16 +26,9 @@ struct Bench {
 
 impl Bench {
     fn new() -> Self {
-        let start = Now {
-            mono: Mono(1_000_000),
-            utc: DateTime::from_timestamp(1_773_759_600, 0).unwrap(),
-        };
-        Self {
-            mirror: Mirror::new(),
-            start,
-            now: start,
-            told: Vec::new(),
-        }
+        let start =
+            Now { mono: Mono(1_000_000), utc: DateTime::from_timestamp(1_773_759_600, 0).unwrap() };
+        Self { mirror: Mirror::new(), start, now: start, told: Vec::new() }
     }
 
     /// Lets time pass, waking the mirror exactly when it asks for it.
@@ -48,10 +37,7 @@ impl Bench {
         for _ in 0..100_000 {
             let due = self.mirror.deadline().filter(|due| *due <= end.mono);
             let Some(due) = due else { break };
-            assert!(
-                due >= self.now.mono,
-                "a deadline in the past spins the loop"
-            );
+            assert!(due >= self.now.mono, "a deadline in the past spins the loop");
             self.now = self.now.later(due.since(self.now.mono));
             self.look();
             assert!(self.mirror.deadline() > Some(due) || self.mirror.deadline().is_none());
@@ -77,8 +63,7 @@ impl Bench {
 
     fn hear(&mut self, key: &str, payload: &str) -> Option<Heard> {
         let topic = format!("teslamate/cars/1/{key}");
-        self.mirror
-            .handle(self.now, &topic, payload.as_bytes(), false)
+        self.mirror.handle(self.now, &topic, payload.as_bytes(), false)
     }
 
     /// One poll of TeslaMate: values in one burst, then it is looked at.
@@ -91,10 +76,7 @@ impl Bench {
     }
 
     fn last<T>(&self, pick: impl Fn(&VehicleValue) -> Option<T>) -> Option<T> {
-        self.told
-            .iter()
-            .rev()
-            .find_map(|(_, _, value, _)| pick(value))
+        self.told.iter().rev().find_map(|(_, _, value, _)| pick(value))
     }
 
     fn soc(&self) -> Option<f64> {

@@ -42,16 +42,8 @@ pub(in crate::config) fn charger(device: &Device<'_>) -> Result<Charger, Flaw> {
         Kind::Template(_) => Ok(demo(&section, name)),
     };
     section.finish(Scope::Charger);
-    let device = ChargerDevice {
-        safe_current,
-        ..device?
-    };
-    let setup = ChargerSetup {
-        name: name.clone(),
-        icon,
-        features,
-        ..ChargerSetup::default()
-    };
+    let device = ChargerDevice { safe_current, ..device? };
+    let setup = ChargerSetup { name: name.clone(), icon, features, ..ChargerSetup::default() };
     Ok(Charger { setup, device })
 }
 
@@ -74,9 +66,7 @@ fn custom(section: &Section<'_>) -> Result<ChargerDevice, Flaw> {
     let status = essential(section, "status", |field| source(field, Want::Status));
     let enabled = essential(section, "enabled", |field| source(field, Want::Flag));
     let enable = essential(section, "enable", |field| sink(field, "enable"));
-    let millis = optional(section, "maxcurrentmillis", |field| {
-        sink(field, "maxcurrentmillis")
-    });
+    let millis = optional(section, "maxcurrentmillis", |field| sink(field, "maxcurrentmillis"));
     // Whole amperes are not needed where finer ones are understood.
     let whole = match section.has("maxcurrent") || millis.is_none() {
         true => essential(section, "maxcurrent", |field| sink(field, "maxcurrent")).map(Some),

@@ -31,13 +31,7 @@ pub(in crate::config) fn meter(device: &Device<'_>) -> Result<Meter, Flaw> {
         Kind::Template(_) => Ok(demo(&section, name)),
     };
     section.finish(Scope::Meter);
-    Ok(Meter {
-        title,
-        capacity,
-        max_ac_power,
-        max_discharge_power,
-        device: device?,
-    })
+    Ok(Meter { title, capacity, max_ac_power, max_discharge_power, device: device? })
 }
 
 fn custom(section: &Section<'_>) -> Result<MeterDevice, Flaw> {
@@ -53,10 +47,7 @@ fn custom(section: &Section<'_>) -> Result<MeterDevice, Flaw> {
         soc: number("soc"),
         battery_mode: optional(section, "batterymode", |field| sink(field, "batteryMode")),
     };
-    Ok(MeterDevice {
-        power: Some(power?),
-        ..device
-    })
+    Ok(MeterDevice { power: Some(power?), ..device })
 }
 
 /// Fixed values where the file gives them, the simulator's otherwise.
@@ -99,7 +90,5 @@ fn positive(section: &Section<'_>, key: &'static str) -> Option<f64> {
         field.notice("is read from the file only: write a number; it is left out");
         return None;
     }
-    field
-        .number_within(0.0, f64::INFINITY)
-        .filter(|number| *number > 0.0)
+    field.number_within(0.0, f64::INFINITY).filter(|number| *number > 0.0)
 }

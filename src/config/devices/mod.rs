@@ -75,11 +75,7 @@ impl<'a> Catalog<'a> {
                 section.error("name", format!("the {word} {} exists{line}", quoted(&name)));
                 continue;
             }
-            devices.push(Device {
-                name,
-                field: item,
-                used: Cell::new(false),
-            });
+            devices.push(Device { name, field: item, used: Cell::new(false) });
         }
         Self { word, devices }
     }
@@ -149,10 +145,7 @@ fn kind(section: &Section<'_>, templates: &[&'static str]) -> Result<Kind, Flaw>
         return Ok(Kind::Template(template));
     }
     let what = field.path.rsplit('.').next().unwrap_or_default();
-    let hint = did_you_mean(
-        &word,
-        templates.iter().copied().chain(["custom", "template"]),
-    );
+    let hint = did_you_mean(&word, templates.iter().copied().chain(["custom", "template"]));
     Err(field.unsupported(format!(
         "{what} {} is not built in{hint}: supported are type custom (MQTT, Modbus) and template {}",
         quoted(&word),
@@ -193,10 +186,7 @@ fn features<T: Copy>(section: &Section<'_>, table: &[(&'static str, Option<T>)])
         return features;
     };
     for (field, word) in field.names() {
-        match table
-            .iter()
-            .find(|(name, _)| name.eq_ignore_ascii_case(&word))
-        {
+        match table.iter().find(|(name, _)| name.eq_ignore_ascii_case(&word)) {
             Some((_, Some(feature))) => features.push(*feature),
             Some((_, None)) => {}
             None => {

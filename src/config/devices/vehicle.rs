@@ -16,10 +16,7 @@ const FEATURES: &[(&str, Option<VehicleFeature>)] = &[
     ("streaming", Some(VehicleFeature::Streaming)),
     ("welcomecharge", Some(VehicleFeature::WelcomeCharge)),
     ("climaterdisabled", Some(VehicleFeature::ClimaterDisabled)),
-    (
-        "autodetectdisabled",
-        Some(VehicleFeature::AutodetectDisabled),
-    ),
+    ("autodetectdisabled", Some(VehicleFeature::AutodetectDisabled)),
     ("wakeupdisabled", Some(VehicleFeature::WakeUpDisabled)),
     ("retryable", None),
 ];
@@ -59,9 +56,7 @@ pub(in crate::config) fn vehicle(device: &Device<'_>) -> Option<Vehicle> {
         Ok(device) => Some(device),
         Err(Flaw::Reported) => None,
         Err(Flaw::Unsupported(mut finding)) => {
-            finding
-                .text
-                .push_str("; the vehicle stays, without telemetry");
+            finding.text.push_str("; the vehicle stays, without telemetry");
             section.report.notice(finding);
             setup.features.push(VehicleFeature::Offline);
             // Its keys belong to something unknown: one notice is enough.
@@ -71,11 +66,7 @@ pub(in crate::config) fn vehicle(device: &Device<'_>) -> Option<Vehicle> {
     };
     setup.features.sort_unstable();
     setup.features.dedup();
-    if device
-        .as_ref()
-        .is_some_and(|device| device.teslamate.is_none())
-        && setup.title.is_empty()
-    {
+    if device.as_ref().is_some_and(|device| device.teslamate.is_none()) && setup.title.is_empty() {
         setup.title = title_case(&setup.name);
     }
     if !quiet {
@@ -106,11 +97,7 @@ fn setup(section: &Section<'_>, name: String) -> VehicleSetup {
         icon: section.text("icon"),
         capacity: capacity.map(KilowattHours),
         phases: phases.filter(|phases| *phases > 0),
-        identifiers: identifiers
-            .unwrap_or_default()
-            .into_iter()
-            .map(|(_, id)| id)
-            .collect(),
+        identifiers: identifiers.unwrap_or_default().into_iter().map(|(_, id)| id).collect(),
         on_identify: on_identify(section),
         features,
     }
@@ -123,14 +110,10 @@ fn on_identify(section: &Section<'_>) -> OnIdentify {
     };
     let positive = |key| {
         let field = section.get(key)?;
-        field
-            .number_within(0.0, f64::INFINITY)
-            .filter(|number| *number > 0.0)
+        field.number_within(0.0, f64::INFINITY).filter(|number| *number > 0.0)
     };
     let on_identify = OnIdentify {
-        mode: section
-            .get("mode")
-            .and_then(|field| crate::config::loadpoint::mode(&field)),
+        mode: section.get("mode").and_then(|field| crate::config::loadpoint::mode(&field)),
         priority: section
             .get("priority")
             .and_then(|field| field.whole_within(0, i64::from(i32::MAX)))
@@ -142,10 +125,7 @@ fn on_identify(section: &Section<'_>) -> OnIdentify {
     if let (Some(min), Some(max)) = (on_identify.min_current, on_identify.max_current)
         && min > max
     {
-        section.error(
-            "minCurrent",
-            format!("must not be above maxCurrent: {min} > {max}"),
-        );
+        section.error("minCurrent", format!("must not be above maxCurrent: {min} > {max}"));
     }
     section.finish(Scope::OnIdentify);
     on_identify
@@ -163,10 +143,7 @@ fn custom(section: &Section<'_>) -> Result<VehicleDevice, Flaw> {
         status: optional(section, "status", |field| source(field, Want::Status)),
         climater: optional(section, "climater", |field| source(field, Want::Flag)),
     };
-    Ok(VehicleDevice {
-        soc: Some(soc?),
-        ..device
-    })
+    Ok(VehicleDevice { soc: Some(soc?), ..device })
 }
 
 /// A car of TeslaMate (§5.5): whole amperes only, and its values may be used at any time.
@@ -183,14 +160,9 @@ fn teslamate(section: &Section<'_>, setup: &mut VehicleSetup) -> Result<VehicleD
     let namespace = section.text("namespace").unwrap_or_default();
     if namespace.contains(['/', '+', '#']) {
         let found = quoted(&namespace);
-        section.error(
-            "namespace",
-            format!("must be one level of a topic, found {found}"),
-        );
+        section.error("namespace", format!("must be one level of a topic, found {found}"));
     }
-    let id = id
-        .and_then(|id| u32::try_from(id).ok())
-        .ok_or(Flaw::Reported)?;
+    let id = id.and_then(|id| u32::try_from(id).ok()).ok_or(Flaw::Reported)?;
     Ok(VehicleDevice {
         teslamate: Some(TeslaMateCar { namespace, id }),
         ..VehicleDevice::default()
@@ -203,10 +175,7 @@ fn check_name(section: &Section<'_>, name: &str) {
     if name.is_empty() || !name.chars().all(allowed) {
         section.error(
             "name",
-            format!(
-                "may only have letters, digits and _ . : -, found {}",
-                quoted(name)
-            ),
+            format!("may only have letters, digits and _ . : -, found {}", quoted(name)),
         );
     }
 }
@@ -216,11 +185,7 @@ fn title_case(name: &str) -> String {
     let mut title = String::with_capacity(name.len());
     let mut start = true;
     for letter in name.chars() {
-        title.push(if start {
-            letter.to_ascii_uppercase()
-        } else {
-            letter
-        });
+        title.push(if start { letter.to_ascii_uppercase() } else { letter });
         start = !letter.is_ascii_alphanumeric() && letter != '_';
     }
     title

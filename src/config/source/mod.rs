@@ -116,18 +116,12 @@ fn plugin<'a, T: Copy>(
     let names = known().collect::<Vec<_>>().join(", ");
     let exists = SOURCES.iter().any(|(name, _)| *name == word);
     if exists || LATER.contains(&word.as_str()) {
-        let text = format!(
-            "source {} is not built yet, what can be {verb}: {names}",
-            quoted(&word)
-        );
+        let text =
+            format!("source {} is not built yet, what can be {verb}: {names}", quoted(&word));
         return Err(kind.unsupported(text));
     }
     let hint = did_you_mean(&word, known());
-    let hint = if hint.is_empty() {
-        format!(" (known: {names})")
-    } else {
-        hint
-    };
+    let hint = if hint.is_empty() { format!(" (known: {names})") } else { hint };
     kind.error(format!("unknown source {}{hint}", quoted(&word)));
     Err(Flaw::Reported)
 }

@@ -50,14 +50,9 @@ pub(super) fn source(section: Section<'_>, want: Want) -> Result<Source, Flaw> {
         return Err(Flaw::Unsupported(section.finding("source", text)));
     }
     let link = link(&section);
-    let register = section
-        .need("register")
-        .and_then(|field| register(&field, READ));
+    let register = section.need("register").and_then(|field| register(&field, READ));
     let scale = scale(&section);
-    let interval = match section
-        .get("interval")
-        .map(|field| (field.duration(), field))
-    {
+    let interval = match section.get("interval").map(|field| (field.duration(), field)) {
         None | Some((None, _)) => INTERVAL,
         Some((Some(interval), field)) => {
             if interval < MIN_INTERVAL {
@@ -67,26 +62,15 @@ pub(super) fn source(section: Section<'_>, want: Want) -> Result<Source, Flaw> {
         }
     };
     section.finish_strict();
-    Ok(Source::Modbus(ModbusSource {
-        link: link?,
-        register: register?,
-        scale,
-        interval,
-    }))
+    Ok(Source::Modbus(ModbusSource { link: link?, register: register?, scale, interval }))
 }
 
 pub(super) fn sink(section: Section<'_>, _name: &str) -> Result<Sink, Flaw> {
     let link = link(&section);
-    let register = section
-        .need("register")
-        .and_then(|field| register(&field, WRITE));
+    let register = section.need("register").and_then(|field| register(&field, WRITE));
     let scale = scale(&section);
     section.finish_strict();
-    Ok(Sink::Modbus {
-        link: link?,
-        register: register?,
-        scale,
-    })
+    Ok(Sink::Modbus { link: link?, register: register?, scale })
 }
 
 fn link(section: &Section<'_>) -> Result<ModbusLink, Flaw> {
@@ -123,10 +107,7 @@ fn link(section: &Section<'_>) -> Result<ModbusLink, Flaw> {
     same_framing(&uri_field, &uri, rtu)?;
     Ok(ModbusLink {
         uri,
-        id: id
-            .flatten()
-            .and_then(|id| u8::try_from(id).ok())
-            .unwrap_or(UNIT),
+        id: id.flatten().and_then(|id| u8::try_from(id).ok()).unwrap_or(UNIT),
         rtu,
         timeout: timeout.unwrap_or(TIMEOUT),
         delay,
@@ -150,9 +131,7 @@ fn uri(field: &Field<'_>) -> Result<String, Flaw> {
 fn same_framing(field: &Field<'_>, uri: &str, rtu: bool) -> Result<(), Flaw> {
     let mut seen = field.report.modbus_rtu.borrow_mut();
     if *seen.entry(uri.to_owned()).or_insert(rtu) != rtu {
-        field.error(format!(
-            "{uri} is used with and without rtu: one connection speaks one way"
-        ));
+        field.error(format!("{uri} is used with and without rtu: one connection speaks one way"));
         return Err(Flaw::Reported);
     }
     Ok(())
@@ -164,9 +143,7 @@ fn register(field: &Field<'_>, kinds: &[(&str, RegisterKind)]) -> Result<Registe
         .need("address")
         .and_then(|field| field.whole_within(0, 0xFFFF).ok_or(Flaw::Reported));
     let kind = section.need("type").and_then(|field| kind(&field, kinds));
-    let bitmask = section
-        .get("bitmask")
-        .map(|field| field.whole_within(1, 0xFFFF));
+    let bitmask = section.get("bitmask").map(|field| field.whole_within(1, 0xFFFF));
     let name = section.get_any(&["encoding", "decode"]);
     let encoding = match &name {
         Some(name) => encoding(name),
@@ -194,11 +171,7 @@ fn kind(field: &Field<'_>, kinds: &[(&str, RegisterKind)]) -> Result<RegisterKin
     if let Some((_, kind)) = kinds.iter().find(|(name, _)| *name == word) {
         return Ok(*kind);
     }
-    let names = kinds
-        .iter()
-        .map(|(name, _)| *name)
-        .collect::<Vec<_>>()
-        .join(", ");
+    let names = kinds.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(", ");
     field.error(format!("must be one of {names}, found {}", quoted(&word)));
     Err(Flaw::Reported)
 }
@@ -206,11 +179,7 @@ fn kind(field: &Field<'_>, kinds: &[(&str, RegisterKind)]) -> Result<RegisterKin
 /// `<number>`, then `s` for least significant word first and `nan` in any order.
 fn encoding(field: &Field<'_>) -> Result<Encoding, Flaw> {
     let word = field.text().ok_or(Flaw::Reported)?.to_lowercase();
-    let plain = |number| Encoding {
-        number,
-        swapped: false,
-        nan: false,
-    };
+    let plain = |number| Encoding { number, swapped: false, nan: false };
     if matches!(word.as_str(), "bool8" | "bool16") {
         return Ok(plain(Number::Bool));
     }
@@ -228,11 +197,7 @@ fn encoding(field: &Field<'_>) -> Result<Encoding, Flaw> {
         if swapped && matches!(number, Number::Int16 | Number::Uint16) {
             break;
         }
-        return Ok(Encoding {
-            swapped,
-            nan,
-            ..plain(*number)
-        });
+        return Ok(Encoding { swapped, nan, ..plain(*number) });
     }
     let hint = did_you_mean(&word, NUMBERS.iter().map(|(name, _)| *name));
     field.error(format!("unknown encoding {}{hint}", quoted(&word)));
@@ -245,16 +210,9 @@ fn usual_encoding(section: &Section<'_>, kind: RegisterKind) -> Result<Encoding,
         RegisterKind::Coil | RegisterKind::WriteCoil => Number::Bool,
         RegisterKind::WriteSingle => Number::Uint16,
         RegisterKind::Holding | RegisterKind::Input | RegisterKind::WriteMultiple => {
-            section.error(
-                "encoding",
-                "is missing: write for example int32 or float32s",
-            );
+            section.error("encoding", "is missing: write for example int32 or float32s");
             return Err(Flaw::Reported);
         }
     };
-    Ok(Encoding {
-        number,
-        swapped: false,
-        nan: false,
-    })
+    Ok(Encoding { number, swapped: false, nan: false })
 }

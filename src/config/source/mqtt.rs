@@ -9,15 +9,8 @@ use crate::config::text::quoted;
 const MAX_TOPIC: usize = 65_535;
 
 /// Keys that go with a broker of its own; evcc does not look at them without `broker`.
-const WITH_BROKER: &[&str] = &[
-    "user",
-    "password",
-    "clientID",
-    "insecure",
-    "caCert",
-    "clientCert",
-    "clientKey",
-];
+const WITH_BROKER: &[&str] =
+    &["user", "password", "clientID", "insecure", "caCert", "clientCert", "clientKey"];
 
 pub(super) fn source(section: Section<'_>, _want: Want) -> Result<Source, Flaw> {
     section.report.needs_broker(&section.path, section.place);
@@ -37,36 +30,22 @@ pub(super) fn source(section: Section<'_>, _want: Want) -> Result<Source, Flaw> 
     let supported = same_broker(&section).and(no_binary(&section));
     section.finish_strict();
     supported?;
-    Ok(Source::Mqtt(MqttSource {
-        topic: topic?,
-        timeout,
-        scale,
-        pipeline,
-    }))
+    Ok(Source::Mqtt(MqttSource { topic: topic?, timeout, scale, pipeline }))
 }
 
 pub(super) fn sink(section: Section<'_>, name: &str) -> Result<Sink, Flaw> {
     section.report.needs_broker(&section.path, section.place);
     let topic = section.need("topic").and_then(|field| topic(&field));
-    let payload = section
-        .get("payload")
-        .map(|field| payload(&field, name))
-        .transpose();
+    let payload = section.get("payload").map(|field| payload(&field, name)).transpose();
     let retained = section.flag("retained").unwrap_or(false);
     // These belong to reading; evcc takes them here too.
-    for unused in [
-        "timeout", "scale", "regex", "default", "jq", "quote", "insecure",
-    ] {
+    for unused in ["timeout", "scale", "regex", "default", "jq", "quote", "insecure"] {
         section.has(unused);
     }
     let supported = same_broker(&section);
     section.finish_strict();
     supported?;
-    Ok(Sink::Mqtt {
-        topic: topic?,
-        payload: payload?,
-        retained,
-    })
+    Ok(Sink::Mqtt { topic: topic?, payload: payload?, retained })
 }
 
 /// Multiplies numbers; 1 by default.
@@ -113,9 +92,7 @@ fn payload(field: &Field<'_>, name: &str) -> Result<String, Flaw> {
         let (found, format) = inner.split_once(':').unwrap_or((inner, ""));
         let printable = |c: char| c.is_ascii_alphanumeric() || c == '%' || c == '.';
         if !found.eq_ignore_ascii_case(name) || !format.chars().all(printable) {
-            field.error(format!(
-                "knows only ${{{name}}} and ${{{name}:%d}} or the like"
-            ));
+            field.error(format!("knows only ${{{name}}} and ${{{name}:%d}} or the like"));
             return Err(Flaw::Reported);
         }
         rest = &rest[start + end + 1..];

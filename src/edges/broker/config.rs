@@ -14,12 +14,8 @@ use super::users::is_hash;
 const BUILT_IN: &str = include_str!("../../../broker.toml");
 
 /// Keys of rumqttd's router section that apply here.
-const ROUTER_KEYS: [&str; 4] = [
-    "max_connections",
-    "max_outgoing_packet_count",
-    "max_segment_size",
-    "max_segment_count",
-];
+const ROUTER_KEYS: [&str; 4] =
+    ["max_connections", "max_outgoing_packet_count", "max_segment_size", "max_segment_count"];
 
 /// rumqttd panics below this segment size.
 const MIN_SEGMENT_SIZE: usize = 1024;
@@ -32,6 +28,12 @@ const MAX_LOG_BYTES: usize = 1 << 30;
 
 /// Links of the router beside those of sessions: the publishing one, and some on their way out.
 const SPARE_LINKS: usize = 16;
+
+/// Most sessions of either kind; the router reserves memory for each.
+const MAX_SESSIONS: usize = 100_000;
+
+/// Longest timeout: a day.
+const MAX_TIMEOUT_S: usize = 86_400;
 
 /// Smallest packet limit: MQTT needs room for a topic and a few bytes.
 const MIN_PACKET_BYTES: usize = 1024;
@@ -128,7 +130,9 @@ impl BrokerConfig {
     /// # Errors
     /// When the text is no address, or the rules for listening beyond loopback are not met.
     pub fn listen_on(&mut self, address: &str) -> anyhow::Result<()> {
-        let address = address.parse().with_context(|| format!("broker.listen {address:?} is no host:port"))?;
+        let address = address
+            .parse()
+            .with_context(|| format!("broker.listen {address:?} is no host:port"))?;
         let first = self.listeners.first_mut().context("broker.toml has no listener to move")?;
         first.address = address;
         let address = first.address;
@@ -184,10 +188,7 @@ impl BrokerConfig {
 
     fn check(file: File, dir: &Path) -> anyhow::Result<Self> {
         let mut listeners = file.listeners;
-        ensure!(
-            !listeners.is_empty(),
-            "listeners: at least one [[listeners]] section is needed"
-        );
+        ensure!(!listeners.is_empty(), "listeners: at least one [[listeners]] section is needed");
         for (at, listener) in listeners.iter_mut().enumerate() {
             let place = format!("listeners[{at}].address");
             check_exposure(&place, listener.address, file.insecure, &file.users)?;
@@ -232,11 +233,7 @@ fn check_users(users: &[UserConfig]) -> anyhow::Result<()> {
     let mut names = BTreeSet::new();
     for (at, user) in users.iter().enumerate() {
         ensure!(!user.name.is_empty(), "users[{at}].name: must not be empty");
-        ensure!(
-            names.insert(&user.name),
-            "users[{at}].name: {:?} is there twice",
-            user.name
-        );
+        ensure!(names.insert(&user.name), "users[{at}].name: {:?} is there twice", user.name);
         ensure!(
             is_hash(&user.hash),
             "users[{at}].hash: not a password hash; `chargebus hash` prints one"
@@ -259,57 +256,40 @@ fn check_filters(place: &str, filters: &[String]) -> anyhow::Result<()> {
 }
 
 fn check_limits(limits: &Limits) -> anyhow::Result<()> {
-    let at_least_one = [
-        ("connections", limits.connections),
-        ("filters", limits.filters),
-        ("queue_messages", limits.queue_messages),
-        ("inflight", limits.inflight),
-        (
-            "connect_timeout_s",
-            usize::try_from(limits.connect_timeout_s)?,
-        ),
-        ("write_timeout_s", usize::try_from(limits.write_timeout_s)?),
+    let timeout = |seconds: u64| usize::try_from(seconds).unwrap_or(usize::MAX);
+    let ranges = [
+        ("connections", limits.connections, 1..=MAX_SESSIONS),
+        ("offline_sessions", limits.offline_sessions, 0..=MAX_SESSIONS),
+        ("filters", limits.filters, 1..=usize::MAX),
+        ("packet_bytes", limits.packet_bytes, MIN_PACKET_BYTES..=MAX_PACKET_BYTES),
+        ("queue_messages", limits.queue_messages, 1..=usize::MAX),
+        ("inflight", limits.inflight, 1..=MAX_INFLIGHT),
+        ("connect_timeout_s", timeout(limits.connect_timeout_s), 1..=MAX_TIMEOUT_S),
+        ("write_timeout_s", timeout(limits.write_timeout_s), 1..=MAX_TIMEOUT_S),
     ];
-    for (key, value) in at_least_one {
-        ensure!(value >= 1, "limits.{key}: must be at least 1");
+    for (key, value, range) in ranges {
+        let (least, most) = (range.start(), range.end());
+        ensure!(*least <= value, "limits.{key}: must be at least {least}");
+        ensure!(value <= *most, "limits.{key}: must be at most {most}");
     }
-    ensure!(
-        (MIN_PACKET_BYTES..=MAX_PACKET_BYTES).contains(&limits.packet_bytes),
-        "limits.packet_bytes: must be between {MIN_PACKET_BYTES} and {MAX_PACKET_BYTES}"
-    );
-    ensure!(
-        limits.inflight <= MAX_INFLIGHT,
-        "limits.inflight: must be at most {MAX_INFLIGHT}"
-    );
     Ok(())
 }
 
+/// rumqttd's section, with as many links as the sessions can need: our own limit on connections
+/// is the one that answers clients.
 fn router_config(
     mut section: toml::Table,
     limits: &Limits,
 ) -> anyhow::Result<rumqttd::RouterConfig> {
-    if let Some(key) = section
-        .keys()
-        .find(|key| !ROUTER_KEYS.contains(&key.as_str()))
-    {
-        bail!(
-            "router.{key}: has no effect here; remove it (known: {})",
-            ROUTER_KEYS.join(", ")
-        );
+    if let Some(key) = section.keys().find(|key| !ROUTER_KEYS.contains(&key.as_str())) {
+        bail!("router.{key}: has no effect here; remove it (known: {})", ROUTER_KEYS.join(", "));
     }
-    let needed = limits.connections + limits.offline_sessions + SPARE_LINKS;
-    let needed = toml::Value::Integer(i64::try_from(needed).context("limits.connections")?);
-    section.entry("max_connections").or_insert(needed.clone());
+    section.entry("max_connections").or_insert(toml::Value::Integer(0));
     let mut router: rumqttd::RouterConfig =
         toml::Value::Table(section).try_into().context("router")?;
-    // Our own limit on connections is the one that answers clients; the router must not be lower.
-    router.max_connections = router
-        .max_connections
-        .max(limits.connections + limits.offline_sessions + SPARE_LINKS);
-    ensure!(
-        router.max_outgoing_packet_count >= 1,
-        "router.max_outgoing_packet_count: at least 1"
-    );
+    let links = limits.connections + limits.offline_sessions + SPARE_LINKS;
+    router.max_connections = router.max_connections.clamp(links, 2 * MAX_SESSIONS + SPARE_LINKS);
+    ensure!(router.max_outgoing_packet_count >= 1, "router.max_outgoing_packet_count: at least 1");
     ensure!(
         router.max_segment_size >= MIN_SEGMENT_SIZE,
         "router.max_segment_size: must be at least {MIN_SEGMENT_SIZE} bytes"
@@ -319,10 +299,7 @@ fn router_config(
         "router.max_segment_count: must be at least {MIN_SEGMENTS}"
     );
     ensure!(
-        router
-            .max_segment_size
-            .saturating_mul(router.max_segment_count)
-            <= MAX_LOG_BYTES,
+        router.max_segment_size.saturating_mul(router.max_segment_count) <= MAX_LOG_BYTES,
         "router.max_segment_size: times max_segment_count must not exceed {MAX_LOG_BYTES} bytes"
     );
     Ok(router)

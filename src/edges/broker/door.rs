@@ -66,15 +66,7 @@ impl Door {
         stop: CancellationToken,
     ) -> Arc<Self> {
         let sockets = Arc::new(Semaphore::new(limits.connections + SPARE_SOCKETS));
-        Arc::new(Self {
-            hub,
-            users,
-            registry,
-            limits,
-            stop,
-            tasks: TaskTracker::new(),
-            sockets,
-        })
+        Arc::new(Self { hub, users, registry, limits, stop, tasks: TaskTracker::new(), sockets })
     }
 
     /// Accepts connections until the broker stops. No connection ever holds up another one.
@@ -106,8 +98,7 @@ impl Door {
                 }
             };
             let (door, tls) = (self.clone(), tls.clone());
-            self.tasks
-                .spawn(door.receive(socket, peer, tls, entrance, permit));
+            self.tasks.spawn(door.receive(socket, peer, tls, entrance, permit));
         }
     }
 
@@ -117,7 +108,7 @@ impl Door {
         peer: SocketAddr,
         tls: Option<TlsAcceptor>,
         entrance: Entrance,
-        _permit: Option<OwnedSemaphorePermit>,
+        permit: Option<OwnedSemaphorePermit>,
     ) {
         let patience = Duration::from_secs(self.limits.connect_timeout_s);
         let admitted = tokio::select! {
@@ -129,7 +120,7 @@ impl Door {
             Ok(admitted) => {
                 let client = admitted.client.clone();
                 debug!(client, %peer, "client admitted");
-                if let Err(error) = self.host(admitted, entrance).await {
+                if let Err(error) = self.host(admitted, entrance, permit).await {
                     warn!(client, %peer, "{error:#}");
                 }
             }
@@ -177,53 +168,37 @@ impl Door {
             "" => format!("auto-{}", made_up_id()),
             given => given.to_owned(),
         };
-        Ok(Admitted {
-            wire,
-            connect,
-            identity,
-            client,
-        })
+        Ok(Admitted { wire, connect, identity, client })
     }
 
     /// Gives a client its session, serves it, and winds up when it has ended.
-    async fn host(&self, admitted: Admitted, entrance: Entrance) -> anyhow::Result<()> {
-        let Admitted {
-            mut wire,
-            connect,
-            identity,
-            client,
-        } = admitted;
+    async fn host(
+        &self,
+        admitted: Admitted,
+        entrance: Entrance,
+        permit: Option<OwnedSemaphorePermit>,
+    ) -> anyhow::Result<()> {
+        let Admitted { mut wire, connect, identity, client } = admitted;
         let internal = entrance == Entrance::Internal;
         // No client from outside can have an id with NUL, so none can take our own client's place.
-        let key = if internal {
-            format!("\0{client}")
-        } else {
-            client.clone()
-        };
+        let key = if internal { format!("\0{client}") } else { client.clone() };
         let Ok((place, previous)) = self.registry.enter(&key, internal).await else {
             return refuse(wire, ConnectReturnCode::ServiceUnavailable).await;
         };
-        let resumed = match previous {
-            Some(previous) if connect.clean_session || previous.identity.user != identity.user => {
-                previous.close().await;
-                None
+        let (mut session, session_present) = match previous {
+            Some(mut kept) if !connect.clean_session && kept.identity.user == identity.user => {
+                kept.identity = identity;
+                (kept, true)
             }
-            previous => previous,
-        };
-        let session_present = resumed.is_some();
-        let mut session = match resumed {
-            Some(session) => session,
-            None => {
-                let link = self.hub.attach().await?;
-                let (who, hub) = (identity.clone(), self.hub.clone());
-                Box::new(Session::new(client, who, hub, link, self.limits))
+            previous => {
+                if let Some(unwanted) = previous {
+                    unwanted.close().await;
+                }
+                let (link, hub) = (self.hub.attach().await?, self.hub.clone());
+                (Box::new(Session::new(client, identity, hub, link, self.limits)), false)
             }
         };
-        session.identity = identity;
-        let accepted = ConnAck {
-            session_present,
-            code: ConnectReturnCode::Success,
-        };
+        let accepted = ConnAck { session_present, code: ConnectReturnCode::Success };
         wire.send(&Packet::ConnAck(accepted));
         let connected = &self.hub.counters.connected;
         connected.fetch_add(1, Ordering::Relaxed);
@@ -231,12 +206,12 @@ impl Door {
         let end = session.serve(&mut wire, keep_alive, &place.end).await;
         connected.fetch_sub(1, Ordering::Relaxed);
         debug!(client = key, ?end, "connection ended");
+        // The session may go on without its socket.
+        drop(permit);
         let parting = timeout(FAREWELL, wire.finish());
         let will = connect.last_will.filter(|_| end != End::Goodbye);
-        let (_, wound_up) = tokio::join!(
-            parting,
-            wind_up(session, place, will, connect.clean_session)
-        );
+        let (_, wound_up) =
+            tokio::join!(parting, wind_up(session, place, will, connect.clean_session));
         wound_up
     }
 }
@@ -270,20 +245,14 @@ async fn wind_up(
 
 /// Tells the client why it is not admitted and closes.
 async fn refuse<T>(mut wire: Wire, code: ConnectReturnCode) -> anyhow::Result<T> {
-    wire.send(&Packet::ConnAck(ConnAck {
-        session_present: false,
-        code,
-    }));
+    wire.send(&Packet::ConnAck(ConnAck { session_present: false, code }));
     let _ = timeout(FAREWELL, wire.finish()).await;
     anyhow::bail!("answered {code:?}")
 }
 
 /// What is wrong with a CONNECT that the codec could read.
 fn wrong_field(connect: &Connect) -> Option<&'static str> {
-    let user = connect
-        .login
-        .as_ref()
-        .map_or("", |login| login.username.as_str());
+    let user = connect.login.as_ref().map_or("", |login| login.username.as_str());
     let will = connect.last_will.as_ref();
     if !filter::is_text(&connect.client_id) || !filter::is_text(user) {
         Some("forbidden character in client id or user name")
@@ -295,7 +264,5 @@ fn wrong_field(connect: &Connect) -> Option<&'static str> {
 }
 
 fn made_up_id() -> String {
-    std::iter::repeat_with(fastrand::alphanumeric)
-        .take(MADE_UP_ID)
-        .collect()
+    std::iter::repeat_with(fastrand::alphanumeric).take(MADE_UP_ID).collect()
 }

@@ -44,11 +44,7 @@ pub(super) struct Counters {
 impl Hub {
     /// A hub with nothing retained.
     pub(super) fn new(router: ActiveRouter, capacity: Capacity) -> Self {
-        let core = Core {
-            retained: RetainedStore::new(capacity),
-            last: 0,
-            full_was_told: false,
-        };
+        let core = Core { retained: RetainedStore::new(capacity), last: 0, full_was_told: false };
         Self {
             router,
             core: Mutex::new(core),

@@ -50,9 +50,7 @@ impl Message {
 
     /// Place in the order of all messages; grows by [`Self::cost`] with every message.
     pub(super) fn number(&self) -> u64 {
-        self.0[..8]
-            .iter()
-            .fold(0, |number, byte| number << 8 | u64::from(*byte))
+        self.0[..8].iter().fold(0, |number, byte| number << 8 | u64::from(*byte))
     }
 
     /// QoS at which it was published.
@@ -107,12 +105,7 @@ mod tests {
 
     #[test]
     fn foreign_blocks_are_refused() {
-        for block in [
-            &b""[..],
-            b"short",
-            &[0; 10],
-            &[0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 9, b'a'],
-        ] {
+        for block in [&b""[..], b"short", &[0; 10], &[0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 9, b'a']] {
             assert!(Message::from_block(Bytes::copy_from_slice(block)).is_none());
         }
         let not_utf8 = [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0xff];

@@ -6,7 +6,7 @@
 //!                     filters)    retained) lanes)
 //! ```
 //!
-//! The door admits ([`users`]) and gives each client id one session ([`registry`]). The session
+//! The door admits (`users`) and gives each client id one session (`registry`). The session
 //! speaks the protocol. The hub numbers every message, keeps retained ones and hands it to the
 //! router, which carries it to the sessions. What MQTT 3.1.1 leaves open is decided as mosquitto
 //! does, apart from these, where the client is better served:
@@ -118,11 +118,7 @@ pub async fn start(
     for listener in &config.listeners {
         let tls = listener.tls.as_ref().map(tls::acceptor).transpose()?;
         let trusting = config.insecure || listener.address.ip().is_loopback();
-        let entrance = if trusting {
-            Entrance::Trusting
-        } else {
-            Entrance::Guarded
-        };
+        let entrance = if trusting { Entrance::Trusting } else { Entrance::Guarded };
         listeners.push((bind(listener.address).await?, tls, entrance));
     }
     let own = bind((Ipv4Addr::LOCALHOST, 0).into()).await?;
@@ -134,18 +130,12 @@ pub async fn start(
     listeners.push((own, None, Entrance::Internal));
 
     let limits = config.limits;
-    let capacity = Capacity {
-        topics: limits.retained_topics,
-        bytes: limits.retained_bytes,
-    };
+    let capacity = Capacity { topics: limits.retained_topics, bytes: limits.retained_bytes };
     let hub = Arc::new(Hub::new(ActiveRouter::start(config.router)?, capacity));
     restore(&hub, retained);
     let credentials = (internal.user.clone(), internal.password.clone());
     let users = Users::new(&config.users, config.anonymous.as_ref(), credentials);
-    let places = RegistryLimits {
-        connected: limits.connections,
-        offline: limits.offline_sessions,
-    };
+    let places = RegistryLimits { connected: limits.connections, offline: limits.offline_sessions };
     let registry = Registry::new(stop.clone(), places);
     let mut teller = Teller::new(hub.clone(), registry.clone());
     teller.tell().await?;
@@ -165,14 +155,7 @@ pub async fn start(
         tasks.spawn(door.clone().listen(listener, tls, entrance));
     }
     tasks.close();
-    Ok(Running {
-        addresses,
-        internal,
-        hub,
-        tasks,
-        stop,
-        lost,
-    })
+    Ok(Running { addresses, internal, hub, tasks, stop, lost })
 }
 
 impl Running {
@@ -191,10 +174,7 @@ impl Running {
     /// What is to be saved from now on. Only one taker sees each change.
     #[must_use]
     pub fn changes(&self) -> Changes {
-        Changes {
-            hub: self.hub.clone(),
-            tasks: self.tasks.clone(),
-        }
+        Changes { hub: self.hub.clone(), tasks: self.tasks.clone() }
     }
 
     /// Waits until the broker has been stopped by its token and all clients are gone.
@@ -235,16 +215,10 @@ impl Changes {
 impl From<(String, Option<Message>)> for Retained {
     fn from((topic, message): (String, Option<Message>)) -> Self {
         match message {
-            Some(message) => Self {
-                topic,
-                payload: message.payload().to_vec(),
-                qos: message.qos() as u8,
-            },
-            None => Self {
-                topic,
-                payload: Vec::new(),
-                qos: 0,
-            },
+            Some(message) => {
+                Self { topic, payload: message.payload().to_vec(), qos: message.qos() as u8 }
+            }
+            None => Self { topic, payload: Vec::new(), qos: 0 },
         }
     }
 }
@@ -262,19 +236,12 @@ async fn watch(mut link: ActiveLink, stop: CancellationToken, lost: Cancellation
 }
 
 async fn bind(address: SocketAddr) -> anyhow::Result<TcpListener> {
-    TcpListener::bind(address)
-        .await
-        .with_context(|| format!("cannot listen on {address}"))
+    TcpListener::bind(address).await.with_context(|| format!("cannot listen on {address}"))
 }
 
 fn restore(hub: &Hub, retained: Vec<Retained>) {
     let mut lost = 0;
-    for Retained {
-        topic,
-        payload,
-        qos,
-    } in retained
-    {
+    for Retained { topic, payload, qos } in retained {
         let qos = match qos {
             0 => QoS::AtMostOnce,
             1 => QoS::AtLeastOnce,
@@ -286,10 +253,7 @@ fn restore(hub: &Hub, retained: Vec<Retained>) {
         }
     }
     if lost > 0 {
-        warn!(
-            lost,
-            "some stored retained messages do not fit limits.retained_*"
-        );
+        warn!(lost, "some stored retained messages do not fit limits.retained_*");
     }
 }
 

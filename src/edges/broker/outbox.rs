@@ -66,11 +66,7 @@ impl Outbox {
         // A single message is always taken, else a large one could never be delivered.
         if fits || self.queue.is_empty() {
             self.queued_bytes = bytes;
-            self.queue.push_back(Queued {
-                message,
-                qos,
-                retain: false,
-            });
+            self.queue.push_back(Queued { message, qos, retain: false });
             return true;
         }
         false
@@ -89,11 +85,7 @@ impl Outbox {
     /// Queues a retained message, for which there was [`Self::room_for_replay`].
     pub(super) fn replay(&mut self, message: Message, qos: QoS) {
         self.queued_bytes += message.cost();
-        self.queue.push_back(Queued {
-            message,
-            qos,
-            retain: true,
-        });
+        self.queue.push_back(Queued { message, qos, retain: true });
     }
 
     /// The next packet to send, or `None` when there is none or the window is full.
@@ -112,10 +104,7 @@ impl Outbox {
         if queued.qos == QoS::AtMostOnce {
             return Some(queued.packet(0, false));
         }
-        let flight = Flight {
-            id: self.next_id(),
-            unreceived: Some(queued),
-        };
+        let flight = Flight { id: self.next_id(), unreceived: Some(queued) };
         let packet = flight.packet(false);
         self.flights.push_back(flight);
         Some(packet)
@@ -133,10 +122,7 @@ impl Outbox {
     /// PUBREC: the client has taken a message of QoS 2. PUBREL is due even for an unknown id.
     pub(super) fn handle_pubrec(&mut self, id: u16) {
         if let Some(flight) = self.flights.iter_mut().find(|flight| flight.id == id)
-            && flight
-                .unreceived
-                .as_ref()
-                .is_some_and(|queued| queued.qos == QoS::ExactlyOnce)
+            && flight.unreceived.as_ref().is_some_and(|queued| queued.qos == QoS::ExactlyOnce)
         {
             flight.unreceived = None;
         }
@@ -192,5 +178,101 @@ impl Queued {
             pkid: id,
             payload: self.message.payload(),
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use QoS::{AtLeastOnce, AtMostOnce, ExactlyOnce};
+
+    use super::*;
+
+    fn outbox(messages: usize, bytes: usize, window: usize) -> Outbox {
+        Outbox::new(OutboxLimits { messages, bytes, window })
+    }
+
+    fn message(payload: &str) -> Message {
+        Message::new("t", payload.as_bytes(), ExactlyOnce)
+    }
+
+    /// The next packet as text: payload and id of a PUBLISH.
+    fn next(outbox: &mut Outbox) -> Option<String> {
+        let packet = outbox.next_packet()?;
+        let Packet::Publish(publish) = packet else {
+            return Some(format!("{packet:?}"));
+        };
+        let payload = String::from_utf8_lossy(&publish.payload);
+        let dup = if publish.dup { " again" } else { "" };
+        Some(format!("{payload} {}{dup}", publish.pkid))
+    }
+
+    #[test]
+    fn a_full_window_stops_the_queue_and_acknowledgements_move_it() {
+        let mut outbox = outbox(10, 10_000, 2);
+        for (payload, qos) in
+            [("a", AtLeastOnce), ("b", ExactlyOnce), ("c", AtMostOnce), ("d", AtLeastOnce)]
+        {
+            assert!(outbox.offer(message(payload), qos));
+        }
+        assert_eq!(next(&mut outbox).as_deref(), Some("a 1"));
+        assert_eq!(next(&mut outbox).as_deref(), Some("b 2"));
+        assert_eq!(next(&mut outbox).as_deref(), Some("c 0"));
+        assert_eq!(next(&mut outbox), None);
+        // Acknowledgements that do not fit change nothing.
+        outbox.handle_puback(2);
+        outbox.handle_pubcomp(2);
+        outbox.handle_pubrec(1);
+        outbox.handle_puback(77);
+        assert_eq!(next(&mut outbox), None);
+        outbox.handle_pubrec(2);
+        assert_eq!(next(&mut outbox), None);
+        outbox.handle_pubcomp(2);
+        assert_eq!(next(&mut outbox).as_deref(), Some("d 3"));
+    }
+
+    #[test]
+    fn a_full_queue_refuses_but_one_large_message_always_fits() {
+        let mut outbox = outbox(2, 1000, 1);
+        assert!(outbox.offer(message(&"x".repeat(5000)), AtMostOnce));
+        assert!(!outbox.offer(message("a"), ExactlyOnce));
+        assert!(next(&mut outbox).is_some());
+        assert!(outbox.offer(message("a"), AtMostOnce));
+        assert!(outbox.offer(message("b"), AtMostOnce));
+        assert!(!outbox.offer(message("c"), AtMostOnce));
+        assert_eq!(outbox.room_for_replay(), 0);
+    }
+
+    #[test]
+    fn a_new_connection_gets_what_is_open_before_what_is_new() {
+        let mut outbox = outbox(10, 10_000, 4);
+        for payload in ["a", "b", "c", "d", "e"] {
+            outbox.offer(message(payload), ExactlyOnce);
+        }
+        for expected in ["a 1", "b 2", "c 3", "d 4"] {
+            assert_eq!(next(&mut outbox).as_deref(), Some(expected));
+        }
+        outbox.handle_pubrec(2);
+        outbox.handle_pubrec(4);
+        outbox.resend();
+        assert_eq!(next(&mut outbox).as_deref(), Some("a 1 again"));
+        // An acknowledgement in the middle of sending again.
+        outbox.handle_pubcomp(2);
+        assert_eq!(next(&mut outbox).as_deref(), Some("c 3 again"));
+        assert_eq!(next(&mut outbox).as_deref(), Some("PubRel(PubRel { pkid: 4 })"));
+        assert_eq!(next(&mut outbox).as_deref(), Some("e 5"));
+        assert_eq!(next(&mut outbox), None);
+    }
+
+    #[test]
+    fn ids_are_used_again_but_never_twice_at_a_time() {
+        let mut outbox = outbox(10, 10_000, 2);
+        outbox.offer(message("stays"), AtLeastOnce);
+        assert_eq!(next(&mut outbox).as_deref(), Some("stays 1"));
+        for _ in 0..70_000 {
+            outbox.offer(message("x"), AtLeastOnce);
+            let id = next(&mut outbox).unwrap()[2..].parse().unwrap();
+            assert!(id > 1);
+            outbox.handle_puback(id);
+        }
     }
 }

@@ -56,11 +56,7 @@ pub(super) struct NoPlace;
 impl Registry {
     /// An empty registry whose tasks end with `stop`.
     pub(super) fn new(stop: CancellationToken, limits: RegistryLimits) -> Arc<Self> {
-        Arc::new(Self {
-            tasks: Mutex::default(),
-            stop,
-            limits,
-        })
+        Arc::new(Self { tasks: Mutex::default(), stop, limits })
     }
 
     /// Takes the place of a client id. If another task had it, that one is ended first, and what
@@ -74,22 +70,14 @@ impl Registry {
         let (end, (hand_over, ended)) = (self.stop.child_token(), oneshot::channel());
         let (serial, previous) = {
             let mut tasks = self.tasks();
-            let connected = tasks
-                .by_client
-                .values()
-                .filter(|task| task.offline_since.is_none());
+            let connected = tasks.by_client.values().filter(|task| task.offline_since.is_none());
             let full = connected.count() >= self.limits.connected;
             if full && !privileged && !tasks.by_client.contains_key(client) {
                 return Err(NoPlace);
             }
             tasks.last_serial += 1;
             let serial = tasks.last_serial;
-            let task = Task {
-                serial,
-                offline_since: None,
-                end: end.clone(),
-                ended,
-            };
+            let task = Task { serial, offline_since: None, end: end.clone(), ended };
             (serial, tasks.by_client.insert(client.to_owned(), task))
         };
         let place = Place {
@@ -112,11 +100,7 @@ impl Registry {
 
     /// Number of sessions that wait for their client.
     pub(super) fn offline(&self) -> usize {
-        self.tasks()
-            .by_client
-            .values()
-            .filter(|task| task.offline_since.is_some())
-            .count()
+        self.tasks().by_client.values().filter(|task| task.offline_since.is_some()).count()
     }
 
     fn tasks(&self) -> MutexGuard<'_, Tasks> {
@@ -136,12 +120,7 @@ impl Place {
         {
             task.offline_since = Some(now);
         }
-        let offline = || {
-            tasks
-                .by_client
-                .iter()
-                .filter(|(_, task)| task.offline_since.is_some())
-        };
+        let offline = || tasks.by_client.iter().filter(|(_, task)| task.offline_since.is_some());
         if offline().count() > self.registry.limits.offline
             && let Some((oldest, _)) = offline().min_by_key(|(_, task)| task.offline_since)
             && let oldest = oldest.clone()
@@ -164,10 +143,7 @@ impl Place {
     /// Removes the entry if it is still ours.
     fn give_up(&self) -> bool {
         let mut tasks = self.registry.tasks();
-        let ours = tasks
-            .by_client
-            .get(&self.client)
-            .is_some_and(|task| task.serial == self.serial);
+        let ours = tasks.by_client.get(&self.client).is_some_and(|task| task.serial == self.serial);
         if ours {
             tasks.by_client.remove(&self.client);
         }

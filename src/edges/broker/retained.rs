@@ -44,12 +44,7 @@ pub(super) struct Full;
 impl RetainedStore {
     /// An empty store.
     pub(super) fn new(capacity: Capacity) -> Self {
-        Self {
-            capacity,
-            bytes: 0,
-            entries: BTreeMap::new(),
-            unsaved: BTreeSet::new(),
-        }
+        Self { capacity, bytes: 0, entries: BTreeMap::new(), unsaved: BTreeSet::new() }
     }
 
     /// Puts back what the disk had.
@@ -166,10 +161,7 @@ mod tests {
 
     fn unsaved(store: &mut RetainedStore) -> Vec<(String, Option<Vec<u8>>)> {
         let taken = store.take_unsaved(usize::MAX);
-        taken
-            .into_iter()
-            .map(|(topic, m)| (topic, m.map(|m| m.payload().to_vec())))
-            .collect()
+        taken.into_iter().map(|(topic, m)| (topic, m.map(|m| m.payload().to_vec()))).collect()
     }
 
     #[test]
@@ -183,10 +175,7 @@ mod tests {
         store.set(message("short-lived", "x")).unwrap();
         store.set(message("short-lived", "")).unwrap();
         store.set(message("old", "")).unwrap();
-        let expected = vec![
-            ("a".to_owned(), Some(b"3".to_vec())),
-            ("old".to_owned(), None),
-        ];
+        let expected = vec![("a".to_owned(), Some(b"3".to_vec())), ("old".to_owned(), None)];
         assert_eq!(unsaved(&mut store), expected);
         store.set(message("a", "")).unwrap();
         assert_eq!(unsaved(&mut store), vec![("a".to_owned(), None)]);
@@ -224,13 +213,9 @@ mod tests {
             store.set(message(&format!("siteb/{i}"), "1")).unwrap();
         }
         store.set(message("site", "1")).unwrap();
-        for (filter, expected) in [
-            ("#", 6001),
-            ("site/#", 3001),
-            ("site/+/power", 3000),
-            ("site/7/power", 1),
-            ("x/#", 0),
-        ] {
+        for (filter, expected) in
+            [("#", 6001), ("site/#", 3001), ("site/+/power", 3000), ("site/7/power", 1), ("x/#", 0)]
+        {
             let (mut count, mut after) = (0, None);
             loop {
                 let (step, resume) = store.next_matches(filter, after.as_deref(), 100);

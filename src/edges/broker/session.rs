@@ -28,6 +28,9 @@ use super::wire::{Turn, Violation, Wire};
 /// Messages of QoS 2 that a client may have begun to send without releasing them.
 const MAX_UNRELEASED: usize = 1000;
 
+/// Messages taken from the router before the client's connection has its turn again.
+const BATCH: usize = 64;
+
 /// A session. It outlives its connection when the client asked for that.
 pub(super) struct Session {
     client: String,
@@ -114,6 +117,9 @@ impl Session {
         ended: &CancellationToken,
     ) -> End {
         self.outbox.resend();
+        // While the client was away, newer values of QoS 0 did not arrive live.
+        let last = self.hub.last_number();
+        self.replays.iter_mut().for_each(|replay| replay.up_to = last);
         match self.converse(wire, keep_alive, ended).await {
             Ok(never) => match never {},
             Err(end) => end,
@@ -144,7 +150,7 @@ impl Session {
             let deadline = stalled.into_iter().chain(silent).min();
             tokio::select! {
                 () = ended.cancelled() => return Err(End::Replaced),
-                message = self.link.recv() => self.take(message?),
+                message = self.link.recv() => self.take_with_followers(message?).await?,
                 turn = wire.turn() => match turn {
                     Ok(Turn::Read) => heard = Instant::now(),
                     Ok(Turn::Wrote) => wrote = Instant::now(),
@@ -190,6 +196,19 @@ impl Session {
         self.link.detach().await;
     }
 
+    /// A message from the router and those right behind it, so that they leave in one write.
+    async fn take_with_followers(&mut self, first: Message) -> anyhow::Result<()> {
+        self.take(first);
+        for _ in 1..BATCH {
+            tokio::select! {
+                biased;
+                message = self.link.recv() => self.take(message?),
+                () = std::future::ready(()) => return Ok(()),
+            }
+        }
+        Ok(())
+    }
+
     /// A message from the router: queued if the client has subscribed to it and may read it.
     fn take(&mut self, message: Message) {
         if let Some(qos) = self.subscriptions.grant(&message)
@@ -201,10 +220,7 @@ impl Session {
 
     fn take_offline(&mut self, message: &Message) {
         if message.qos() != QoS::AtMostOnce
-            && self
-                .subscriptions
-                .grant(message)
-                .is_some_and(|qos| qos != QoS::AtMostOnce)
+            && self.subscriptions.grant(message).is_some_and(|qos| qos != QoS::AtMostOnce)
         {
             self.take(message.clone());
         }
@@ -217,10 +233,7 @@ impl Session {
         self.hub.count_dropped(1);
         self.dropped += 1;
         if self.dropped == 1 {
-            warn!(
-                client = self.client,
-                "client is too slow, its queue is full, messages are lost"
-            );
+            warn!(client = self.client, "client is too slow, its queue is full, messages are lost");
         }
     }
 
@@ -250,8 +263,7 @@ impl Session {
                 return;
             }
             let (found, resume) =
-                self.hub
-                    .retained_after(&replay.filter, replay.after.as_deref(), room);
+                self.hub.retained_after(&replay.filter, replay.after.as_deref(), room);
             for message in found {
                 let readable = self.identity.rights.may_read(message.topic());
                 if readable && message.number() <= replay.up_to {
@@ -292,14 +304,7 @@ impl Session {
     }
 
     async fn handle_publish(&mut self, wire: &mut Wire, publish: Publish) -> Result<(), End> {
-        let Publish {
-            qos,
-            retain,
-            topic,
-            pkid,
-            payload,
-            ..
-        } = publish;
+        let Publish { qos, retain, topic, pkid, payload, .. } = publish;
         if !filter::is_topic(&topic) {
             return Err(End::Broken(format!("publishes to the topic {topic:?}")));
         }
@@ -314,16 +319,12 @@ impl Session {
             self.unreleased.insert(pkid);
         }
         if !again && self.identity.rights.may_write(&topic) {
-            self.publish(Message::new(&topic, &payload, qos), retain)
-                .await?;
+            self.publish(Message::new(&topic, &payload, qos), retain).await?;
         } else if !again && !self.told_refused_topic {
             // MQTT 3.1.1 has no way to tell the client, so the message is acknowledged and lost.
             self.told_refused_topic = true;
             let user = self.identity.user.as_deref().unwrap_or("anonymous");
-            warn!(
-                client = self.client,
-                user, topic, "publishes to a topic it may not write"
-            );
+            warn!(client = self.client, user, topic, "publishes to a topic it may not write");
         }
         match qos {
             QoS::AtMostOnce => {}
@@ -344,11 +345,7 @@ impl Session {
             let shared = wanted.path == "$share" || wanted.path.starts_with("$share/");
             let fits = known || self.subscriptions.len() + new.len() < self.limits.filters;
             if !filter::is_filter(&wanted.path) || shared || !fits {
-                debug!(
-                    client = self.client,
-                    filter = wanted.path,
-                    "subscription refused"
-                );
+                debug!(client = self.client, filter = wanted.path, "subscription refused");
                 return_codes.push(SubscribeReasonCode::Failure);
                 continue;
             }
@@ -359,19 +356,12 @@ impl Session {
             accepted.push((wanted.path, wanted.qos));
         }
         let added = accepted.iter().map(|(filter, _)| filter.as_str());
-        self.link
-            .follow(self.subscriptions.filters().chain(added))
-            .await?;
+        self.link.follow(self.subscriptions.filters().chain(added)).await?;
         let since = self.hub.last_number();
         wire.send(&Packet::SubAck(SubAck { pkid, return_codes }));
         for (filter, qos) in accepted {
             self.replays.retain(|replay| replay.filter != filter);
-            let replay = Replay {
-                filter: filter.clone(),
-                qos,
-                after: None,
-                up_to: since,
-            };
+            let replay = Replay { filter: filter.clone(), qos, after: None, up_to: since };
             self.replays.push_back(replay);
             self.subscriptions.insert(filter, qos, since);
         }
@@ -386,9 +376,7 @@ impl Session {
         let Unsubscribe { pkid, topics } = unsubscribe;
         check_request(pkid, topics.iter().map(String::as_str))?;
         if topics.is_empty() || topics.iter().any(|topic| !filter::is_filter(topic)) {
-            return Err(End::Broken(
-                "unsubscribes from what cannot be a filter".into(),
-            ));
+            return Err(End::Broken("unsubscribes from what cannot be a filter".into()));
         }
         for filter in &topics {
             self.subscriptions.remove(filter);
@@ -405,9 +393,7 @@ fn check_request<'a>(id: u16, mut filters: impl Iterator<Item = &'a str>) -> Res
         return Err(End::Broken("packet id zero".into()));
     }
     match filters.find(|filter| !filter::is_text(filter)) {
-        Some(filter) => Err(End::Broken(format!(
-            "forbidden character in the filter {filter:?}"
-        ))),
+        Some(filter) => Err(End::Broken(format!("forbidden character in the filter {filter:?}"))),
         None => Ok(()),
     }
 }

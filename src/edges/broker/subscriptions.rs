@@ -34,10 +34,7 @@ impl Subscriptions {
 
     /// All filters.
     pub(super) fn filters(&self) -> impl Iterator<Item = &str> {
-        self.exact
-            .keys()
-            .chain(self.wild.keys())
-            .map(String::as_str)
+        self.exact.keys().chain(self.wild.keys()).map(String::as_str)
     }
 
     /// Adds a filter, or changes its QoS without losing what is on its way.
@@ -57,10 +54,7 @@ impl Subscriptions {
     /// that selects it; `None` when no filter does. One answer means one copy.
     pub(super) fn grant(&self, message: &Message) -> Option<QoS> {
         let topic = message.topic();
-        let wild = self
-            .wild
-            .iter()
-            .filter(|(filter, _)| filter::matches(filter, topic));
+        let wild = self.wild.iter().filter(|(filter, _)| filter::matches(filter, topic));
         let granted = self
             .exact
             .get(topic)
@@ -73,11 +67,7 @@ impl Subscriptions {
     }
 
     fn part(&mut self, filter: &str) -> &mut BTreeMap<String, Subscription> {
-        if filter::is_literal(filter) {
-            &mut self.exact
-        } else {
-            &mut self.wild
-        }
+        if filter::is_literal(filter) { &mut self.exact } else { &mut self.wild }
     }
 }
 
@@ -101,11 +91,7 @@ mod tests {
     #[test]
     fn the_highest_granted_qos_counts_but_never_more_than_published() {
         let mut subscriptions = Subscriptions::default();
-        for (filter, qos) in [
-            ("a/b", AtMostOnce),
-            ("a/+", ExactlyOnce),
-            ("#", AtLeastOnce),
-        ] {
+        for (filter, qos) in [("a/b", AtMostOnce), ("a/+", ExactlyOnce), ("#", AtLeastOnce)] {
             subscriptions.insert(filter.to_owned(), qos, 0);
         }
         let grant = |topic, qos| subscriptions.grant(&message(topic, qos, 1));
@@ -120,20 +106,10 @@ mod tests {
         let mut subscriptions = Subscriptions::default();
         subscriptions.insert("a".to_owned(), AtMostOnce, 10);
         assert_eq!(subscriptions.grant(&message("a", ExactlyOnce, 10)), None);
-        assert!(
-            subscriptions
-                .grant(&message("a", ExactlyOnce, 11))
-                .is_some()
-        );
+        assert!(subscriptions.grant(&message("a", ExactlyOnce, 11)).is_some());
         subscriptions.insert("a".to_owned(), ExactlyOnce, 20);
-        assert_eq!(
-            subscriptions.grant(&message("a", ExactlyOnce, 11)),
-            Some(ExactlyOnce)
-        );
+        assert_eq!(subscriptions.grant(&message("a", ExactlyOnce, 11)), Some(ExactlyOnce));
         subscriptions.remove("a");
-        assert_eq!(
-            (subscriptions.len(), subscriptions.contains("a")),
-            (0, false)
-        );
+        assert_eq!((subscriptions.len(), subscriptions.contains("a")), (0, false));
     }
 }

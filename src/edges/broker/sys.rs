@@ -39,12 +39,7 @@ pub(super) struct Teller {
 impl Teller {
     /// A teller that has told nothing yet.
     pub(super) fn new(hub: Arc<Hub>, registry: Arc<Registry>) -> Self {
-        Self {
-            hub,
-            registry,
-            started: Instant::now(),
-            told: Vec::new(),
-        }
+        Self { hub, registry, started: Instant::now(), told: Vec::new() }
     }
 
     /// Publishes what has changed, retained.
@@ -65,26 +60,14 @@ fn values(hub: &Hub, registry: &Registry, uptime: Duration) -> Vec<(&'static str
     let connected = counters.connected.load(Ordering::Relaxed);
     let offline = registry.offline();
     vec![
-        (
-            "version",
-            concat!("chargebus version ", env!("CARGO_PKG_VERSION")).to_owned(),
-        ),
+        ("version", concat!("chargebus version ", env!("CARGO_PKG_VERSION")).to_owned()),
         ("uptime", format!("{} seconds", uptime.as_secs())),
         ("clients/connected", connected.to_string()),
         ("clients/disconnected", offline.to_string()),
         ("clients/total", (connected + offline).to_string()),
         ("retained messages/count", hub.retained_len().to_string()),
-        (
-            "publish/messages/received",
-            counters.received.load(Ordering::Relaxed).to_string(),
-        ),
-        (
-            "publish/messages/sent",
-            counters.sent.load(Ordering::Relaxed).to_string(),
-        ),
-        (
-            "publish/messages/dropped",
-            counters.dropped.load(Ordering::Relaxed).to_string(),
-        ),
+        ("publish/messages/received", counters.received.load(Ordering::Relaxed).to_string()),
+        ("publish/messages/sent", counters.sent.load(Ordering::Relaxed).to_string()),
+        ("publish/messages/dropped", counters.dropped.load(Ordering::Relaxed).to_string()),
     ]
 }

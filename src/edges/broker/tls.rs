@@ -18,22 +18,14 @@ pub(super) fn acceptor(tls: &TlsConfig) -> anyhow::Result<TlsAcceptor> {
     let chain = CertificateDer::pem_file_iter(&tls.certificate)
         .and_then(Iterator::collect::<Result<Vec<_>, _>>)
         .with_context(|| named(&tls.certificate))?;
-    ensure!(
-        !chain.is_empty(),
-        "{}: contains no certificate",
-        tls.certificate.display()
-    );
+    ensure!(!chain.is_empty(), "{}: contains no certificate", tls.certificate.display());
     let key = PrivateKeyDer::from_pem_file(&tls.key).with_context(|| named(&tls.key))?;
     let config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
         .with_safe_default_protocol_versions()?
         .with_no_client_auth()
         .with_single_cert(chain, key)
         .with_context(|| {
-            format!(
-                "{} does not fit {}",
-                tls.key.display(),
-                tls.certificate.display()
-            )
+            format!("{} does not fit {}", tls.key.display(), tls.certificate.display())
         })?;
     Ok(TlsAcceptor::from(Arc::new(config)))
 }

@@ -24,10 +24,7 @@ impl Rights {
     /// Everything.
     pub(super) fn full() -> Self {
         let all = || vec!["#".to_owned(), "$SYS/#".to_owned()];
-        Self {
-            read: all(),
-            write: all(),
-        }
+        Self { read: all(), write: all() }
     }
 
     /// Whether a message of this topic may be delivered to the client.
@@ -38,11 +35,7 @@ impl Rights {
     /// Whether the client may publish to this topic. `$SYS` belongs to the broker.
     pub(super) fn may_write(&self, topic: &str) -> bool {
         let ours = topic == "$SYS" || topic.starts_with("$SYS/");
-        !ours
-            && self
-                .write
-                .iter()
-                .any(|filter| filter::covers(filter, topic))
+        !ours && self.write.iter().any(|filter| filter::covers(filter, topic))
     }
 }
 
@@ -87,20 +80,11 @@ impl Users {
         internal: (String, String),
     ) -> Self {
         let rights = |read: &[String], write: &[String]| {
-            Arc::new(Rights {
-                read: read.to_vec(),
-                write: write.to_vec(),
-            })
+            Arc::new(Rights { read: read.to_vec(), write: write.to_vec() })
         };
         let user = |user: &UserConfig| {
             let rights = rights(&user.read, &user.write);
-            (
-                user.name.clone(),
-                User {
-                    hash: user.hash.clone(),
-                    rights,
-                },
-            )
+            (user.name.clone(), User { hash: user.hash.clone(), rights })
         };
         Self {
             users: users.iter().map(user).collect(),
@@ -123,10 +107,7 @@ impl Users {
             let (user, password) = &self.internal;
             let ours = login.username == *user && equal(&login.password, password);
             let rights = Arc::new(Rights::full());
-            return ours.then_some(Identity {
-                user: Some(login.username),
-                rights,
-            });
+            return ours.then_some(Identity { user: Some(login.username), rights });
         }
         if self.users.is_empty() {
             // As mosquitto without a password file: a name that nobody checks does no harm.
@@ -138,10 +119,7 @@ impl Users {
         let verified = tokio::task::spawn_blocking(move || verify(&hash, &password)).await;
         drop(one_at_a_time);
         let rights = user.rights.clone();
-        matches!(verified, Ok(true)).then(|| Identity {
-            user: Some(login.username),
-            rights,
-        })
+        matches!(verified, Ok(true)).then(|| Identity { user: Some(login.username), rights })
     }
 }
 
@@ -163,18 +141,39 @@ pub(super) fn is_hash(text: &str) -> bool {
 }
 
 fn verify(hash: &str, password: &str) -> bool {
-    PasswordHash::new(hash).is_ok_and(|hash| {
-        Argon2::default()
-            .verify_password(password.as_bytes(), &hash)
-            .is_ok()
-    })
+    PasswordHash::new(hash)
+        .is_ok_and(|hash| Argon2::default().verify_password(password.as_bytes(), &hash).is_ok())
 }
 
 /// Compares without telling by its duration where the texts differ.
 fn equal(a: &str, b: &str) -> bool {
-    let differences = a
-        .bytes()
-        .zip(b.bytes())
-        .fold(0, |sum, (a, b)| sum | (a ^ b));
+    let differences = a.bytes().zip(b.bytes()).fold(0, |sum, (a, b)| sum | (a ^ b));
     a.len() == b.len() && differences == 0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn nobody_is_anonymous_at_a_listener_that_the_network_reaches() {
+        let anonymous = AnonymousConfig { read: vec!["#".to_owned()], write: Vec::new() };
+        let users = Users::new(&[], Some(&anonymous), ("own".to_owned(), "secret".to_owned()));
+        let login = || Some(Login::new("anybody", "anything"));
+        for login in [None, login()] {
+            assert!(users.admit(Entrance::Trusting, login.clone()).await.is_some());
+            assert!(users.admit(Entrance::Guarded, login.clone()).await.is_none());
+            assert!(users.admit(Entrance::Internal, login).await.is_none());
+        }
+        let own = Some(Login::new("own", "secret"));
+        assert!(users.admit(Entrance::Internal, own).await.is_some());
+    }
+
+    #[test]
+    fn the_brokers_own_topics_cannot_be_written() {
+        let rights = Rights::full();
+        assert!(rights.may_write("a") && rights.may_write("$foo/x") && rights.may_write("$SYSTEM"));
+        assert!(!rights.may_write("$SYS") && !rights.may_write("$SYS/broker/version"));
+        assert!(rights.may_read("$SYS/broker/version"));
+    }
 }

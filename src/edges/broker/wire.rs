@@ -85,15 +85,7 @@ impl Wire {
     /// Nothing is read while much waits to be written: a peer that does not read its
     /// acknowledgements is not served.
     pub(super) async fn turn(&mut self) -> io::Result<Turn> {
-        let Self {
-            reader,
-            writer,
-            input,
-            output,
-            next_read,
-            unflushed,
-            ..
-        } = self;
+        let Self { reader, writer, input, output, next_read, unflushed, .. } = self;
         let may_read = output.len() < HIGH_WATER;
         let must_write = !output.is_empty() || *unflushed;
         tokio::select! {
@@ -136,9 +128,7 @@ impl Wire {
         check_connect(&frame)?;
         let packet = decode(frame, max).map_err(BadConnect::Violation)?;
         let Packet::Connect(connect) = packet else {
-            return Err(BadConnect::Violation(violation(
-                "the first packet is not CONNECT",
-            )));
+            return Err(BadConnect::Violation(violation("the first packet is not CONNECT")));
         };
         Ok(Some(connect))
     }
@@ -223,41 +213,27 @@ fn frame_length(bytes: &[u8], max: usize) -> Result<Option<usize>, Violation> {
         _ => 0,
     };
     if flags != wanted {
-        return Err(violation(format!(
-            "packet type {kind} with flags {flags:#06b}"
-        )));
+        return Err(violation(format!("packet type {kind} with flags {flags:#06b}")));
     }
     let mut remaining = 0;
     for (at, byte) in bytes[1..].iter().take(4).enumerate() {
         remaining |= usize::from(byte & 0x7f) << (7 * at);
         if byte & 0x80 == 0 {
             if remaining > max {
-                return Err(violation(format!(
-                    "packet of {remaining} bytes, limit is {max}"
-                )));
+                return Err(violation(format!("packet of {remaining} bytes, limit is {max}")));
             }
             return Ok(Some(2 + at + remaining));
         }
     }
-    if bytes.len() > 4 {
-        Err(violation("length of more than four bytes"))
-    } else {
-        Ok(None)
-    }
+    if bytes.len() > 4 { Err(violation("length of more than four bytes")) } else { Ok(None) }
 }
 
 /// Checks protocol name, level and flags of a CONNECT frame (MQTT 3.1.1 §3.1.2).
 fn check_connect(frame: &[u8]) -> Result<(), BadConnect> {
     if frame[0] >> 4 != CONNECT {
-        return Err(BadConnect::Violation(violation(
-            "the first packet is not CONNECT",
-        )));
+        return Err(BadConnect::Violation(violation("the first packet is not CONNECT")));
     }
-    let length_bytes = frame[1..]
-        .iter()
-        .take_while(|byte| *byte & 0x80 != 0)
-        .count()
-        + 1;
+    let length_bytes = frame[1..].iter().take_while(|byte| *byte & 0x80 != 0).count() + 1;
     let body = frame.get(1 + length_bytes..).unwrap_or_default();
     let name_end = match body {
         [high, low, ..] => 2 + usize::from(u16::from_be_bytes([*high, *low])),
@@ -277,9 +253,7 @@ fn check_connect(frame: &[u8]) -> Result<(), BadConnect> {
     }
     let (user, password) = (flags & 0x80 != 0, flags & 0x40 != 0);
     if flags & 1 != 0 || (password && !user) {
-        return Err(BadConnect::Violation(violation(format!(
-            "CONNECT flags {flags:#010b}"
-        ))));
+        return Err(BadConnect::Violation(violation(format!("CONNECT flags {flags:#010b}"))));
     }
     Ok(())
 }

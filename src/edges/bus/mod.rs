@@ -127,16 +127,8 @@ impl Bus {
         for filter in &options.filters {
             shared.subscribe(filter.clone());
         }
-        tokio::spawn(session::run(
-            Arc::clone(&shared),
-            options.server,
-            options.root,
-        ));
-        let inbox = Inbox {
-            shared: Arc::clone(&shared),
-            greeted: None,
-            _kill: kill.drop_guard(),
-        };
+        tokio::spawn(session::run(Arc::clone(&shared), options.server, options.root));
+        let inbox = Inbox { shared: Arc::clone(&shared), greeted: None, _kill: kill.drop_guard() };
         (Self(shared), inbox)
     }
 
@@ -168,10 +160,7 @@ impl Bus {
     /// Sends what waits, then `offline`, disconnects and ends the task; takes 3 s at most.
     pub async fn close(self) {
         self.0.leave();
-        if timeout(FAREWELL_MAX, self.0.ended.cancelled())
-            .await
-            .is_err()
-        {
+        if timeout(FAREWELL_MAX, self.0.ended.cancelled()).await.is_err() {
             warn!("the broker does not take our farewell; it will send the last will");
         }
         self.0.kill.cancel();

@@ -24,10 +24,7 @@ pub(super) struct Open {
 impl Open {
     /// The filters of the SUBSCRIBE that leaves now; they leave in order.
     pub(super) fn leaves(&self) -> Vec<String> {
-        let mut waiting = self
-            .subscriptions
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
+        let mut waiting = self.subscriptions.lock().unwrap_or_else(PoisonError::into_inner);
         waiting.pop_front().unwrap_or_default()
     }
 
@@ -67,8 +64,7 @@ impl Pump {
                     }
                 }
                 Next::Publish(message) => {
-                    self.publish(message.topic, message.payload, message.retain)
-                        .await?;
+                    self.publish(message.topic, message.payload, message.retain).await?;
                 }
                 Next::Wait => self.shared.to_send.notified().await,
                 Next::Leave => return self.leave().await,
@@ -81,11 +77,7 @@ impl Pump {
             .iter()
             .map(|filter| SubscribeFilter::new(filter.clone(), QoS::AtLeastOnce))
             .collect();
-        self.open
-            .subscriptions
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .push_back(filters);
+        self.open.subscriptions.lock().unwrap_or_else(PoisonError::into_inner).push_back(filters);
         self.client.subscribe_many(packet).await
     }
 
@@ -96,9 +88,7 @@ impl Pump {
         retain: bool,
     ) -> Result<(), ClientError> {
         self.open.publishes.fetch_add(1, Ordering::Relaxed);
-        self.client
-            .publish_bytes(topic, QoS::AtLeastOnce, retain, payload)
-            .await
+        self.client.publish_bytes(topic, QoS::AtLeastOnce, retain, payload).await
     }
 
     async fn say(&self, text: &'static str) -> Result<(), ClientError> {

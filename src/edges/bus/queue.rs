@@ -80,14 +80,7 @@ impl<K: Clone + Eq + Hash, V> Queue<K, V> {
         let at = older.unwrap_or_else(|| self.claim());
         self.keyed.insert(key.clone(), at);
         self.bytes += bytes;
-        let replaced = self.entries.insert(
-            at,
-            Entry {
-                key: Some(key),
-                value,
-                bytes,
-            },
-        );
+        let replaced = self.entries.insert(at, Entry { key: Some(key), value, bytes });
         self.bytes -= replaced.map_or(0, |entry| entry.bytes);
     }
 
@@ -96,34 +89,19 @@ impl<K: Clone + Eq + Hash, V> Queue<K, V> {
         let at = self.claim();
         self.loose.push_back(at);
         self.bytes += bytes;
-        self.entries.insert(
-            at,
-            Entry {
-                key: None,
-                value,
-                bytes,
-            },
-        );
+        self.entries.insert(at, Entry { key: None, value, bytes });
     }
 
     /// Forgets the value of a key.
     pub(super) fn remove(&mut self, key: &K) {
-        if let Some(entry) = self
-            .keyed
-            .remove(key)
-            .and_then(|at| self.entries.remove(&at))
-        {
+        if let Some(entry) = self.keyed.remove(key).and_then(|at| self.entries.remove(&at)) {
             self.bytes -= entry.bytes;
         }
     }
 
     /// Forgets the oldest loose entry.
     pub(super) fn drop_loose(&mut self) {
-        if let Some(entry) = self
-            .loose
-            .pop_front()
-            .and_then(|at| self.entries.remove(&at))
-        {
+        if let Some(entry) = self.loose.pop_front().and_then(|at| self.entries.remove(&at)) {
             self.bytes -= entry.bytes;
         }
     }

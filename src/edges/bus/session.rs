@@ -117,11 +117,7 @@ async fn farewell_unsaid(shared: &Shared) {
 
 fn client_id(server: &Mqtt) -> String {
     let random = || format!("chargebus-{}", fastrand::u32(..1 << 31));
-    server
-        .client_id
-        .clone()
-        .filter(|id| !id.is_empty())
-        .unwrap_or_else(random)
+    server.client_id.clone().filter(|id| !id.is_empty()).unwrap_or_else(random)
 }
 
 async fn connect(
@@ -134,16 +130,9 @@ async fn connect(
     if v6 && server.tls {
         // rumqttc takes the brackets for a part of the certificate's name.
         let reason = "TLS needs a host name instead of an IPv6 address".to_owned();
-        return Err(End::Failed {
-            reason,
-            refused: true,
-        });
+        return Err(End::Failed { reason, refused: true });
     }
-    let host = if v6 {
-        format!("[{bare}]")
-    } else {
-        bare.to_owned()
-    };
+    let host = if v6 { format!("[{bare}]") } else { bare.to_owned() };
     let mut options = MqttOptions::new(id, host, server.port);
     options
         .set_keep_alive(KEEP_ALIVE)
@@ -160,23 +149,16 @@ async fn connect(
         let server = server.clone();
         let config = spawn_blocking(move || tls::client_config(&server)).await;
         let config = config.context("reading certificates").flatten();
-        let config = config.map_err(|err| End::Failed {
-            reason: format!("{err:#}"),
-            refused: true,
-        })?;
+        let config =
+            config.map_err(|err| End::Failed { reason: format!("{err:#}"), refused: true })?;
         options.set_transport(Transport::Tls(TlsConfiguration::Rustls(config)));
     }
     let (client, mut events) = AsyncClient::new(options, CHANNEL);
     let mut network = NetworkOptions::new();
-    network
-        .set_connection_timeout(CONNECT_MAX.as_secs())
-        .set_tcp_nodelay(true);
+    network.set_connection_timeout(CONNECT_MAX.as_secs()).set_tcp_nodelay(true);
     events.set_network_options(network);
     // The first event of a new client is its CONNACK.
-    events
-        .poll()
-        .await
-        .map_err(|err| failure(&err, server, id))?;
+    events.poll().await.map_err(|err| failure(&err, server, id))?;
     Ok((client, events))
 }
 
@@ -266,8 +248,7 @@ impl Acks {
 
     fn deadline(&self, now: Instant) -> Instant {
         let silence = now + SILENCE_MAX;
-        self.progress
-            .map_or(silence, |progress| silence.min(progress + ACK_MAX))
+        self.progress.map_or(silence, |progress| silence.min(progress + ACK_MAX))
     }
 }
 

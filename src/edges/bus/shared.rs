@@ -166,21 +166,10 @@ impl Shared {
             return self.complain(&mut state, topic, "too much waits to be published");
         }
         let queued = Instant::now();
-        let message = Outgoing {
-            topic,
-            payload: payload.into(),
-            retain,
-            queued,
-        };
+        let message = Outgoing { topic, payload: payload.into(), retain, queued };
         if retain {
-            let place = if state.gate_open {
-                Place::Kept
-            } else {
-                Place::Last
-            };
-            state
-                .outgoing
-                .put(message.topic.clone(), message, bytes, place);
+            let place = if state.gate_open { Place::Kept } else { Place::Last };
+            state.outgoing.put(message.topic.clone(), message, bytes, place);
         } else {
             if state.outgoing.loose() >= EVENTS_MAX {
                 state.outgoing.drop_loose();
@@ -197,11 +186,7 @@ impl Shared {
         let mut state = self.state();
         let fits = state.wanted.len() < FILTERS_MAX || state.wanted.contains(&filter);
         if !(fits && valid_filter(&filter)) {
-            let fault = if fits {
-                "not a filter"
-            } else {
-                "too many filters"
-            };
+            let fault = if fits { "not a filter" } else { "too many filters" };
             warn!(filter, "cannot subscribe: {fault}");
             return self.refuse(state, filter);
         }
@@ -229,9 +214,7 @@ impl Shared {
         state.asked.clear();
         state.filters_changed = true;
         let session = state.session;
-        state
-            .incoming
-            .put(Key::Link, Incoming::Up { session }, 0, Place::Last);
+        state.incoming.put(Key::Link, Incoming::Up { session }, 0, Place::Last);
         drop(state);
         self.to_take.notify_one();
     }
@@ -244,9 +227,7 @@ impl Shared {
 
     /// Tells the owner why there is no connection; a newer reason takes the place of an older one.
     pub(super) fn down(&self, reason: String) {
-        self.state()
-            .incoming
-            .put(Key::Link, Incoming::Down { reason }, 0, Place::Last);
+        self.state().incoming.put(Key::Link, Incoming::Down { reason }, 0, Place::Last);
         self.to_take.notify_one();
     }
 
@@ -266,31 +247,16 @@ impl Shared {
         if command && !(room && state.incoming.loose() < COMMANDS_MAX) {
             self.busy(&mut state, topic);
         } else if command {
-            state.incoming.append(
-                Incoming::Message(Message {
-                    topic,
-                    payload,
-                    retain,
-                }),
-                bytes,
-            );
+            state.incoming.append(Incoming::Message(Message { topic, payload, retain }), bytes);
         } else {
-            let key = if retain {
-                Key::Retained(topic.clone())
-            } else {
-                Key::Live(topic.clone())
-            };
+            let key = if retain { Key::Retained(topic.clone()) } else { Key::Live(topic.clone()) };
             if !room || !state.incoming.has(&key) && state.incoming.keys() >= READINGS_MAX {
                 return self.complain(&mut state, topic, "message ignored: too many wait");
             }
             if !retain {
                 state.incoming.remove(&Key::Retained(topic.clone()));
             }
-            let message = Incoming::Message(Message {
-                topic,
-                payload,
-                retain,
-            });
+            let message = Incoming::Message(Message { topic, payload, retain });
             state.incoming.put(key, message, bytes, Place::Kept);
         }
         drop(state);
@@ -301,10 +267,7 @@ impl Shared {
     pub(super) fn refused(&self, filter: String) {
         let mut state = self.state();
         if state.complaints.len() < COMPLAINTS_MAX && state.complaints.insert(filter.clone()) {
-            warn!(
-                filter,
-                "the broker refuses the subscription: check its access rules"
-            );
+            warn!(filter, "the broker refuses the subscription: check its access rules");
         }
         self.refuse(state, filter);
     }
@@ -319,22 +282,12 @@ impl Shared {
         let mut state = self.state();
         if state.filters_changed {
             let state = &mut *state;
-            let gone: Vec<_> = state
-                .asked
-                .difference(&state.wanted)
-                .take(batch)
-                .cloned()
-                .collect();
+            let gone: Vec<_> = state.asked.difference(&state.wanted).take(batch).cloned().collect();
             if !gone.is_empty() {
                 state.asked.retain(|filter| !gone.contains(filter));
                 return Next::Unsubscribe(gone);
             }
-            let new: Vec<_> = state
-                .wanted
-                .difference(&state.asked)
-                .take(batch)
-                .cloned()
-                .collect();
+            let new: Vec<_> = state.wanted.difference(&state.asked).take(batch).cloned().collect();
             if !new.is_empty() {
                 state.asked.extend(new.iter().cloned());
                 return Next::Subscribe(new);
@@ -351,11 +304,7 @@ impl Shared {
             debug!(topic = message.topic, "not sent: too old");
             self.dropped.fetch_add(1, Ordering::Relaxed);
         }
-        if state.leaving {
-            Next::Leave
-        } else {
-            Next::Wait
-        }
+        if state.leaving { Next::Leave } else { Next::Wait }
     }
 
     /// Nothing is queued any more; what waits is sent before the farewell, whatever the gate.
@@ -396,9 +345,7 @@ impl Shared {
     fn refuse(&self, mut state: MutexGuard<'_, State>, filter: String) {
         let key = Key::Refused(filter.clone());
         if state.incoming.has(&key) || state.incoming.keys() < READINGS_MAX {
-            state
-                .incoming
-                .put(key, Incoming::Refused { filter }, 0, Place::Kept);
+            state.incoming.put(key, Incoming::Refused { filter }, 0, Place::Kept);
         }
         drop(state);
         self.to_take.notify_one();
@@ -411,9 +358,7 @@ impl Shared {
         if let Some(Incoming::Busy { refused, .. }) = state.incoming.get_mut(&key) {
             *refused = refused.saturating_add(1);
         } else if state.incoming.keys() < READINGS_MAX {
-            state
-                .incoming
-                .put(key, Incoming::Busy { topic, refused: 1 }, 0, Place::Kept);
+            state.incoming.put(key, Incoming::Busy { topic, refused: 1 }, 0, Place::Kept);
         }
     }
 }

@@ -31,9 +31,7 @@ pub(super) fn client_config(server: &Mqtt) -> Result<Arc<ClientConfig>> {
     let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))
         .with_safe_default_protocol_versions()?;
     let builder = if server.insecure {
-        builder
-            .dangerous()
-            .with_custom_certificate_verifier(Arc::new(Anyone(provider)))
+        builder.dangerous().with_custom_certificate_verifier(Arc::new(Anyone(provider)))
     } else {
         builder.with_root_certificates(roots(server.ca_cert.as_deref())?)
     };
@@ -61,19 +59,14 @@ fn roots(ca_cert: Option<&str>) -> Result<RootCertStore> {
                 .context("mqtt.caCert holds a certificate that cannot be used")?;
         }
     } else {
-        let bundle = SYSTEM_BUNDLES
-            .iter()
-            .find_map(|path| fs::read(path).ok())
-            .ok_or_else(|| {
+        let bundle =
+            SYSTEM_BUNDLES.iter().find_map(|path| fs::read(path).ok()).ok_or_else(|| {
                 anyhow!("this system has no certificate bundle: set mqtt.caCert to the broker's CA")
             })?;
         // Systems keep certificates that no library reads; the others count.
         store.add_parsable_certificates(CertificateDer::pem_slice_iter(&bundle).flatten());
     }
-    ensure!(
-        !store.is_empty(),
-        "no certificate to trust: set mqtt.caCert to the broker's CA"
-    );
+    ensure!(!store.is_empty(), "no certificate to trust: set mqtt.caCert to the broker's CA");
     Ok(store)
 }
 

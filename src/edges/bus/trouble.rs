@@ -38,11 +38,7 @@ impl Trouble {
         if lived.is_some_and(|lived| lived >= STABLE) {
             *self = Self::default();
         }
-        self.short_sessions = if lived.is_some() {
-            self.short_sessions + 1
-        } else {
-            0
-        };
+        self.short_sessions = if lived.is_some() { self.short_sessions + 1 } else { 0 };
         let longest = if refused { PAUSE_REFUSED } else { PAUSE_MAX };
         let first = if refused { PAUSE_REFUSED } else { PAUSE_MIN };
         let pause = longest.min(first * 2_u32.pow(self.attempts.min(16)));
@@ -70,10 +66,7 @@ impl Trouble {
 
 /// Something that may pass by itself.
 pub(super) fn failed(reason: impl Into<String>) -> End {
-    End::Failed {
-        reason: reason.into(),
-        refused: false,
-    }
+    End::Failed { reason: reason.into(), refused: false }
 }
 
 /// Why there was no CONNACK.
@@ -110,10 +103,7 @@ fn refusal(code: ConnectReturnCode, server: &Mqtt, id: &str) -> End {
         ConnectReturnCode::ServiceUnavailable => return failed("the broker is not ready"),
         ConnectReturnCode::Success => return failed("the broker refuses without a reason"),
     };
-    End::Failed {
-        reason,
-        refused: true,
-    }
+    End::Failed { reason, refused: true }
 }
 
 /// Why the session is over.
@@ -156,10 +146,7 @@ mod tests {
         for attempt in 0..40 {
             let longest = PAUSE_MAX.min(PAUSE_MIN * 2_u32.pow(attempt.min(16)));
             let pause = trouble.pause(short, false);
-            assert!(
-                pause >= longest / 2 && pause <= longest,
-                "{attempt}: {pause:?}"
-            );
+            assert!(pause >= longest / 2 && pause <= longest, "{attempt}: {pause:?}");
         }
         let refused = trouble.pause(None, true);
         assert!(refused >= PAUSE_REFUSED / 2 && refused <= PAUSE_REFUSED);

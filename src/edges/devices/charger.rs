@@ -28,18 +28,12 @@ pub(super) struct Inbox {
 
 impl Inbox {
     pub(super) fn push(&self, command: ChargerCommand) {
-        self.queue
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .push(command);
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner).push(command);
         self.filled.notify_one();
     }
 
     fn pop(&self) -> Option<ChargerCommand> {
-        self.queue
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .pop()
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner).pop()
     }
 }
 
@@ -114,12 +108,10 @@ impl Charger {
                 self.write_enable(on).await
             }
             ChargerCommand::Phases(phases) => {
-                self.write("phases", &self.sinks.phases, Scalar::Int(phases.into()))
-                    .await
+                self.write("phases", &self.sinks.phases, Scalar::Int(phases.into())).await
             }
             ChargerCommand::WakeUp => {
-                self.write("wakeup", &self.sinks.wakeup, Scalar::Bool(true))
-                    .await
+                self.write("wakeup", &self.sinks.wakeup, Scalar::Bool(true)).await
             }
             ChargerCommand::Renew => Ok(()),
         };
@@ -229,8 +221,7 @@ impl Charger {
     }
 
     async fn write_enable(&self, on: bool) -> Result<(), Refused> {
-        self.write("enable", &self.sinks.enable, Scalar::Bool(on))
-            .await
+        self.write("enable", &self.sinks.enable, Scalar::Bool(on)).await
     }
 
     async fn write(&self, name: &str, sink: &Option<Writer>, value: Scalar) -> Result<(), Refused> {
@@ -256,11 +247,7 @@ impl Charger {
             Err(Refused::NotAvailable) => Outcome::NotAvailable,
             Err(Refused::Failed) => Outcome::Failed,
         };
-        self.outbox.outcome(Fact::Done {
-            lp: self.lp,
-            command,
-            outcome,
-        });
+        self.outbox.outcome(Fact::Done { lp: self.lp, command, outcome });
     }
 }
 

@@ -42,9 +42,8 @@ impl HealthBook {
 
     /// Records what is wrong with an attribute of a device; logged when it worked before.
     pub(super) fn bad(&self, device: &str, attribute: &str, error: &str) {
-        let before = self.change(device, |entry| {
-            entry.errors.insert(attribute.to_owned(), error.to_owned())
-        });
+        let before = self
+            .change(device, |entry| entry.errors.insert(attribute.to_owned(), error.to_owned()));
         if before.is_none() {
             tracing::warn!(device, attribute, error, "does not work");
         }
@@ -59,11 +58,7 @@ impl HealthBook {
             .map(|(name, entry)| DeviceHealth {
                 name: name.clone(),
                 last_ok: entry.last_ok.map(|at| now.saturating_duration_since(at)),
-                error: entry
-                    .errors
-                    .iter()
-                    .next()
-                    .map(|(what, why)| format!("{what}: {why}")),
+                error: entry.errors.iter().next().map(|(what, why)| format!("{what}: {why}")),
             })
             .collect()
     }

@@ -40,12 +40,7 @@ pub struct Problem {
 
 impl std::fmt::Display for Problem {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Self {
-            device,
-            attribute,
-            topic,
-            error,
-        } = self;
+        let Self { device, attribute, topic, error } = self;
         write!(f, "{device}.{attribute} ({topic}): {error}")
     }
 }
@@ -76,11 +71,8 @@ impl Decoder {
     /// reported and left out; the rest works.
     pub fn new(config: &Config) -> (Self, Vec<Broken>) {
         let (inputs, mut broken) = inputs(config);
-        let mut decoder = Self {
-            topics: BTreeMap::new(),
-            constants: Vec::new(),
-            counts: Counts::default(),
-        };
+        let mut decoder =
+            Self { topics: BTreeMap::new(), constants: Vec::new(), counts: Counts::default() };
         for input in &inputs {
             if let Err(error) = decoder.add(input) {
                 broken.push(input.broken(error));
@@ -92,15 +84,10 @@ impl Decoder {
     fn add(&mut self, input: &Input<'_>) -> Result<(), String> {
         let kind = input.delivery.kind();
         let (topic, getter) = match input.source {
-            Source::Mqtt(mqtt) => (
-                &mqtt.topic,
-                Getter::compile(kind, mqtt.scale, &mqtt.pipeline)?,
-            ),
+            Source::Mqtt(mqtt) => (&mqtt.topic, Getter::compile(kind, mqtt.scale, &mqtt.pipeline)?),
             Source::Demo(topic) => (topic, Getter::compile(kind, 1.0, &Pipeline::default())?),
             Source::Const(text) => {
-                let fact = input
-                    .delivery
-                    .deliver(Some(constant(kind, text)?), Origin::Live);
+                let fact = input.delivery.deliver(Some(constant(kind, text)?), Origin::Live);
                 self.constants.extend(fact);
                 return Ok(());
             }

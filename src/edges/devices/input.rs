@@ -62,22 +62,15 @@ struct List<'a> {
 }
 
 type Single<'a, M> = (&'static str, &'a Option<Source>, M);
-type PerPhase<'a, X> = (
-    &'static str,
-    &'a Option<Box<[Source; 3]>>,
-    fn(crate::model::Phase, f64) -> X,
-);
+type PerPhase<'a, X> =
+    (&'static str, &'a Option<Box<[Source; 3]>>, fn(crate::model::Phase, f64) -> X);
 
 impl<'a> List<'a> {
     fn meter(&mut self, ix: MeterIx, device: &'a MeterDevice) {
         use MeterValue as V;
         let single: [Single<'a, Make<V>>; 4] = [
             ("power", &device.power, Make::Number(|w| V::Power(Watts(w)))),
-            (
-                "energy",
-                &device.energy,
-                Make::Counter(|e| V::Energy(KilowattHours(e))),
-            ),
+            ("energy", &device.energy, Make::Counter(|e| V::Energy(KilowattHours(e)))),
             (
                 "returnenergy",
                 &device.return_energy,
@@ -99,17 +92,9 @@ impl<'a> List<'a> {
             ("status", &device.status, Make::Status(V::Status)),
             ("enabled", &device.enabled, Make::Bool(V::Enabled)),
             ("power", &device.power, Make::Number(|w| V::Power(Watts(w)))),
-            (
-                "energy",
-                &device.energy,
-                Make::Counter(|e| V::Energy(KilowattHours(e))),
-            ),
+            ("energy", &device.energy, Make::Counter(|e| V::Energy(KilowattHours(e)))),
             ("soc", &device.soc, Make::Number(|soc| V::Soc(Percent(soc)))),
-            (
-                "limitsoc",
-                &device.limit_soc,
-                Make::Number(|soc| V::LimitSoc(Percent(soc))),
-            ),
+            ("limitsoc", &device.limit_soc, Make::Number(|soc| V::LimitSoc(Percent(soc)))),
             ("identify", &device.identify, Make::Text(V::Identity)),
         ];
         let phases: [PerPhase<'a, V>; 2] = [
@@ -126,11 +111,7 @@ impl<'a> List<'a> {
             ("soc", &device.soc, Number(|soc| V::Soc(soc.map(Percent)))),
             ("range", &device.range, Number(V::RangeKm)),
             ("odometer", &device.odometer, Number(V::OdometerKm)),
-            (
-                "limitsoc",
-                &device.limit_soc,
-                Number(|soc| V::LimitSoc(soc.map(Percent))),
-            ),
+            ("limitsoc", &device.limit_soc, Number(|soc| V::LimitSoc(soc.map(Percent)))),
             ("status", &device.status, Status(V::Status)),
             ("climater", &device.climater, Bool(V::Climater)),
         ];

@@ -45,14 +45,9 @@ impl Jq {
             return Err("jq: `def` is not supported, write the expression out".to_owned());
         }
         let own = parse(BOUNDED, |parser| parser.defs()).unwrap_or_default();
-        let defs = jaq_core::defs()
-            .chain(jaq_std::defs())
-            .chain(jaq_json::defs());
+        let defs = jaq_core::defs().chain(jaq_std::defs()).chain(jaq_json::defs());
         let arena = Arena::default();
-        let file = File {
-            code: program,
-            path: (),
-        };
+        let file = File { code: program, path: () };
         let modules = Loader::new(defs.chain(own))
             .load(&arena, file)
             .map_err(|errors| format!("jq: cannot read the program: {errors:?}"))?;
@@ -61,20 +56,11 @@ impl Jq {
             .chain(jaq_json::funs())
             .filter(|(name, ..)| !WITHHELD.contains(name))
             .chain([("step", native::v(0), Native::<Counted>::new(step))]);
-        Compiler::default()
-            .with_funs(funs)
-            .compile(modules)
-            .map(Self)
-            .map_err(|errors| {
-                let unknown = errors
-                    .into_iter()
-                    .flat_map(|(_, undefined)| undefined)
-                    .map(|(name, _)| name);
-                format!(
-                    "jq: not defined: {}",
-                    unknown.collect::<Vec<_>>().join(", ")
-                )
-            })
+        Compiler::default().with_funs(funs).compile(modules).map(Self).map_err(|errors| {
+            let unknown =
+                errors.into_iter().flat_map(|(_, undefined)| undefined).map(|(name, _)| name);
+            format!("jq: not defined: {}", unknown.collect::<Vec<_>>().join(", "))
+        })
     }
 
     /// Runs the program on one JSON text; `None` stands for the result `null`.
@@ -87,14 +73,8 @@ impl Jq {
         let input: Val =
             serde_json::from_str(json).map_err(|error| format!("not JSON: {error}"))?;
         let steps = Cell::new(MAX_STEPS);
-        let run = Run {
-            lut: &self.0.lut,
-            steps: &steps,
-        };
-        let mut results = self
-            .0
-            .id
-            .run((Ctx::<Counted>::new(run, Vars::new([])), input));
+        let run = Run { lut: &self.0.lut, steps: &steps };
+        let mut results = self.0.id.run((Ctx::<Counted>::new(run, Vars::new([])), input));
         let first = results.next().ok_or("jq: no result")?.map_err(reason)?;
         if results.next().is_some() {
             return Err("jq: more than one result".to_owned());
@@ -136,11 +116,7 @@ fn step<'a>((context, value): jaq_core::Cv<'a, Counted>) -> jaq_core::ValXs<'a, 
     let steps = context.data().steps;
     let left = steps.get();
     steps.set(left.saturating_sub(1));
-    box_once(if left == 0 {
-        Err(Exn::halt(1))
-    } else {
-        Ok(value)
-    })
+    box_once(if left == 0 { Err(Exn::halt(1)) } else { Ok(value) })
 }
 
 fn reason(exception: Exn<'_, Val>) -> String {
@@ -172,11 +148,7 @@ mod tests {
             ("[.. | numbers] | add", "[1,[2]]", Some("3")),
             (".on", r#"{"on": true}"#, Some("true")),
         ] {
-            assert_eq!(
-                eval(program, json),
-                Ok(expected.map(str::to_owned)),
-                "{program}"
-            );
+            assert_eq!(eval(program, json), Ok(expected.map(str::to_owned)), "{program}");
         }
     }
 
@@ -198,11 +170,7 @@ mod tests {
             "0 | until(false; [.])",
         ] {
             let result = eval(program, "null");
-            assert_eq!(
-                result,
-                Err("jq: takes too many steps".to_owned()),
-                "{program}"
-            );
+            assert_eq!(result, Err("jq: takes too many steps".to_owned()), "{program}");
         }
     }
 

@@ -119,21 +119,8 @@ impl Devices {
             start.spawn(async move { repeat(constants, &outbox).await });
         }
         start.tasks.close();
-        let Start {
-            bus,
-            health,
-            broken,
-            tasks,
-            ..
-        } = start;
-        Self {
-            chargers,
-            batteries,
-            bus,
-            health,
-            broken,
-            tasks,
-        }
+        let Start { bus, health, broken, tasks, .. } = start;
+        Self { chargers, batteries, bus, health, broken, tasks }
     }
 
     /// Gives a command to a charger; never waits. A waiting command of the same kind is superseded
@@ -175,11 +162,7 @@ impl Devices {
 
 /// The name by which people know the charger of a load point.
 fn charger_name(lp: &LoadPointSetup) -> &str {
-    if lp.charger.name.is_empty() {
-        &lp.name
-    } else {
-        &lp.charger.name
-    }
+    if lp.charger.name.is_empty() { &lp.name } else { &lp.charger.name }
 }
 
 /// Sends the constants again and again.
@@ -223,42 +206,23 @@ impl Start {
     }
 
     fn link(&mut self, link: &ModbusLink) -> &mut LinkParts {
-        self.links
-            .entry((link.uri.clone(), link.rtu))
-            .or_insert_with(|| {
-                let (sender, receiver) = mpsc::channel(MAX_WRITES);
-                LinkParts {
-                    polls: Vec::new(),
-                    sender,
-                    receiver,
-                }
-            })
+        self.links.entry((link.uri.clone(), link.rtu)).or_insert_with(|| {
+            let (sender, receiver) = mpsc::channel(MAX_WRITES);
+            LinkParts { polls: Vec::new(), sender, receiver }
+        })
     }
 
     /// Hands the registers to their links; returns the facts of constants with their slots.
     fn inputs(&mut self, config: &Config) -> Vec<(usize, Fact)> {
         let (inputs, _) = inputs(config);
         let mut constants = Vec::new();
-        for Input {
-            slot,
-            device,
-            attribute,
-            source,
-            delivery,
-        } in inputs
-        {
+        for Input { slot, device, attribute, source, delivery } in inputs {
             match source {
                 Source::Modbus(source) => {
                     self.health.expect(device);
                     let (device, source) = (device.to_owned(), source.clone());
                     let link = source.link.clone();
-                    let poll = Poll {
-                        slot,
-                        device,
-                        attribute,
-                        source,
-                        delivery,
-                    };
+                    let poll = Poll { slot, device, attribute, source, delivery };
                     self.link(&link).polls.push(poll);
                 }
                 Source::Const(text) => {
@@ -272,13 +236,7 @@ impl Start {
     }
 
     fn links(&mut self) {
-        for (
-            _,
-            LinkParts {
-                polls, receiver, ..
-            },
-        ) in std::mem::take(&mut self.links)
-        {
+        for (_, LinkParts { polls, receiver, .. }) in std::mem::take(&mut self.links) {
             let (outbox, health) = (Arc::clone(&self.outbox), Arc::clone(&self.health));
             self.spawn(Link::new(polls, receiver, outbox, health).run());
         }
@@ -323,11 +281,7 @@ impl Start {
                 let sink = self.writer(&setup.name, battery::ATTRIBUTE, &device.battery_mode)?;
                 self.health.expect(&setup.name);
                 let health = Arc::clone(&self.health);
-                let battery = Battery {
-                    name: setup.name.clone(),
-                    sink,
-                    health,
-                };
+                let battery = Battery { name: setup.name.clone(), sink, health };
                 let modes = watch::Sender::new(BatteryMode::Unknown);
                 self.spawn(battery.run(modes.subscribe(), self.bus.subscribe()));
                 Some(modes)

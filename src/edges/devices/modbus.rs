@@ -74,10 +74,7 @@ impl Link {
         let due = Instant::now();
         Self {
             connection: Connection(None),
-            polls: polls
-                .into_iter()
-                .map(|poll| Scheduled { poll, due })
-                .collect(),
+            polls: polls.into_iter().map(|poll| Scheduled { poll, due }).collect(),
             resting: BTreeMap::new(),
             writes,
             outbox,
@@ -109,23 +106,14 @@ impl Link {
             let rest = self.resting.get(&scheduled.poll.source.link.id);
             rest.map_or(scheduled.due, |rest| rest.until.max(scheduled.due))
         };
-        self.polls
-            .iter()
-            .map(due)
-            .enumerate()
-            .min_by_key(|(_, due)| *due)
+        self.polls.iter().map(due).enumerate().min_by_key(|(_, due)| *due)
     }
 
     async fn poll(&mut self, index: usize) {
         let Some(Scheduled { poll, due }) = self.polls.get_mut(index) else {
             return;
         };
-        let ModbusSource {
-            link,
-            register,
-            scale,
-            interval,
-        } = &poll.source;
+        let ModbusSource { link, register, scale, interval } = &poll.source;
         let words = register::width(register.encoding.number);
         let request = match register.kind {
             RegisterKind::Coil | RegisterKind::WriteCoil => Request::ReadCoils(register.address, 1),
@@ -159,12 +147,7 @@ impl Link {
     }
 
     async fn write(&mut self, request: WriteRequest) {
-        let WriteRequest {
-            link,
-            address,
-            write,
-            reply,
-        } = request;
+        let WriteRequest { link, address, write, reply } = request;
         if reply.is_closed() {
             return;
         }
@@ -194,11 +177,7 @@ impl Link {
 fn words_of(answer: Response, expected: u16) -> Result<Vec<u16>, Failure> {
     let words = if let Response::ReadCoils(coils) = answer {
         // A coil answer is padded to whole bytes.
-        coils
-            .first()
-            .map(|on| if *on { 0xFF00 } else { 0 })
-            .into_iter()
-            .collect()
+        coils.first().map(|on| if *on { 0xFF00 } else { 0 }).into_iter().collect()
     } else if let Response::ReadHoldingRegisters(words) | Response::ReadInputRegisters(words) =
         answer
     {
@@ -209,10 +188,7 @@ fn words_of(answer: Response, expected: u16) -> Result<Vec<u16>, Failure> {
     if words.len() == usize::from(expected) {
         Ok(words)
     } else {
-        Err(Failure::Lost(format!(
-            "{expected} words asked for, {} answered",
-            words.len()
-        )))
+        Err(Failure::Lost(format!("{expected} words asked for, {} answered", words.len())))
     }
 }
 
@@ -223,10 +199,7 @@ fn rest(resting: &mut BTreeMap<u8, Rest>, unit: u8, answer: &Result<Response, Fa
             resting.remove(&unit);
         }
         Err(Failure::Lost(_)) => {
-            let fresh = || Rest {
-                until: Instant::now(),
-                backoff: Backoff::new(),
-            };
+            let fresh = || Rest { until: Instant::now(), backoff: Backoff::new() };
             let rest = resting.entry(unit).or_insert_with(fresh);
             rest.until = Instant::now() + rest.backoff.pause();
         }
@@ -272,10 +245,7 @@ impl Connection {
                 Err(Failure::Refused(exception.to_string()))
             }
             Ok(Err(error)) => Err(Failure::Lost(error.to_string())),
-            Err(_) => Err(Failure::Lost(format!(
-                "no answer within {:?}",
-                link.timeout
-            ))),
+            Err(_) => Err(Failure::Lost(format!("no answer within {:?}", link.timeout))),
         }
     }
 }
@@ -290,9 +260,5 @@ async fn connect(link: &ModbusLink) -> Result<Context, String> {
     // Requests are small and answers are waited for.
     let _ = stream.set_nodelay(true);
     let unit = Slave(link.id);
-    Ok(if link.rtu {
-        rtu::attach_slave(stream, unit)
-    } else {
-        tcp::attach_slave(stream, unit)
-    })
+    Ok(if link.rtu { rtu::attach_slave(stream, unit) } else { tcp::attach_slave(stream, unit) })
 }

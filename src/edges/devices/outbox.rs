@@ -36,17 +36,10 @@ impl Outbox {
     pub(super) fn outcome(&self, fact: Fact) {
         let lost = self.change(|queues| {
             queues.outcomes.push_back(fact);
-            if queues.outcomes.len() > MAX_OUTCOMES {
-                queues.outcomes.pop_front()
-            } else {
-                None
-            }
+            if queues.outcomes.len() > MAX_OUTCOMES { queues.outcomes.pop_front() } else { None }
         });
         if let Some(fact) = lost {
-            tracing::error!(
-                ?fact,
-                "the core does not listen, the outcome of a command is lost"
-            );
+            tracing::error!(?fact, "the core does not listen, the outcome of a command is lost");
         }
         self.filled.notify_one();
     }

@@ -70,12 +70,10 @@ impl Getter {
             }
         };
         // An unmatched text passes on unchanged (§7.2); say so where it then fails (W-46).
-        convert(self.kind, &text, self.scale)
-            .map(Some)
-            .map_err(|error| match matched {
-                Some(_) => error,
-                None => format!("the regex does not match, and {error}"),
-            })
+        convert(self.kind, &text, self.scale).map(Some).map_err(|error| match matched {
+            Some(_) => error,
+            None => format!("the regex does not match, and {error}"),
+        })
     }
 
     /// What the regular expression makes of the text; `None` if it does not match and there is no default.

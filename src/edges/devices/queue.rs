@@ -11,20 +11,13 @@ pub(super) struct Queue(VecDeque<ChargerCommand>);
 impl Queue {
     /// Adds a command. A waiting one of the same kind is superseded and never carried out.
     pub(super) fn push(&mut self, command: ChargerCommand) {
-        let place = self
-            .0
-            .iter()
-            .position(|waiting| same_kind(waiting, &command));
+        let place = self.0.iter().position(|waiting| same_kind(waiting, &command));
         match command {
             ChargerCommand::Enable(on) => {
                 if let Some(place) = place {
                     self.0.remove(place);
                 }
-                if on {
-                    self.0.push_back(command)
-                } else {
-                    self.0.push_front(command)
-                }
+                if on { self.0.push_back(command) } else { self.0.push_front(command) }
             }
             ChargerCommand::MaxCurrent(_)
             | ChargerCommand::Phases(_)
@@ -69,23 +62,11 @@ mod tests {
             (vec![six, ten], vec![ten]),
             (vec![six, Enable(true), ten], vec![ten, Enable(true)]),
             (vec![Enable(true), ten], vec![ten, Enable(true)]),
-            (
-                vec![ten, Enable(true), Enable(false)],
-                vec![Enable(false), ten],
-            ),
-            (
-                vec![ten, Phases(1), Enable(false), Phases(3)],
-                vec![Enable(false), ten, Phases(3)],
-            ),
-            (
-                vec![Enable(false), six, Enable(true)],
-                vec![six, Enable(true)],
-            ),
+            (vec![ten, Enable(true), Enable(false)], vec![Enable(false), ten]),
+            (vec![ten, Phases(1), Enable(false), Phases(3)], vec![Enable(false), ten, Phases(3)]),
+            (vec![Enable(false), six, Enable(true)], vec![six, Enable(true)]),
             (vec![Renew, Renew, WakeUp, Renew], vec![Renew, WakeUp]),
-            (
-                vec![six, Enable(true), WakeUp, ten],
-                vec![ten, Enable(true), WakeUp],
-            ),
+            (vec![six, Enable(true), WakeUp, ten], vec![ten, Enable(true), WakeUp]),
         ] {
             let mut queue = Queue::default();
             pushed.iter().for_each(|command| queue.push(*command));

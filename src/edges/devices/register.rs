@@ -43,9 +43,7 @@ pub fn read(
     match kind {
         Kind::Number => {
             let number = decode(register, words).map(|number| number * scale);
-            Ok(number
-                .filter(|number| number.is_finite())
-                .map(Value::Number))
+            Ok(number.filter(|number| number.is_finite()).map(Value::Number))
         }
         Kind::Bool => Ok(decode(register, words).map(|number| Value::Bool(number != 0.0))),
         Kind::Status | Kind::Text => {
@@ -85,11 +83,7 @@ fn decode(register: &Register, words: &[u16]) -> Option<f64> {
     }
     let number = match encoding.number {
         Number::Bool => {
-            let mask = if register.bitmask == 0 {
-                0xFF00
-            } else {
-                register.bitmask
-            };
+            let mask = if register.bitmask == 0 { 0xFF00 } else { register.bitmask };
             f64::from(u8::from(bits as u16 & mask != 0))
         }
         Number::Int16 => f64::from(bits as i16),
@@ -126,11 +120,7 @@ fn encode(register: &Register, value: f64) -> Result<Vec<u16>, String> {
     };
     let width = usize::from(width(number));
     let words = (0..width).map(|word| (bits >> (16 * word)) as u16);
-    Ok(if register.encoding.swapped {
-        words.collect()
-    } else {
-        words.rev().collect()
-    })
+    Ok(if register.encoding.swapped { words.collect() } else { words.rev().collect() })
 }
 
 /// The whole part of a value if it lies in the range.
@@ -146,11 +136,7 @@ fn integer(value: f64, min: i128, max: i128) -> Result<i128, String> {
 /// The words as one number, most significant word first unless swapped.
 fn join(words: &[u16], swapped: bool) -> u64 {
     let join = |bits: u64, word: &u16| bits << 16 | u64::from(*word);
-    if swapped {
-        words.iter().rev().fold(0, join)
-    } else {
-        words.iter().fold(0, join)
-    }
+    if swapped { words.iter().rev().fold(0, join) } else { words.iter().fold(0, join) }
 }
 
 /// The "not available" patterns of the encodings `…nan`; floats have NaN itself besides.

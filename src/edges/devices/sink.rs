@@ -50,14 +50,8 @@ impl Writer {
         queue: impl FnOnce(&ModbusLink) -> mpsc::Sender<WriteRequest>,
     ) -> Self {
         match sink {
-            Sink::Mqtt {
-                topic,
-                payload,
-                retained,
-            } => {
-                let template = payload
-                    .as_deref()
-                    .map(|payload| Template::compile(payload, name));
+            Sink::Mqtt { topic, payload, retained } => {
+                let template = payload.as_deref().map(|payload| Template::compile(payload, name));
                 match template.transpose() {
                     Ok(template) => Self::Bus {
                         bus: Arc::clone(bus),
@@ -74,11 +68,7 @@ impl Writer {
                 template: None,
                 retain: false,
             },
-            Sink::Modbus {
-                link,
-                register,
-                scale,
-            } => match register::write(register, 0.0) {
+            Sink::Modbus { link, register, scale } => match register::write(register, 0.0) {
                 Ok(_) => Self::Modbus {
                     queue: queue(link),
                     link: link.clone(),
@@ -104,12 +94,7 @@ impl Writer {
     /// Why it is unknown whether, or known not, to be taken.
     pub(super) async fn write(&self, value: Scalar) -> Result<(), String> {
         match self {
-            Self::Bus {
-                bus,
-                topic,
-                template,
-                retain,
-            } => {
+            Self::Bus { bus, topic, template, retain } => {
                 let payload = match template {
                     Some(template) => template.render(value),
                     None => value.to_string(),
@@ -120,22 +105,12 @@ impl Writer {
                     Err("not connected to the broker".to_owned())
                 }
             }
-            Self::Modbus {
-                queue,
-                link,
-                register,
-                scale,
-            } => {
+            Self::Modbus { queue, link, register, scale } => {
                 let write = register::write(register, scaled(value.number(), *scale))?;
                 let (reply, answer) = oneshot::channel();
                 let address = register.address;
                 queue
-                    .try_send(WriteRequest {
-                        link: link.clone(),
-                        address,
-                        write,
-                        reply,
-                    })
+                    .try_send(WriteRequest { link: link.clone(), address, write, reply })
                     .map_err(|_| format!("too many writes wait for {}", link.uri))?;
                 match timeout(WRITE_DEADLINE, answer).await {
                     Ok(Ok(result)) => result,

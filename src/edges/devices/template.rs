@@ -74,9 +74,7 @@ impl Template {
     /// Which placeholder or format is not understood.
     pub fn compile(payload: &str, name: &str) -> Result<Self, String> {
         if payload.contains("{{") {
-            return Err(format!(
-                "payload: write ${{{name}}}, {{{{…}}}} is not supported"
-            ));
+            return Err(format!("payload: write ${{{name}}}, {{{{…}}}} is not supported"));
         }
         let mut pieces = Vec::new();
         let mut rest = payload;
@@ -89,9 +87,7 @@ impl Template {
                 None => (inside, None),
             };
             if !found.eq_ignore_ascii_case(name) {
-                return Err(format!(
-                    "payload: unknown ${{{found}}}, expected ${{{name}}}"
-                ));
+                return Err(format!("payload: unknown ${{{found}}}, expected ${{{name}}}"));
             }
             pieces.push(Piece::Literal(literal.to_owned()));
             pieces.push(Piece::Value(format));
@@ -143,13 +139,7 @@ impl Format {
         if width.max(precision.unwrap_or(0)) > MAX_DIGITS {
             return Err(bad());
         }
-        Ok(Self {
-            zeros,
-            width,
-            precision,
-            verb,
-            factor,
-        })
+        Ok(Self { zeros, width, precision, verb, factor })
     }
 
     fn render(&self, value: Scalar) -> String {
@@ -163,19 +153,13 @@ impl Format {
             (Verb::Text, _) => value.to_string(),
         };
         let width = self.width;
-        if self.zeros {
-            format!("{text:0>width$}")
-        } else {
-            format!("{text:>width$}")
-        }
+        if self.zeros { format!("{text:0>width$}") } else { format!("{text:>width$}") }
     }
 }
 
 /// Leading decimal digits; more than a `usize` holds count as too many.
 fn digits(text: &str) -> (Option<usize>, &str) {
-    let end = text
-        .find(|c: char| !c.is_ascii_digit())
-        .unwrap_or(text.len());
+    let end = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
     let (digits, rest) = text.split_at(end);
     let number = (!digits.is_empty()).then(|| digits.parse().unwrap_or(usize::MAX));
     (number, rest)
@@ -184,11 +168,7 @@ fn digits(text: &str) -> (Option<usize>, &str) {
 /// A product without the noise of binary fractions, so that 6.1 A are 6100 mA and not 6099.
 pub(super) fn scaled(value: f64, factor: f64) -> f64 {
     let product = value * factor;
-    if product.abs() < 1e9 {
-        (product * 1e6).round() / 1e6
-    } else {
-        product
-    }
+    if product.abs() < 1e9 { (product * 1e6).round() / 1e6 } else { product }
 }
 
 /// The whole part; a set-point is never rounded up.

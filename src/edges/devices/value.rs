@@ -123,27 +123,15 @@ impl Target {
         Some(match self {
             Self::Meter(meter, make) => {
                 let value = make.apply(value?)?;
-                Fact::Meter {
-                    meter: *meter,
-                    value,
-                    origin,
-                }
+                Fact::Meter { meter: *meter, value, origin }
             }
             Self::Charger(lp, make) => {
                 let value = make.apply(value?)?;
-                Fact::Charger {
-                    lp: *lp,
-                    value,
-                    origin,
-                }
+                Fact::Charger { lp: *lp, value, origin }
             }
             Self::Vehicle(vehicle, make) => {
                 let value = make.apply(value)?;
-                Fact::Vehicle {
-                    vehicle: *vehicle,
-                    value,
-                    origin,
-                }
+                Fact::Vehicle { vehicle: *vehicle, value, origin }
             }
         })
     }

@@ -72,8 +72,7 @@ fn torn(path: &Path) -> Result<bool> {
     let mut header = Vec::new();
     if path.exists() {
         let file = File::open(path).with_context(|| format!("{}: cannot read", path.display()))?;
-        file.take(SQLITE_HEADER.len() as u64)
-            .read_to_end(&mut header)?;
+        file.take(SQLITE_HEADER.len() as u64).read_to_end(&mut header)?;
     }
     let zeros = !header.is_empty() && header.iter().all(|&byte| byte == 0);
     ensure!(
@@ -93,20 +92,14 @@ fn connect(path: &Path) -> Result<Option<Connection>> {
     if check != "ok" {
         return Ok(None);
     }
-    connection
-        .pragma_update(None, "journal_mode", "WAL")
-        .map_err(explained)?;
+    connection.pragma_update(None, "journal_mode", "WAL").map_err(explained)?;
     migrate(&mut connection)?;
     Ok(Some(connection))
 }
 
 /// Refuses a database of another program: it is neither ours to change nor to rename.
 fn owner(connection: &Connection) -> Result<()> {
-    let number = |sql| {
-        connection
-            .query_row(sql, [], |row| row.get::<_, i32>(0))
-            .map_err(explained)
-    };
+    let number = |sql| connection.query_row(sql, [], |row| row.get::<_, i32>(0)).map_err(explained);
     let application = number("PRAGMA application_id")?;
     let tables = number("SELECT count(*) FROM sqlite_master")?;
     ensure!(
@@ -118,9 +111,8 @@ fn owner(connection: &Connection) -> Result<()> {
 
 fn migrate(connection: &mut Connection) -> Result<()> {
     // The transaction is also the proof that we may write.
-    let transaction = connection
-        .transaction_with_behavior(TransactionBehavior::Immediate)
-        .map_err(explained)?;
+    let transaction =
+        connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(explained)?;
     let done: u32 = transaction.query_row("PRAGMA user_version", [], |row| row.get(0))?;
     let done = done as usize;
     if done > MIGRATIONS.len() {

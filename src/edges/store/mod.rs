@@ -127,20 +127,11 @@ impl Store {
         let bytes = |(key, value): &(String, Option<String>)| {
             key.len().max(value.as_ref().map_or(0, String::len))
         };
-        if entries
-            .iter()
-            .map(bytes)
-            .any(|bytes| bytes > SETTING_BYTES_MAX)
-        {
+        if entries.iter().map(bytes).any(|bytes| bytes > SETTING_BYTES_MAX) {
             return Err(StoreError::Failed("a setting is larger than 1 MiB".into()));
         }
         let due = Instant::now() + WAIT_MAX;
-        self.ask(|reply| Command::SaveSettings {
-            entries,
-            due,
-            reply,
-        })
-        .await
+        self.ask(|reply| Command::SaveSettings { entries, due, reply }).await
     }
 
     /// All settings.
@@ -149,10 +140,7 @@ impl Store {
     ///
     /// See [`StoreError`]; so for every `load_…`.
     pub async fn load_settings(&self) -> Result<BTreeMap<String, String>, StoreError> {
-        self.load("SELECT key, value FROM settings", |row| {
-            Ok((row.get(0)?, row.get(1)?))
-        })
-        .await
+        self.load("SELECT key, value FROM settings", |row| Ok((row.get(0)?, row.get(1)?))).await
     }
 
     /// Records which retained topics are ours: only those may ever be deleted (S9). Written soon.
@@ -177,17 +165,12 @@ impl Store {
     ///
     /// See [`StoreError`].
     pub async fn load_topics(&self) -> Result<BTreeSet<String>, StoreError> {
-        self.load("SELECT topic FROM topics", |row| row.get(0))
-            .await
+        self.load("SELECT topic FROM topics", |row| row.get(0)).await
     }
 
     /// Records changes of the embedded broker's retained messages. Written soon.
     pub fn save_retained(&self, messages: impl IntoIterator<Item = Retained>) {
-        self.later(|pending| {
-            messages
-                .into_iter()
-                .for_each(|message| pending.retained(message))
-        });
+        self.later(|pending| messages.into_iter().for_each(|message| pending.retained(message)));
     }
 
     /// The embedded broker's retained messages, by topic.
@@ -196,24 +179,15 @@ impl Store {
     ///
     /// See [`StoreError`].
     pub async fn load_retained(&self) -> Result<Vec<Retained>, StoreError> {
-        self.load(
-            "SELECT topic, payload, qos FROM retained ORDER BY topic",
-            |row| {
-                Ok(Retained {
-                    topic: row.get(0)?,
-                    payload: row.get(1)?,
-                    qos: row.get(2)?,
-                })
-            },
-        )
+        self.load("SELECT topic, payload, qos FROM retained ORDER BY topic", |row| {
+            Ok(Retained { topic: row.get(0)?, payload: row.get(1)?, qos: row.get(2)? })
+        })
         .await
     }
 
     /// Records what is known about a car, with the present time. Written soon.
     pub fn save_vehicle(&self, name: String, json: String) {
-        let now = SystemTime::now()
-            .duration_since(SystemTime::UNIX_EPOCH)
-            .unwrap_or_default();
+        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
         let saved_at = i64::try_from(now.as_secs()).unwrap_or(i64::MAX);
         self.later(|pending| pending.vehicle(name, SavedVehicle { json, saved_at }));
     }
@@ -225,13 +199,7 @@ impl Store {
     /// See [`StoreError`].
     pub async fn load_vehicles(&self) -> Result<BTreeMap<String, SavedVehicle>, StoreError> {
         self.load("SELECT name, value, saved_at FROM vehicles", |row| {
-            Ok((
-                row.get(0)?,
-                SavedVehicle {
-                    json: row.get(1)?,
-                    saved_at: row.get(2)?,
-                },
-            ))
+            Ok((row.get(0)?, SavedVehicle { json: row.get(1)?, saved_at: row.get(2)? }))
         })
         .await
     }
@@ -255,12 +223,7 @@ impl Store {
         let commands = self.commands.clone();
         // The queue may be full, and this call is not to be refused.
         let asked = tokio::task::spawn_blocking(move || commands.send(Command::Close(reply)));
-        let answered = async {
-            asked
-                .await
-                .is_ok_and(|sent| sent.is_ok())
-                .then_some(answer.await)
-        };
+        let answered = async { asked.await.is_ok_and(|sent| sent.is_ok()).then_some(answer.await) };
         match timeout(ANSWER_MAX, answered).await {
             Ok(Some(Ok(outcome))) => outcome,
             Ok(_) => Err(StoreError::Closed),
@@ -294,12 +257,10 @@ impl Store {
         command: impl FnOnce(oneshot::Sender<Result<T, StoreError>>) -> Command,
     ) -> Result<T, StoreError> {
         let (reply, answer) = oneshot::channel();
-        self.commands
-            .try_send(command(reply))
-            .map_err(|err| match err {
-                TrySendError::Full(_) => StoreError::Busy,
-                TrySendError::Disconnected(_) => StoreError::Closed,
-            })?;
+        self.commands.try_send(command(reply)).map_err(|err| match err {
+            TrySendError::Full(_) => StoreError::Busy,
+            TrySendError::Disconnected(_) => StoreError::Closed,
+        })?;
         match timeout(ANSWER_MAX, answer).await {
             Ok(Ok(outcome)) => outcome,
             Ok(Err(_)) => Err(StoreError::Closed),

@@ -76,11 +76,7 @@ impl Pending {
 
     /// A retained message of the embedded broker changed.
     pub(super) fn retained(&mut self, message: Retained) {
-        self.put(
-            |pending| &mut pending.retained,
-            message.topic.clone(),
-            message,
-        );
+        self.put(|pending| &mut pending.retained, message.topic.clone(), message);
     }
 
     /// Something became known about a car.
@@ -160,11 +156,7 @@ pub(super) struct Writer {
 impl Writer {
     /// Takes the connection over.
     pub(super) fn new(connection: Connection, pending: Arc<Mutex<Pending>>) -> Self {
-        Self {
-            connection,
-            pending,
-            told: None,
-        }
+        Self { connection, pending, told: None }
     }
 
     /// Until it is closed or nobody is left who could ask.
@@ -193,11 +185,7 @@ impl Writer {
             };
             match command {
                 Ok(Command::Wake) | Err(RecvTimeoutError::Timeout) => {}
-                Ok(Command::SaveSettings {
-                    entries,
-                    due,
-                    reply,
-                }) => {
+                Ok(Command::SaveSettings { entries, due, reply }) => {
                     if !reply.is_closed() {
                         let _ = reply.send(self.save_settings(&entries, due));
                     }
@@ -250,17 +238,12 @@ impl Writer {
     fn flush(&mut self) -> Result<(), StoreError> {
         let pending = mem::take(&mut *lock(&self.pending));
         if pending.dropped > 0 {
-            warn!(
-                rows = pending.dropped,
-                "more changed than the database could take"
-            );
+            warn!(rows = pending.dropped, "more changed than the database could take");
         }
         if pending.rows() == 0 {
             return Ok(());
         }
-        let outcome = self.write(Durable::Soon, |transaction| {
-            write_rows(transaction, &pending)
-        });
+        let outcome = self.write(Durable::Soon, |transaction| write_rows(transaction, &pending));
         if outcome.is_err() {
             lock(&self.pending).put_back(pending);
         }
@@ -315,12 +298,7 @@ fn write_rows(transaction: &Transaction<'_>, pending: &Pending) -> rusqlite::Res
          WHERE payload IS NOT excluded.payload OR qos IS NOT excluded.qos",
     )?;
     let mut clear = transaction.prepare("DELETE FROM retained WHERE topic = ?1")?;
-    for Retained {
-        topic,
-        payload,
-        qos,
-    } in pending.retained.values()
-    {
+    for Retained { topic, payload, qos } in pending.retained.values() {
         match payload.is_empty() {
             true => clear.execute(params![topic])?,
             false => keep.execute(params![topic, payload, qos])?,
@@ -339,11 +317,7 @@ mod tests {
 
     fn message(topic: &str, bytes: usize) -> Retained {
         let topic = topic.to_owned();
-        Retained {
-            topic,
-            payload: vec![1; bytes],
-            qos: 0,
-        }
+        Retained { topic, payload: vec![1; bytes], qos: 0 }
     }
 
     #[test]

@@ -23,10 +23,7 @@ fn frame(first: u8, body: &[u8]) -> Vec<u8> {
 }
 
 fn raw_connect(name: &[u8], level: u8, flags: u8, rest: &[u8]) -> Vec<u8> {
-    frame(
-        0x10,
-        &[&text(name)[..], &[level, flags, 0, 60], rest].concat(),
-    )
+    frame(0x10, &[&text(name)[..], &[level, flags, 0, 60], rest].concat())
 }
 
 /// What a broker answers to the first bytes of a connection: its code, or `None` for a close.
@@ -53,56 +50,26 @@ async fn a_first_packet_is_answered_as_the_standard_says() {
                 raw_connect(b"MQTT", 4, 0x42, &[text(b"x"), text(b"p")].concat()),
             ),
             ("will of qos 3", raw_connect(b"MQTT", 4, 0x1e, &will(b"w"))),
-            (
-                "retained will without will",
-                raw_connect(b"MQTT", 4, 0x22, &id),
-            ),
-            (
-                "will to a wildcard",
-                raw_connect(b"MQTT", 4, 0x06, &will(b"w/#")),
-            ),
+            ("retained will without will", raw_connect(b"MQTT", 4, 0x22, &id)),
+            ("will to a wildcard", raw_connect(b"MQTT", 4, 0x06, &will(b"w/#"))),
             ("will to nothing", raw_connect(b"MQTT", 4, 0x06, &will(b""))),
-            (
-                "NUL in the client id",
-                raw_connect(b"MQTT", 4, 2, &text(b"a\0b")),
-            ),
-            (
-                "control character in the client id",
-                raw_connect(b"MQTT", 4, 2, &text(b"a\x01b")),
-            ),
-            (
-                "client id that is not UTF-8",
-                raw_connect(b"MQTT", 4, 2, &text(b"a\xffb")),
-            ),
-            (
-                "subscribe first",
-                frame(0x82, &[&[0, 1][..], &text(b"a"), &[0]].concat()),
-            ),
+            ("NUL in the client id", raw_connect(b"MQTT", 4, 2, &text(b"a\0b"))),
+            ("control character in the client id", raw_connect(b"MQTT", 4, 2, &text(b"a\x01b"))),
+            ("client id that is not UTF-8", raw_connect(b"MQTT", 4, 2, &text(b"a\xffb"))),
+            ("subscribe first", frame(0x82, &[&[0, 1][..], &text(b"a"), &[0]].concat())),
             ("cut short", raw_connect(b"MQTT", 4, 2, &[0, 9, b'x'])),
         ];
         for (what, bytes) in closed {
             assert_eq!(answer(broker, &bytes).await, None, "{what}");
         }
         let version = Some(Code::RefusedProtocolVersion);
-        assert_eq!(
-            answer(broker, &raw_connect(b"MQTT", 6, 2, &id)).await,
-            version
-        );
-        assert_eq!(
-            answer(broker, &raw_connect(b"MQTT", 3, 2, &id)).await,
-            version
-        );
+        assert_eq!(answer(broker, &raw_connect(b"MQTT", 6, 2, &id)).await, version);
+        assert_eq!(answer(broker, &raw_connect(b"MQTT", 3, 2, &id)).await, version);
         if target == Target::Ours {
             // mosquitto speaks both.
-            assert_eq!(
-                answer(broker, &raw_connect(b"MQIsdp", 3, 2, &id)).await,
-                version
-            );
+            assert_eq!(answer(broker, &raw_connect(b"MQIsdp", 3, 2, &id)).await, version);
             let v5 = [&[0][..], &id].concat();
-            assert_eq!(
-                answer(broker, &raw_connect(b"MQTT", 5, 2, &v5)).await,
-                version
-            );
+            assert_eq!(answer(broker, &raw_connect(b"MQTT", 5, 2, &v5)).await, version);
         }
         let good = raw_connect(b"MQTT", 4, 2, &id);
         assert_eq!(answer(broker, &good).await, Some(Code::Success));
@@ -144,10 +111,7 @@ async fn broken_packets_end_the_connection_and_nothing_else() {
             ("connack", vec![0x20, 2, 0, 0]),
             ("type 0", vec![0, 0]),
             ("type 15", vec![0xf0, 0]),
-            (
-                "length of five bytes",
-                vec![0x30, 0xff, 0xff, 0xff, 0xff, 1],
-            ),
+            ("length of five bytes", vec![0x30, 0xff, 0xff, 0xff, 0xff, 1]),
             ("subscribe with flags 0", sub(0x80, 1, b"a", 0)),
             ("subscribe with qos 3", sub(0x82, 1, b"a", 3)),
             ("subscribe with id 0", sub(0x82, 0, b"a", 0)),
@@ -160,23 +124,14 @@ async fn broken_packets_end_the_connection_and_nothing_else() {
                 frame(0xa2, &[&[0, 1][..], &text(b"a/#/b")].concat()),
             ),
             ("pubrel with flags 0", vec![0x60, 2, 0, 5]),
-            (
-                "publish of qos 3",
-                frame(0x36, &[&text(b"a")[..], &[0, 1]].concat()),
-            ),
-            (
-                "publish with id 0",
-                frame(0x32, &[&text(b"a")[..], &[0, 0]].concat()),
-            ),
+            ("publish of qos 3", frame(0x36, &[&text(b"a")[..], &[0, 1]].concat())),
+            ("publish with id 0", frame(0x32, &[&text(b"a")[..], &[0, 0]].concat())),
             ("publish to a/#", publish(b"a/#")),
             ("publish to a/+", publish(b"a/+")),
             ("publish to nothing", publish(b"")),
             ("topic with NUL", publish(b"a\0b")),
             ("topic not UTF-8", publish(b"\xffx")),
-            (
-                "topic longer than its packet",
-                frame(0x30, &[0xff, 0xff, b'x']),
-            ),
+            ("topic longer than its packet", frame(0x30, &[0xff, 0xff, b'x'])),
         ];
         for (what, bytes) in broken {
             let mut client = Client::new(broker, "clumsy").await;
@@ -209,9 +164,7 @@ async fn malformed_filters_are_refused() {
         for bad in ["a#", "a/#/b", "+a", "a/b+", ""] {
             let mut client = Client::new(broker, "client").await;
             if target == Target::Mosquitto {
-                client
-                    .send_subscribe(&[("ok", AtLeastOnce), (bad, AtMostOnce)])
-                    .await;
+                client.send_subscribe(&[("ok", AtLeastOnce), (bad, AtMostOnce)]).await;
                 client.expect_closed(bad).await;
                 continue;
             }
@@ -231,17 +184,7 @@ async fn malformed_filters_are_refused() {
 async fn odd_topics_travel() {
     each(async |_, broker| {
         let mut client = Client::new(broker, "client").await;
-        for topic in [
-            "ä/x",
-            "Öl/Stand",
-            "/",
-            "//",
-            "a b/c",
-            "$foo/x",
-            "lane/0",
-            "€",
-            "$",
-        ] {
+        for topic in ["ä/x", "Öl/Stand", "/", "//", "a b/c", "$foo/x", "lane/0", "€", "$"] {
             client.subscribe(topic, AtMostOnce).await;
             client.publish(topic, topic, AtMostOnce, false).await;
             client.expect_message(topic, topic).await;
@@ -265,9 +208,7 @@ async fn dollar_topics_stay_out_of_wildcards() {
         client.publish("$foo/x", "x", AtLeastOnce, false).await;
         client.publish("foo/x", "x", AtMostOnce, false).await;
         client.expect_message("foo/x", "x").await;
-        let (_, mut got) = client
-            .subscribe_early(&[("$SYS/broker/version", AtMostOnce)])
-            .await;
+        let (_, mut got) = client.subscribe_early(&[("$SYS/broker/version", AtMostOnce)]).await;
         if got.is_empty() {
             got.push(client.next().await);
         }
@@ -286,16 +227,8 @@ async fn sys_tells_about_the_broker() {
     for _ in 0..9 {
         names.push(client.next().await.topic);
     }
-    for name in [
-        "version",
-        "uptime",
-        "clients/connected",
-        "retained messages/count",
-    ] {
-        assert!(
-            names.contains(&format!("$SYS/broker/{name}")),
-            "{name} not in {names:?}"
-        );
+    for name in ["version", "uptime", "clients/connected", "retained messages/count"] {
+        assert!(names.contains(&format!("$SYS/broker/{name}")), "{name} not in {names:?}");
     }
     let saved = ours.stop().await;
     assert!(saved.is_empty(), "$SYS is not saved: {saved:?}");
@@ -304,9 +237,7 @@ async fn sys_tells_about_the_broker() {
 /// Bytes from a generator that is the same in every run.
 fn noise(seed: u64) -> Vec<u8> {
     let mut random = fastrand(seed);
-    (0..random() % 300)
-        .map(|_| (random() >> 16) as u8)
-        .collect()
+    (0..random() % 300).map(|_| (random() >> 16) as u8).collect()
 }
 
 fn fastrand(seed: u64) -> impl FnMut() -> u64 {
@@ -336,12 +267,8 @@ async fn noise_does_no_harm() {
     }
     // A good connect and publish, cut off at every byte.
     let mut whole = bytes::BytesMut::new();
-    Packet::Connect(connect("cut"))
-        .write(&mut whole, 1000)
-        .unwrap();
-    Packet::Publish(Publish::new("cut/off", AtMostOnce, "x"))
-        .write(&mut whole, 1000)
-        .unwrap();
+    Packet::Connect(connect("cut")).write(&mut whole, 1000).unwrap();
+    Packet::Publish(Publish::new("cut/off", AtMostOnce, "x")).write(&mut whole, 1000).unwrap();
     for cut in 1..whole.len() {
         Client::dial(broker).await.raw(&whole[..cut]).await;
     }
@@ -365,10 +292,7 @@ const GUARDED: &str = r##"
 "##;
 
 fn login(id: &str, user: &str, password: &str) -> Connect {
-    Connect {
-        login: Some(Login::new(user, password)),
-        ..connect(id)
-    }
+    Connect { login: Some(Login::new(user, password)), ..connect(id) }
 }
 
 /// Everybody's password is "secret", hashed with the cheapest parameters: debug builds are slow.
@@ -383,11 +307,7 @@ async fn guarded(anonymous: &str) -> Ours {
 #[tokio::test]
 async fn only_users_with_the_right_password_get_in() {
     let ours = guarded("").await;
-    for (user, password) in [
-        ("teslamate", "wrong"),
-        ("nobody", "secret"),
-        ("teslamate", ""),
-    ] {
+    for (user, password) in [("teslamate", "wrong"), ("nobody", "secret"), ("teslamate", "")] {
         let (mut client, code, _) = Client::ask(ours.addr(), login("x", user, password)).await;
         assert_eq!(code, Code::NotAuthorized, "{user} {password}");
         client.expect_closed("refused").await;
@@ -409,26 +329,15 @@ async fn users_read_and_write_only_what_they_may() {
     let mut dashboard = Client::connect(broker, login("d", "dashboard", "secret")).await;
     dashboard.subscribe("#", AtMostOnce).await;
     let will = with_will("t", "evcc/site/set", "x", AtMostOnce, true).last_will;
-    let teslamate = Connect {
-        last_will: will,
-        ..login("t", "teslamate", "secret")
-    };
+    let teslamate = Connect { last_will: will, ..login("t", "teslamate", "secret") };
     let mut teslamate = Client::connect(broker, teslamate).await;
     // What may not be written is acknowledged and lost, as with mosquitto.
-    teslamate
-        .publish("evcc/site/set", "x", ExactlyOnce, true)
-        .await;
-    teslamate
-        .publish("teslamate/cars/1/soc", "50", AtLeastOnce, true)
-        .await;
+    teslamate.publish("evcc/site/set", "x", ExactlyOnce, true).await;
+    teslamate.publish("teslamate/cars/1/soc", "50", AtLeastOnce, true).await;
     own.expect_message("teslamate/cars/1/soc", "50").await;
     drop(teslamate);
-    dashboard
-        .publish("evcc/site/power", "x", AtLeastOnce, false)
-        .await;
-    dashboard
-        .publish("evcc/site/set", "1", AtLeastOnce, false)
-        .await;
+    dashboard.publish("evcc/site/power", "x", AtLeastOnce, false).await;
+    dashboard.publish("evcc/site/set", "1", AtLeastOnce, false).await;
     own.expect_message("evcc/site/set", "1").await;
     // What may not be read does not arrive, neither live nor retained.
     dashboard.expect_message("evcc/site/set", "1").await;
@@ -465,9 +374,7 @@ async fn anonymous_clients_have_their_own_rights() {
     guest.subscribe("#", AtMostOnce).await;
     guest.publish("evcc/x", "lost", AtLeastOnce, false).await;
     let mut dashboard = Client::connect(ours.addr(), login("d", "dashboard", "secret")).await;
-    dashboard
-        .publish("evcc/site/set", "1", AtLeastOnce, false)
-        .await;
+    dashboard.publish("evcc/site/set", "1", AtLeastOnce, false).await;
     guest.expect_message("evcc/site/set", "1").await;
 }
 
@@ -475,10 +382,7 @@ async fn anonymous_clients_have_their_own_rights() {
 async fn a_hash_fits_its_password() {
     // The public function and its cost, once: this is what `chargebus hash` prints.
     let hash = chargebus::edges::broker::hash_password("geheim").unwrap();
-    assert!(
-        hash.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"),
-        "{hash}"
-    );
+    assert!(hash.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"), "{hash}");
     let config = GUARDED.replace("HASH", &hash);
     let ours = Ours::start(&config).await;
     let (_, code, _) = Client::ask(ours.addr(), login("x", "dashboard", "geheim")).await;

@@ -14,18 +14,14 @@ async fn subscribers_leave_in_the_middle_of_a_flood() {
         let mut writer = Client::new(broker, "writer").await;
         for n in 0..60_000_u32 {
             let topic = format!("{}/x", n % 5);
-            writer
-                .send(Packet::Publish(Publish::new(topic, AtMostOnce, "x")))
-                .await;
+            writer.send(Packet::Publish(Publish::new(topic, AtMostOnce, "x"))).await;
         }
         writer.ping().await;
     });
     let mut visits = 0;
     'flood: loop {
         let mut visitor = Client::new(broker, "visitor").await;
-        visitor
-            .send_subscribe(&[("#", AtMostOnce), ("1/#", AtLeastOnce)])
-            .await;
+        visitor.send_subscribe(&[("#", AtMostOnce), ("1/#", AtLeastOnce)]).await;
         for _ in 0..visits % 7 * 50 {
             tokio::select! {
                 _ = visitor.recv() => {}
@@ -63,11 +59,7 @@ async fn nobody_is_dropped_because_others_leave() {
         tokio::spawn(async move {
             for n in 0..100 {
                 let id = format!("guest/{task}/{}", n % 10);
-                let connect = if n % 4 == 0 {
-                    persistent(&id)
-                } else {
-                    connect(&id)
-                };
+                let connect = if n % 4 == 0 { persistent(&id) } else { connect(&id) };
                 let mut guest = Client::connect(broker, connect).await;
                 guest.subscribe("#", AtMostOnce).await;
                 guest.send(Packet::Disconnect).await;
@@ -79,12 +71,8 @@ async fn nobody_is_dropped_because_others_leave() {
     }
     let mut writer = Client::new(broker, "writer").await;
     for (n, keeper) in keepers.iter_mut().enumerate() {
-        writer
-            .publish(&format!("keep/{n}"), "still there", AtLeastOnce, false)
-            .await;
-        keeper
-            .expect_message(&format!("keep/{n}"), "still there")
-            .await;
+        writer.publish(&format!("keep/{n}"), "still there", AtLeastOnce, false).await;
+        keeper.expect_message(&format!("keep/{n}"), "still there").await;
     }
     ours.stop().await;
 }

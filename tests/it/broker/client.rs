@@ -15,7 +15,7 @@ use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 /// Deadline of everything that should happen.
-pub const SOON: Duration = Duration::from_secs(10);
+pub const SOON: Duration = Duration::from_secs(30);
 
 const MAX: usize = 1 << 28;
 
@@ -39,44 +39,27 @@ pub fn connect(id: &str) -> Connect {
 }
 
 pub fn with_will(id: &str, topic: &str, payload: &str, qos: QoS, retain: bool) -> Connect {
-    Connect {
-        last_will: Some(LastWill::new(topic, payload, qos, retain)),
-        ..connect(id)
-    }
+    Connect { last_will: Some(LastWill::new(topic, payload, qos, retain)), ..connect(id) }
 }
 
 pub fn persistent(id: &str) -> Connect {
-    Connect {
-        clean_session: false,
-        ..connect(id)
-    }
+    Connect { clean_session: false, ..connect(id) }
 }
 
 pub fn text(publish: &Publish) -> (&str, &str) {
-    (
-        &publish.topic,
-        std::str::from_utf8(&publish.payload).unwrap(),
-    )
+    (&publish.topic, std::str::from_utf8(&publish.payload).unwrap())
 }
 
 impl Client {
     /// Opens a socket and says nothing.
     pub async fn dial(broker: SocketAddr) -> Self {
-        let stream = timeout(SOON, TcpStream::connect(broker))
-            .await
-            .unwrap()
-            .unwrap();
+        let stream = timeout(SOON, TcpStream::connect(broker)).await.unwrap().unwrap();
         stream.set_nodelay(true).unwrap();
         Self::over(Box::new(stream))
     }
 
     pub fn over(stream: Box<dyn Stream>) -> Self {
-        Self {
-            stream,
-            buffer: BytesMut::new(),
-            next_id: 0,
-            unreleased: BTreeSet::new(),
-        }
+        Self { stream, buffer: BytesMut::new(), next_id: 0, unreleased: BTreeSet::new() }
     }
 
     /// Connects and expects to be accepted.
@@ -84,6 +67,18 @@ impl Client {
         let (client, code, _) = Self::ask(broker, connect).await;
         assert_eq!(code, ConnectReturnCode::Success);
         client
+    }
+
+    /// Connects to a full house, where the last guest may still be leaving.
+    pub async fn connect_patiently(broker: SocketAddr, connect: Connect) -> Self {
+        for _ in 0..10_000 {
+            let (client, code, _) = Self::ask(broker, connect.clone()).await;
+            if code == ConnectReturnCode::Success {
+                return client;
+            }
+            assert_eq!(code, ConnectReturnCode::ServiceUnavailable);
+        }
+        panic!("no place becomes free");
     }
 
     pub async fn new(broker: SocketAddr, id: &str) -> Self {
@@ -115,9 +110,7 @@ impl Client {
     /// [`Self::next`] has taken is answered and not shown.
     pub async fn recv(&mut self) -> Option<Packet> {
         loop {
-            let packet = timeout(SOON, self.recv_patiently())
-                .await
-                .expect("the broker is silent");
+            let packet = timeout(SOON, self.recv_patiently()).await.expect("the broker is silent");
             match packet {
                 Some(Packet::PubRel(PubRel { pkid })) if self.unreleased.remove(&pkid) => {
                     self.send(Packet::PubComp(PubComp { pkid })).await;
@@ -144,10 +137,7 @@ impl Client {
     /// Expects the broker to close without another packet.
     pub async fn expect_closed(&mut self, why: &str) {
         let packet = self.recv().await;
-        assert!(
-            packet.is_none(),
-            "{why}: got {packet:?} instead of a closed connection"
-        );
+        assert!(packet.is_none(), "{why}: got {packet:?} instead of a closed connection");
     }
 
     fn id(&mut self) -> u16 {
@@ -157,14 +147,9 @@ impl Client {
 
     pub async fn send_subscribe(&mut self, filters: &[(&str, QoS)]) -> u16 {
         let pkid = self.id();
-        let filters = filters
-            .iter()
-            .map(|(path, qos)| SubscribeFilter::new((*path).to_owned(), *qos));
-        self.send(Packet::Subscribe(Subscribe {
-            pkid,
-            filters: filters.collect(),
-        }))
-        .await;
+        let filters =
+            filters.iter().map(|(path, qos)| SubscribeFilter::new((*path).to_owned(), *qos));
+        self.send(Packet::Subscribe(Subscribe { pkid, filters: filters.collect() })).await;
         pkid
     }
 
@@ -199,8 +184,7 @@ impl Client {
     pub async fn unsubscribe(&mut self, filters: &[&str]) {
         let pkid = self.id();
         let topics = filters.iter().map(|filter| (*filter).to_owned()).collect();
-        self.send(Packet::Unsubscribe(Unsubscribe { pkid, topics }))
-            .await;
+        self.send(Packet::Unsubscribe(Unsubscribe { pkid, topics })).await;
         match self.recv().await {
             Some(Packet::UnsubAck(ack)) => assert_eq!(ack.pkid, pkid),
             other => panic!("no unsuback but {other:?}"),

@@ -32,16 +32,9 @@ async fn the_lower_of_both_qos_counts() {
 async fn overlapping_filters_deliver_once_at_the_highest_qos() {
     each(async |_, broker| {
         let mut reader = Client::new(broker, "reader").await;
-        let filters = [
-            ("o/#", AtMostOnce),
-            ("o/+", ExactlyOnce),
-            ("#", AtLeastOnce),
-        ];
+        let filters = [("o/#", AtMostOnce), ("o/+", ExactlyOnce), ("#", AtLeastOnce)];
         let (codes, _) = reader.subscribe_early(&filters).await;
-        assert_eq!(
-            codes,
-            filters.map(|(_, qos)| SubscribeReasonCode::Success(qos))
-        );
+        assert_eq!(codes, filters.map(|(_, qos)| SubscribeReasonCode::Success(qos)));
         let mut writer = Client::new(broker, "writer").await;
         writer.publish("o/x", "1", ExactlyOnce, false).await;
         writer.publish("o/x/y", "2", AtMostOnce, false).await;
@@ -84,12 +77,8 @@ async fn retained_values_follow_mqtt() {
     each(async |_, broker| {
         let mut writer = Client::new(broker, "writer").await;
         for qos in QOS {
-            writer
-                .publish(&format!("r/{}", qos as u8), "old", qos, true)
-                .await;
-            writer
-                .publish(&format!("r/{}", qos as u8), "new", qos, true)
-                .await;
+            writer.publish(&format!("r/{}", qos as u8), "old", qos, true).await;
+            writer.publish(&format!("r/{}", qos as u8), "new", qos, true).await;
         }
         writer.publish("r/gone", "x", AtLeastOnce, true).await;
         writer.publish("r/gone", "", AtLeastOnce, true).await;
@@ -104,12 +93,7 @@ async fn retained_values_follow_mqtt() {
             }
             got.sort_by(|a, b| a.topic.cmp(&b.topic));
             let texts: Vec<_> = got.iter().map(text).collect();
-            let expected = [
-                ("r/0", "new"),
-                ("r/1", "new"),
-                ("r/2", "new"),
-                ("r/kept", "x"),
-            ];
+            let expected = [("r/0", "new"), ("r/1", "new"), ("r/2", "new"), ("r/kept", "x")];
             assert_eq!(texts, expected);
             for (publish, published) in got.iter().zip([0, 1, 2, 1]) {
                 assert!(publish.retain);
@@ -188,9 +172,7 @@ async fn an_unsubscribed_filter_is_silent_and_acknowledged_once() {
         client.subscribe("u/#", AtMostOnce).await;
         client.subscribe("u/+", AtMostOnce).await;
         client.subscribe("u/x", AtMostOnce).await;
-        client
-            .unsubscribe(&["u/#", "u/x", "never/subscribed"])
-            .await;
+        client.unsubscribe(&["u/#", "u/x", "never/subscribed"]).await;
         client.publish("u/x/y", "nobody", AtMostOnce, false).await;
         client.publish("u/x", "once", AtMostOnce, false).await;
         client.expect_message("u/x", "once").await;

@@ -1,11 +1,6 @@
 //! The embedded broker. What MQTT 3.1.1 says is tested on mosquitto with the same code.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    unreachable_pub,
-    missing_docs
-)]
+#![allow(clippy::unwrap_used, clippy::expect_used, unreachable_pub, missing_docs)]
 
 mod admission;
 mod churn;

@@ -16,31 +16,21 @@ use super::client::{Client, SOON, connect, text, with_will};
 use super::targets::{OPEN, Ours};
 
 fn stored(topic: &str, payload: &str, qos: u8) -> Retained {
-    Retained {
-        topic: topic.to_owned(),
-        payload: payload.into(),
-        qos,
-    }
+    Retained { topic: topic.to_owned(), payload: payload.into(), qos }
 }
 
 #[tokio::test]
 async fn retained_values_survive_a_restart() {
-    let ours = Ours::start_with(
-        OPEN,
-        vec![stored("old/kept", "1", 1), stored("old/gone", "1", 0)],
-    )
-    .await;
+    let ours =
+        Ours::start_with(OPEN, vec![stored("old/kept", "1", 1), stored("old/gone", "1", 0)]).await;
     let mut car = Client::connect(
         ours.addr(),
         with_will("car", "teslamate/healthy", "false", AtLeastOnce, true),
     )
     .await;
-    car.publish("teslamate/cars/1/battery_level", "50", AtLeastOnce, true)
-        .await;
-    car.publish("teslamate/cars/1/battery_level", "51", ExactlyOnce, true)
-        .await;
-    car.publish("teslamate/cars/1/state", "asleep", AtMostOnce, true)
-        .await;
+    car.publish("teslamate/cars/1/battery_level", "50", AtLeastOnce, true).await;
+    car.publish("teslamate/cars/1/battery_level", "51", ExactlyOnce, true).await;
+    car.publish("teslamate/cars/1/state", "asleep", AtMostOnce, true).await;
     car.publish("old/gone", "", AtLeastOnce, true).await;
     car.publish("not/retained", "x", AtLeastOnce, false).await;
     car.publish("short/lived", "x", AtLeastOnce, true).await;
@@ -65,11 +55,7 @@ async fn retained_values_survive_a_restart() {
     for _ in 0..4 {
         let publish = reader.next().await;
         assert!(publish.retain);
-        got.push((
-            text(&publish).0.to_owned(),
-            text(&publish).1.to_owned(),
-            publish.qos as u8,
-        ));
+        got.push((text(&publish).0.to_owned(), text(&publish).1.to_owned(), publish.qos as u8));
     }
     let expected = [
         ("old/kept", "1", 1),
@@ -104,11 +90,7 @@ async fn changes_are_told_while_running_newest_first_per_topic() {
 
 #[tokio::test]
 async fn stored_nonsense_is_left_out() {
-    let nonsense = vec![
-        stored("a/#", "1", 0),
-        stored("", "1", 0),
-        stored("good", "1", 7),
-    ];
+    let nonsense = vec![stored("a/#", "1", 0), stored("", "1", 0), stored("good", "1", 7)];
     let ours = Ours::start_with(OPEN, nonsense).await;
     let mut reader = Client::new(ours.addr(), "reader").await;
     reader.subscribe("#", ExactlyOnce).await;
@@ -132,14 +114,30 @@ async fn a_stop_ends_every_client_and_frees_the_port() {
     assert_eq!(ours.addr(), addr);
     // The port is taken now, which is told at once.
     let config = BrokerConfig::parse(&again, Path::new("")).unwrap();
-    let error = broker::start(config, Vec::new(), CancellationToken::new())
-        .await
-        .err()
-        .unwrap();
-    assert!(
-        format!("{error:#}").starts_with(&format!("cannot listen on {addr}: ")),
-        "{error:#}"
-    );
+    let error = broker::start(config, Vec::new(), CancellationToken::new()).await.err().unwrap();
+    assert!(format!("{error:#}").starts_with(&format!("cannot listen on {addr}: ")), "{error:#}");
+}
+
+#[tokio::test]
+async fn rumqttc_is_served_at_the_internal_listener() {
+    let ours = Ours::start(OPEN).await;
+    let internal = ours.running.internal().clone();
+    let (host, port) = (internal.address.ip().to_string(), internal.address.port());
+    let mut options = rumqttc::MqttOptions::new("chargebus", host, port);
+    options.set_credentials(internal.user, internal.password);
+    let (client, mut events) = rumqttc::AsyncClient::new(options, 10);
+    client.subscribe("own/#", ExactlyOnce).await.unwrap();
+    client.publish("own/state", ExactlyOnce, true, "on").await.unwrap();
+    let got = timeout(SOON, async {
+        loop {
+            let event = events.poll().await.unwrap();
+            if let rumqttc::Event::Incoming(Packet::Publish(publish)) = event {
+                return publish;
+            }
+        }
+    });
+    let got = got.await.unwrap();
+    assert_eq!((text(&got), got.qos), (("own/state", "on"), ExactlyOnce));
 }
 
 #[tokio::test]
@@ -148,14 +146,8 @@ async fn two_brokers_live_side_by_side() {
     assert_ne!(one.addr(), two.addr());
     let mut reader = Client::new(two.addr(), "reader").await;
     reader.subscribe("#", AtMostOnce).await;
-    Client::new(one.addr(), "writer")
-        .await
-        .publish("a", "one", AtLeastOnce, true)
-        .await;
-    Client::new(two.addr(), "writer")
-        .await
-        .publish("a", "two", AtLeastOnce, true)
-        .await;
+    Client::new(one.addr(), "writer").await.publish("a", "one", AtLeastOnce, true).await;
+    Client::new(two.addr(), "writer").await.publish("a", "two", AtLeastOnce, true).await;
     reader.expect_message("a", "two").await;
 }
 
@@ -183,12 +175,8 @@ async fn tls_clients_are_served_beside_silent_ones() {
     "##;
     let config = BrokerConfig::parse(text, dir.path()).unwrap();
     let stop = CancellationToken::new();
-    let running = broker::start(config, Vec::new(), stop.clone())
-        .await
-        .unwrap();
-    let [secure, plain] = *running.addrs() else {
-        panic!("two listeners")
-    };
+    let running = broker::start(config, Vec::new(), stop.clone()).await.unwrap();
+    let [secure, plain] = *running.addrs() else { panic!("two listeners") };
 
     // Neither a silent TLS client nor a silent MQTT client holds up the others.
     let mut silent = [Client::dial(secure).await, Client::dial(plain).await];
@@ -201,19 +189,13 @@ async fn tls_clients_are_served_beside_silent_ones() {
     let connector = TlsConnector::from(Arc::new(tls));
     let socket = TcpStream::connect(secure).await.unwrap();
     let name = ServerName::try_from("localhost").unwrap();
-    let stream = timeout(SOON, connector.connect(name, socket))
-        .await
-        .unwrap()
-        .unwrap();
+    let stream = timeout(SOON, connector.connect(name, socket)).await.unwrap().unwrap();
     let mut client = Client::over(Box::new(stream));
     client.send(Packet::Connect(connect("tls"))).await;
     assert!(matches!(client.recv().await, Some(Packet::ConnAck(_))));
     client.subscribe("tls/#", ExactlyOnce).await;
     let large = "x".repeat(300_000);
-    Client::new(plain, "writer")
-        .await
-        .publish("tls/x", &large, ExactlyOnce, false)
-        .await;
+    Client::new(plain, "writer").await.publish("tls/x", &large, ExactlyOnce, false).await;
     client.expect_message("tls/x", &large).await;
     client.ping().await;
     for silent in &mut silent {
@@ -257,58 +239,30 @@ fn a_configuration_error_names_place_and_remedy() {
     let wrong = [
         ("listeners = []", "at least one [[listeners]] section"),
         ("listeners = [{ address = 'here' }]", "address"),
-        (
-            "listeners = [{ address = '0.0.0.0:1883' }]",
-            "write `insecure = true`",
-        ),
+        ("listeners = [{ address = '0.0.0.0:1883' }]", "write `insecure = true`"),
         (
             "listeners = [{ address = '[::]:1883' }]",
             "listeners[0].address: [::]:1883 can be reached",
         ),
         ("listener = []", "unknown field `listener`"),
-        (
-            "limits = { filters = 0 }",
-            "limits.filters: must be at least 1",
-        ),
+        ("limits = { filters = 0 }", "limits.filters: must be at least 1"),
         ("limits = { filter = 1 }", "unknown field `filter`"),
-        (
-            "limits = { packet_bytes = 10 }",
-            "limits.packet_bytes: must be between",
-        ),
-        (
-            "limits = { inflight = 65536 }",
-            "limits.inflight: must be at most",
-        ),
+        ("limits = { packet_bytes = 10 }", "limits.packet_bytes: must be at least 1024"),
+        ("limits = { inflight = 65536 }", "limits.inflight: must be at most"),
+        ("limits = { connections = 9223372036854775807 }", "limits.connections: must be at most"),
+        ("limits = { write_timeout_s = 9223372036854775807 }", "must be at most 86400"),
         ("limits = { connections = -1 }", "connections"),
-        (
-            "anonymous = { read = ['a#'] }",
-            "anonymous.read[0]: \"a#\" is not a topic filter",
-        ),
-        (
-            "users = [{ name = 'x', hash = 'secret' }]",
-            "users[0].hash: not a password hash",
-        ),
+        ("anonymous = { read = ['a#'] }", "anonymous.read[0]: \"a#\" is not a topic filter"),
+        ("users = [{ name = 'x', hash = 'secret' }]", "users[0].hash: not a password hash"),
         ("users = [{ hash = 'secret' }]", "missing field `name`"),
-        (
-            "router = { max_segment_count = 1 }",
-            "router.max_segment_count: must be at least 3",
-        ),
-        (
-            "router = { max_segment_size = 10 }",
-            "router.max_segment_size: must be at least 1024",
-        ),
-        (
-            "router = { initialized_filters = [] }",
-            "router.initialized_filters: has no effect",
-        ),
+        ("router = { max_segment_count = 1 }", "router.max_segment_count: must be at least 3"),
+        ("router = { max_segment_size = 10 }", "router.max_segment_size: must be at least 1024"),
+        ("router = { initialized_filters = [] }", "router.initialized_filters: has no effect"),
         ("router = { max_segment_size = 'big' }", "max_segment_size"),
         ("limits = [", "line 1"),
     ];
     for (text, expected) in wrong {
-        let error = format!(
-            "{:#}",
-            BrokerConfig::parse(text, Path::new("")).unwrap_err()
-        );
+        let error = format!("{:#}", BrokerConfig::parse(text, Path::new("")).unwrap_err());
         assert!(error.contains(expected), "{text}: {error}");
     }
     let error = BrokerConfig::load(Path::new("no/such/broker.toml")).unwrap_err();

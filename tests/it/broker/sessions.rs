@@ -21,17 +21,11 @@ async fn a_will_is_published_unless_the_client_says_goodbye() {
         let will = witness.expect_message("will/abrupt", "gone").await;
         assert_eq!((will.qos, will.retain), (AtLeastOnce, false));
 
-        let mut rude = Client::connect(
-            broker,
-            with_will("rude", "will/rude", "", ExactlyOnce, false),
-        )
-        .await;
+        let mut rude =
+            Client::connect(broker, with_will("rude", "will/rude", "", ExactlyOnce, false)).await;
         rude.raw(&[0xf0, 0]).await;
         rude.expect_closed("protocol error").await;
-        assert_eq!(
-            witness.expect_message("will/rude", "").await.qos,
-            ExactlyOnce
-        );
+        assert_eq!(witness.expect_message("will/rude", "").await.qos, ExactlyOnce);
 
         // A retained will is there for those who come later.
         let mut late = Client::new(broker, "late").await;
@@ -69,10 +63,7 @@ async fn many_takeovers_at_once_leave_one_client() {
         let racers = (0..20).map(|_| {
             tokio::spawn(async move {
                 let mut client = Client::dial(broker).await;
-                let same = Connect {
-                    clean_session,
-                    ..connect("same")
-                };
+                let same = Connect { clean_session, ..connect("same") };
                 client.send(Packet::Connect(same)).await;
                 client.recv().await;
                 client.recv().await
@@ -96,23 +87,9 @@ async fn silence_ends_a_connection_after_its_keep_alive() {
         let mut witness = Client::new(broker, "witness").await;
         witness.subscribe("will", AtLeastOnce).await;
         let will = with_will("silent", "will", "silent", AtLeastOnce, false);
-        let mut silent = Client::connect(
-            broker,
-            Connect {
-                keep_alive: 1,
-                ..will
-            },
-        )
-        .await;
+        let mut silent = Client::connect(broker, Connect { keep_alive: 1, ..will }).await;
         // No keep-alive at all is allowed.
-        let mut patient = Client::connect(
-            broker,
-            Connect {
-                keep_alive: 0,
-                ..connect("p")
-            },
-        )
-        .await;
+        let mut patient = Client::connect(broker, Connect { keep_alive: 0, ..connect("p") }).await;
         silent.expect_closed("silent for too long").await;
         witness.expect_message("will", "silent").await;
         patient.ping().await;
@@ -221,16 +198,22 @@ async fn the_session_that_waited_longest_makes_room() {
     let ours = Ours::start(&(OPEN.to_owned() + "[limits]\noffline_sessions = 2")).await;
     let broker = ours.addr();
     for id in ["one", "two", "three"] {
-        Client::connect(broker, persistent(id))
-            .await
-            .goodbye()
-            .await;
+        Client::connect(broker, persistent(id)).await.goodbye().await;
     }
     // Asking for a session brings it back, so the oldest is asked for last.
     for (id, expected) in [("three", true), ("two", true), ("one", false)] {
         let (client, _, present) = Client::ask(broker, persistent(id)).await;
         assert_eq!(present, expected, "{id}");
         client.goodbye().await;
+    }
+    ours.stop().await;
+}
+
+#[tokio::test]
+async fn sessions_without_a_client_take_no_place_of_a_connection() {
+    let ours = Ours::start(&(OPEN.to_owned() + "[limits]\nconnections = 1")).await;
+    for n in 0..60 {
+        Client::connect_patiently(ours.addr(), persistent(&n.to_string())).await.goodbye().await;
     }
     ours.stop().await;
 }

@@ -44,10 +44,7 @@ impl Ours {
     pub async fn stop(self) -> Vec<Retained> {
         let mut changes = self.running.changes();
         self.stop.cancel();
-        timeout(SOON, self.running.stopped())
-            .await
-            .unwrap()
-            .unwrap();
+        timeout(SOON, self.running.stopped()).await.unwrap().unwrap();
         let mut all = Vec::new();
         while let Some(batch) = timeout(SOON, changes.next()).await.unwrap() {
             all.extend(batch);
@@ -83,8 +80,7 @@ fn find_mosquitto() -> Option<PathBuf> {
     let path = std::env::var_os("PATH")?;
     // Distributions put it where only root's PATH looks.
     let dirs = std::env::split_paths(&path).chain([PathBuf::from("/usr/sbin")]);
-    dirs.map(|dir| dir.join("mosquitto"))
-        .find(|program| program.is_file())
+    dirs.map(|dir| dir.join("mosquitto")).find(|program| program.is_file())
 }
 
 async fn start_mosquitto(program: &Path) -> (Mosquitto, SocketAddr) {
@@ -104,14 +100,15 @@ async fn start_mosquitto(program: &Path) -> (Mosquitto, SocketAddr) {
             .stderr(Stdio::null())
             .spawn()
             .unwrap();
+        let mut tick = tokio::time::interval(Duration::from_millis(10));
         for _ in 0..200 {
+            tick.tick().await;
             if TcpStream::connect(addr).await.is_ok() {
                 return (Mosquitto(child, dir), addr);
             }
             if child.try_wait().unwrap().is_some() {
                 break;
             }
-            tokio::time::sleep(Duration::from_millis(10)).await;
         }
         let _ = child.kill();
     }

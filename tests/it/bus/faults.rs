@@ -52,12 +52,7 @@ async fn a_refused_subscription_is_seen() {
     .await;
     let (bus, mut inbox) = start(server(port), &["a/#", "b/#", "c/#"]);
     up(&mut inbox).await;
-    assert_eq!(
-        next(&mut inbox).await,
-        Incoming::Refused {
-            filter: "b/#".into()
-        }
-    );
+    assert_eq!(next(&mut inbox).await, Incoming::Refused { filter: "b/#".into() });
     bus.close().await;
 }
 
@@ -109,17 +104,11 @@ async fn two_clients_of_one_id_are_recognised() {
     let Some(broker) = Mosquitto::start("").await else {
         return;
     };
-    let twin = Mqtt {
-        client_id: Some("twin".into()),
-        ..server(broker.port)
-    };
+    let twin = Mqtt { client_id: Some("twin".into()), ..server(broker.port) };
     let (first, mut inbox) = start(twin.clone(), &[]);
     let (second, other) = start(twin, &[]);
     drain(other);
-    while !down(&mut inbox)
-        .await
-        .contains("is `twin` the id of another client")
-    {}
+    while !down(&mut inbox).await.contains("is `twin` the id of another client") {}
     // They do not fight as fast as they can.
     let sessions = first.counters().reconnects + second.counters().reconnects;
     assert!(sessions < 20, "{sessions}");
@@ -147,10 +136,8 @@ async fn garbage_is_survived() {
         &suback_nobody_asked_for,
         &huge,
     ];
-    let mut greetings: Vec<Vec<u8>> = after_connack
-        .iter()
-        .map(|odd| [CONNACK, odd].concat())
-        .collect();
+    let mut greetings: Vec<Vec<u8>> =
+        after_connack.iter().map(|odd| [CONNACK, odd].concat()).collect();
     greetings.extend(after_connack.iter().map(|odd| odd.to_vec()));
     let mut random = fastrand::Rng::with_seed(7);
     for _ in 0..40 {

@@ -20,26 +20,16 @@ async fn in_a_storm_of_readings_the_newest_of_each_topic_arrives() {
     tokio::spawn(async move {
         for n in 0..STORM {
             let topic = format!("in/{}", n % TOPICS);
-            observer
-                .client
-                .publish(topic, QoS::AtLeastOnce, false, n.to_string())
-                .await
-                .unwrap();
+            observer.client.publish(topic, QoS::AtLeastOnce, false, n.to_string()).await.unwrap();
         }
         observer
     });
     let mut newest = BTreeMap::new();
     while newest.values().filter(|&&n| n >= STORM - TOPICS).count() < TOPICS {
         let reading = message(&mut inbox).await;
-        let n: usize = std::str::from_utf8(&reading.payload)
-            .unwrap()
-            .parse()
-            .unwrap();
+        let n: usize = std::str::from_utf8(&reading.payload).unwrap().parse().unwrap();
         let older = newest.insert(reading.topic, n);
-        assert!(
-            older.is_none_or(|older| older < n),
-            "{older:?} came before {n}"
-        );
+        assert!(older.is_none_or(|older| older < n), "{older:?} came before {n}");
     }
     assert_eq!(bus.counters().dropped, 0);
     bus.close().await;
@@ -55,11 +45,7 @@ async fn in_a_storm_of_state_the_newest_of_each_topic_leaves() {
     drain(inbox);
     let mut observer = Observer::subscribe(broker.port, "evcc/storm/#").await;
     for n in 0..STORM {
-        bus.publish(
-            format!("evcc/storm/{}", n % TOPICS),
-            n.to_string().into(),
-            true,
-        );
+        bus.publish(format!("evcc/storm/{}", n % TOPICS), n.to_string().into(), true);
         if n % 100 == 0 {
             tokio::task::yield_now().await;
         }
@@ -69,10 +55,7 @@ async fn in_a_storm_of_state_the_newest_of_each_topic_leaves() {
         let (topic, payload, _) = observer.next().await;
         let n: usize = payload.parse().unwrap();
         let older = newest.insert(topic, n);
-        assert!(
-            older.is_none_or(|older| older < n),
-            "{older:?} came before {n}"
-        );
+        assert!(older.is_none_or(|older| older < n), "{older:?} came before {n}");
     }
     assert_eq!(bus.counters().dropped, 0);
     bus.close().await;
@@ -101,10 +84,7 @@ async fn commands_keep_their_order_and_are_refused_when_too_many_wait() {
             ("in/mode/set", n.to_string().into())
         );
     }
-    let busy = Incoming::Busy {
-        topic: "in/mode/set".into(),
-        refused: 44,
-    };
+    let busy = Incoming::Busy { topic: "in/mode/set".into(), refused: 44 };
     assert_eq!(next(&mut inbox).await, busy);
     assert_eq!(bus.counters().busy, 44);
     observer.publish("in/mode/set", "again", false).await;
@@ -151,10 +131,7 @@ async fn large_payloads_pass_and_too_large_ones_harm_nobody() {
     observer.publish("in/huge", vec![b'y'; 2 << 20], true).await;
     observer.publish("in/large", large.clone(), false).await;
     let reading = message(&mut inbox).await;
-    assert_eq!(
-        (reading.topic.as_str(), reading.payload.len()),
-        ("in/large", 300_000)
-    );
+    assert_eq!((reading.topic.as_str(), reading.payload.len()), ("in/large", 300_000));
 
     bus.publish("evcc/forecast/huge".into(), vec![b'z'; (1 << 20) + 1], true);
     bus.publish("evcc/forecast/limit".into(), vec![b'z'; 1 << 20], true);
@@ -162,10 +139,7 @@ async fn large_payloads_pass_and_too_large_ones_harm_nobody() {
     drain(inbox);
     assert_eq!(observer.next().await.1.len(), 1 << 20);
     assert_eq!(observer.next().await.1, large);
-    assert_eq!(
-        (bus.counters().dropped, bus.counters().reconnects, session),
-        (2, 0, 1)
-    );
+    assert_eq!((bus.counters().dropped, bus.counters().reconnects, session), (2, 0, 1));
     bus.close().await;
 }
 
@@ -175,19 +149,12 @@ async fn what_is_not_a_topic_or_filter_is_refused_without_harm() {
         return;
     };
     let (bus, mut inbox) = start(server(broker.port), &["in/#/x", "in/ok"]);
-    let refused = Incoming::Refused {
-        filter: "in/#/x".into(),
-    };
+    let refused = Incoming::Refused { filter: "in/#/x".into() };
     assert_eq!(next(&mut inbox).await, refused);
     up(&mut inbox).await;
     for filter in ["", "a+", "a\0b"] {
         bus.subscribe(filter.to_owned());
-        assert_eq!(
-            next(&mut inbox).await,
-            Incoming::Refused {
-                filter: filter.to_owned()
-            }
-        );
+        assert_eq!(next(&mut inbox).await, Incoming::Refused { filter: filter.to_owned() });
     }
     let mut observer = Observer::subscribe(broker.port, "evcc/ok").await;
     for topic in ["", "a/#", "a/+/b", "a\0b", &"t".repeat(70_000)] {

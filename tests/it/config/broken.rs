@@ -17,18 +17,12 @@ fn text_that_is_not_yaml() {
         "network:\n\tport: 1\n",
         &["2:2 is not valid YAML: tabs disallowed within this context (block indentation)"],
     );
-    refused(
-        "- a\n",
-        &["1:1 must be a map of keys and values like \"network:\""],
-    );
+    refused("- a\n", &["1:1 must be a map of keys and values like \"network:\""]);
     refused(
         "log: a\n---\nlog: b\n",
         &["2:1 a second document is not read: remove everything from \"---\" on"],
     );
-    refused(
-        "port: 1\nPORT: 2\n",
-        &["2:1 the key \"PORT\" is given twice"],
-    );
+    refused("port: 1\nPORT: 2\n", &["2:1 the key \"PORT\" is given twice"]);
     refused("? [1]\n: 2\n", &["1:3 a key must be a plain word"]);
     refused(
         "site: !secret x\n",
@@ -45,38 +39,20 @@ fn the_top_level() {
         "network: {port: 70000}",
         &["1:11 network.port: must be between 1 and 65535, found 70000"],
     );
-    refused(
-        "network: {port: abc}",
-        &["1:11 network.port: must be a whole number, found \"abc\""],
-    );
-    refused(
-        "mqtt: 5",
-        &["1:1 mqtt: must be a map of keys and values, found \"5\""],
-    );
+    refused("network: {port: abc}", &["1:11 network.port: must be a whole number, found \"abc\""]);
+    refused("mqtt: 5", &["1:1 mqtt: must be a map of keys and values, found \"5\""]);
     refused(
         "interval: 30",
         &["1:1 interval: a number without unit is nanoseconds: write \"30s\" for 30 seconds"],
     );
-    refused(
-        "interval: -5s",
-        &["1:1 interval: must not be negative, found \"-5s\""],
-    );
-    refused(
-        "interval: 2h",
-        &["1:1 interval: must be between 100ms and 1h"],
-    );
-    refused(
-        "database: {type: mysql}",
-        &["1:12 database.type: must be sqlite, found \"mysql\""],
-    );
+    refused("interval: -5s", &["1:1 interval: must not be negative, found \"-5s\""]);
+    refused("interval: 2h", &["1:1 interval: must be between 100ms and 1h"]);
+    refused("database: {type: mysql}", &["1:12 database.type: must be sqlite, found \"mysql\""]);
     refused(
         "tariffs: {currency: Euro}",
         &["1:11 tariffs.currency: must have three letters like EUR, found \"Euro\""],
     );
-    refused(
-        "broker: maybe",
-        &["1:1 broker: must be true or false, found \"maybe\""],
-    );
+    refused("broker: maybe", &["1:1 broker: must be true or false, found \"maybe\""]);
     refused(
         "broker: {listen: 'a b'}",
         &["1:10 broker.listen: must be host or host:port, found \"a b\""],
@@ -91,10 +67,8 @@ fn the_top_level() {
     );
     refused(
         "mqtt: {broker: 'mqtts://me:secret@host'}",
-        &[
-            "1:8 mqtt.broker: must be without user and password: write them under mqtt.user, \
-         mqtt.password",
-        ],
+        &["1:8 mqtt.broker: must be without user and password: write them under mqtt.user, \
+         mqtt.password"],
     );
 }
 
@@ -232,10 +206,8 @@ fn sources() {
     );
     refused(
         &grid("{source: mqtt, topic: a}").replace("broker: true", "log: info"),
-        &[
-            "5:3 meters[0].power: comes over MQTT, but there is no broker: write mqtt.broker, or \
-         broker: true for the embedded one",
-        ],
+        &["5:3 meters[0].power: comes over MQTT, but there is no broker: write mqtt.broker, or \
+         broker: true for the embedded one"],
     );
     refused(
         &grid("{source: const, value: abc}"),
@@ -245,10 +217,7 @@ fn sources() {
         &grid("{source: combined}"),
         &["5:11 meters[0].power.source: combined gives a status (A, B, C): use it for status only"],
     );
-    refused(
-        &grid("5"),
-        &["5:3 meters[0].power: must be a map of keys and values, found \"5\""],
-    );
+    refused(&grid("5"), &["5:3 meters[0].power: must be a map of keys and values, found \"5\""]);
     refused(
         &grid("{source: const, value: 1}\n  currents: [{source: const, value: 1}]"),
         &["6:3 meters[0].currents: must be a list of three, found 1"],
@@ -287,15 +256,11 @@ fn what_the_site_needs_must_be_built() {
     let known = "what can be read: mqtt, modbus, const, combined, openwb";
     refused(
         &grid("{source: http, uri: x}"),
-        &[&format!(
-            "5:11 meters[0].power.source: source \"http\" is not built yet, {known}"
-        )],
+        &[&format!("5:11 meters[0].power.source: source \"http\" is not built yet, {known}")],
     );
     refused(
         &grid("{source: js}").replace("grid: m", "battery: m"),
-        &[&format!(
-            "5:11 meters[0].power.source: source \"js\" is not built yet, {known}"
-        )],
+        &[&format!("5:11 meters[0].power.source: source \"js\" is not built yet, {known}")],
     );
     refused(
         &loadpoint(&[]).replace("wb/status}", "x, broker: other}"),

@@ -80,10 +80,7 @@ loadpoints:
     );
     let lp = &config.setup.loadpoints[0];
     assert!(lp.charger.milliamps && lp.charger.can_wake);
-    assert_eq!(
-        lp.charger.features,
-        [ChargerFeature::Heating, ChargerFeature::IntegratedDevice]
-    );
+    assert_eq!(lp.charger.features, [ChargerFeature::Heating, ChargerFeature::IntegratedDevice]);
     assert_eq!((lp.priority, lp.phases_configured), (2, 1));
     assert_eq!((lp.min_current, lp.max_current), (Amps(6.5), Amps(32.0)));
     assert_eq!(
@@ -129,20 +126,13 @@ fn modbus_registers_are_mapped() {
             delay: Duration::from_millis(20),
         }
     );
-    assert_eq!(
-        (source.scale, source.interval),
-        (-0.1, Duration::from_secs(1))
-    );
+    assert_eq!((source.scale, source.interval), (-0.1, Duration::from_secs(1)));
     assert_eq!(
         source.register,
         Register {
             kind: RegisterKind::Holding,
             address: 40_000,
-            encoding: Encoding {
-                number: Number::Float32,
-                swapped: true,
-                nan: false
-            },
+            encoding: Encoding { number: Number::Float32, swapped: true, nan: false },
             bitmask: 0,
         }
     );
@@ -159,11 +149,7 @@ fn modbus_registers_are_mapped() {
         ("bool8", Number::Bool, false, false),
     ] {
         let source = read(&format!("address: 1, type: input, encoding: {name}"));
-        let expected = Encoding {
-            number,
-            swapped,
-            nan,
-        };
+        let expected = Encoding { number, swapped, nan };
         assert_eq!(source.register.encoding, expected, "{name}");
         assert_eq!(source.register.kind, RegisterKind::Input);
     }
@@ -201,10 +187,7 @@ vehicles:
     );
     assert_eq!(
         config.devices.vehicles[0].teslamate,
-        Some(TeslaMateCar {
-            namespace: "home".to_owned(),
-            id: 2
-        })
+        Some(TeslaMateCar { namespace: "home".to_owned(), id: 2 })
     );
     assert_eq!(blue.title, "Blue-Car");
     assert_eq!(blue.identifiers, ["abc", "def"]);
@@ -236,35 +219,20 @@ site: {meters: {grid: grid, pv: pv}}
 loadpoints: [{charger: box}]
 ";
     let devices = good(text).devices;
-    assert_eq!(
-        devices.meters[0].power,
-        Some(Source::Const("-2000".to_owned()))
-    );
-    assert_eq!(
-        devices.meters[1].power,
-        Some(Source::Demo("pv/power".to_owned()))
-    );
-    assert_eq!(
-        devices.chargers[0].enable,
-        Some(Sink::Demo("box/enable".to_owned()))
-    );
+    assert_eq!(devices.meters[0].power, Some(Source::Const("-2000".to_owned())));
+    assert_eq!(devices.meters[1].power, Some(Source::Demo("pv/power".to_owned())));
+    assert_eq!(devices.chargers[0].enable, Some(Sink::Demo("box/enable".to_owned())));
 }
 
 #[test]
 fn the_embedded_broker_is_a_bool_or_a_map() {
     assert_eq!(good("broker: false").broker, None);
-    let plain = Broker {
-        file: None,
-        listen: None,
-    };
+    let plain = Broker { file: None, listen: None };
     assert_eq!(good("broker: true").broker, Some(plain));
     let config = good("broker: {file: b.toml, listen: ':1884'}\nteslamate: {discover: no}");
     assert_eq!(
         config.broker,
-        Some(Broker {
-            file: Some("b.toml".to_owned()),
-            listen: Some("0.0.0.0:1884".to_owned())
-        })
+        Some(Broker { file: Some("b.toml".to_owned()), listen: Some("0.0.0.0:1884".to_owned()) })
     );
     assert!(!config.discover_cars);
 }

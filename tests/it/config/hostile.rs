@@ -12,9 +12,7 @@ fn deep_nesting_is_refused() {
             assert!(parse(&text).is_err(), "{open} {depth}");
         }
     }
-    let text = (0..100)
-        .map(|n| format!("{}a:\n", " ".repeat(n)))
-        .collect::<String>();
+    let text = (0..100).map(|n| format!("{}a:\n", " ".repeat(n))).collect::<String>();
     assert_eq!(errors(&text), ["33:33 is nested deeper than 32 levels"]);
 }
 
@@ -23,25 +21,12 @@ fn alias_bombs_are_refused() {
     let mut wide = "a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n".to_owned();
     for n in 1..12 {
         let alias = format!("*a{}", n - 1);
-        wide.push_str(&format!(
-            "a{n}: &a{n} [{}]\n",
-            [alias.as_str(); 10].join(", ")
-        ));
+        wide.push_str(&format!("a{n}: &a{n} [{}]\n", [alias.as_str(); 10].join(", ")));
     }
-    assert_eq!(
-        errors(&wide),
-        ["5:30 the file is too large after its aliases are expanded"]
-    );
+    assert_eq!(errors(&wide), ["5:30 the file is too large after its aliases are expanded"]);
 
-    let long = format!(
-        "a: &a {}\nb: [{}]\n",
-        "x".repeat(100_000),
-        "*a, ".repeat(1000)
-    );
-    assert_eq!(
-        errors(&long),
-        ["2:165 the file is too large after its aliases are expanded"]
-    );
+    let long = format!("a: &a {}\nb: [{}]\n", "x".repeat(100_000), "*a, ".repeat(1000));
+    assert_eq!(errors(&long), ["2:165 the file is too large after its aliases are expanded"]);
 
     let mut deep = "a0: &a0 [x]\n".to_owned();
     for n in 1..60 {
@@ -51,10 +36,7 @@ fn alias_bombs_are_refused() {
 
     let merged = format!("{wide}\nb: {{<<: *a11}}\n");
     assert!(parse(&merged).is_err());
-    assert_eq!(
-        errors("a: &a {b: *a}"),
-        ["1:11 this alias refers to the value that contains it"]
-    );
+    assert_eq!(errors("a: &a {b: *a}"), ["1:11 this alias refers to the value that contains it"]);
 }
 
 #[test]
@@ -64,10 +46,7 @@ fn size_is_bounded() {
     let keys: String = (0..10_000).map(|n| format!("k{n}: 1\n")).collect();
     assert_eq!(errors(&keys), ["501:1 there are more than 500 keys"]);
     let names = format!("site: {{meters: {{pv: [{}]}}}}", "x, ".repeat(20_000));
-    assert_eq!(
-        errors(&names),
-        ["1:17 site.meters.pv: has more than 1000 names"]
-    );
+    assert_eq!(errors(&names), ["1:17 site.meters.pv: has more than 1000 names"]);
 }
 
 #[test]
@@ -81,9 +60,7 @@ fn the_list_of_errors_is_bounded() {
 /// Characters that mean something in YAML, and some that mean nothing.
 fn yamlish() -> impl Strategy<Value = String> {
     let any = prop::sample::select(
-        "{}[]:,-?&*!|>'\"%@`#\n\n   \t\r~<ab0é\u{feff}\u{85}\\.\0"
-            .chars()
-            .collect::<Vec<_>>(),
+        "{}[]:,-?&*!|>'\"%@`#\n\n   \t\r~<ab0é\u{feff}\u{85}\\.\0".chars().collect::<Vec<_>>(),
     );
     prop::collection::vec(any, 0..80).prop_map(String::from_iter)
 }
@@ -94,9 +71,7 @@ fn mutated() -> impl Strategy<Value = String> {
     prop::collection::vec(edit, 1..8).prop_map(|edits| {
         let mut text = REFERENCE.to_owned();
         for (at, kind, insert) in edits {
-            let at = (0..=at.min(text.len()))
-                .rev()
-                .find(|at| text.is_char_boundary(*at));
+            let at = (0..=at.min(text.len())).rev().find(|at| text.is_char_boundary(*at));
             let at = at.unwrap_or(0);
             let end = text[at..].find('\n').map_or(text.len(), |end| at + end);
             match kind {
@@ -122,10 +97,7 @@ fn answer(text: &str) -> Result<(), TestCaseError> {
             prop_assert_eq!(config.devices.vehicles.len(), config.setup.vehicles.len());
             for lp in &config.setup.loadpoints {
                 prop_assert!(lp.min_current.0 > 0.0 && lp.min_current <= lp.max_current);
-                prop_assert!(
-                    lp.vehicle
-                        .is_none_or(|ix| ix.0 < config.setup.vehicles.len())
-                );
+                prop_assert!(lp.vehicle.is_none_or(|ix| ix.0 < config.setup.vehicles.len()));
             }
             checked.notices
         }

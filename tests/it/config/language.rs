@@ -15,18 +15,12 @@ MQTT: {Broker: 'tls://[::1]', TOPIC: /home/evcc/, clientid: 7, insecure: 'yes'}
 database: {dsn: ':memory:'}
 ";
     let config = good(text);
-    assert_eq!(
-        (config.network.host.as_str(), config.network.port),
-        ("::1", 8080)
-    );
+    assert_eq!((config.network.host.as_str(), config.network.port), ("::1", 8080));
     assert_eq!(config.interval, Duration::from_secs(10));
     assert_eq!(config.database.as_deref(), Some(":memory:"));
     assert_eq!(config.root, "home/evcc");
     let mqtt = config.mqtt.unwrap();
-    assert_eq!(
-        (mqtt.host.as_str(), mqtt.port, mqtt.tls),
-        ("::1", 8883, true)
-    );
+    assert_eq!((mqtt.host.as_str(), mqtt.port, mqtt.tls), ("::1", 8883, true));
     assert_eq!(mqtt.client_id.as_deref(), Some("7"));
     assert!(mqtt.insecure);
 }
@@ -43,11 +37,7 @@ fn modes_survive_yaml_1_1() {
         ("", None),
     ] {
         let text = format!("{SMALL}loadpoints:\n  - charger: wallbox\n    mode: {written}\n");
-        assert_eq!(
-            good(&text).setup.loadpoints[0].default_mode,
-            mode,
-            "{written}"
-        );
+        assert_eq!(good(&text).setup.loadpoints[0].default_mode, mode, "{written}");
     }
 }
 
@@ -73,10 +63,7 @@ loadpoints: [{charger: one}, {charger: two}]
     let chargers = config.devices.chargers;
     assert_eq!(chargers[0].max_current, Some(publish("wb/amps")));
     assert_eq!(chargers[1].max_current, Some(publish("wb/2/amps")));
-    assert_eq!(
-        config.setup.loadpoints[1].charger.icon.as_deref(),
-        Some("van")
-    );
+    assert_eq!(config.setup.loadpoints[1].charger.icon.as_deref(), Some("van"));
 }
 
 #[test]
@@ -87,11 +74,7 @@ fn plain_words_list_and_comma_mean_the_same() {
                 format!("  - {{name: {name}, type: default, power: {{type: const, value: 1}}}}\n")
             })
             .concat();
-        good(&format!(
-            "meters:\n{meters}site: {{meters: {{pv: {pv}}}}}\n"
-        ))
-        .setup
-        .meters
+        good(&format!("meters:\n{meters}site: {{meters: {{pv: {pv}}}}}\n")).setup.meters
     };
     assert_eq!(site("[a, b]"), site("'a, b'"));
     assert_eq!(site("a").len(), 1);

@@ -79,11 +79,7 @@ fn mqtt(topic: &str) -> Source {
 }
 
 fn publish(topic: &str) -> Sink {
-    Sink::Mqtt {
-        topic: topic.to_owned(),
-        payload: None,
-        retained: false,
-    }
+    Sink::Mqtt { topic: topic.to_owned(), payload: None, retained: false }
 }
 
 fn three(prefix: &str) -> Box<[Source; 3]> {
@@ -98,15 +94,9 @@ fn the_example_parses_without_notices() {
     assert_eq!(config.mqtt.unwrap().host, "mosquitto");
     assert_eq!(
         config.devices.vehicles[0].teslamate,
-        Some(TeslaMateCar {
-            namespace: String::new(),
-            id: 1
-        })
+        Some(TeslaMateCar { namespace: String::new(), id: 1 })
     );
-    assert_eq!(
-        config.setup.vehicles[0].title, "",
-        "TeslaMate knows the car's name"
-    );
+    assert_eq!(config.setup.vehicles[0].title, "", "TeslaMate knows the car's name");
     assert_eq!(config.setup.meters.len(), 3);
     assert_eq!(config.setup.loadpoints.len(), 1);
 }

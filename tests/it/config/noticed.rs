@@ -19,26 +19,17 @@ fn what_the_site_can_do_without_is_left_out() {
         let checked = parse(&text).unwrap();
         assert!(checked.config.setup.meters.is_empty());
         let left_out = format!("5:11 meters[0].power.source: {read}; the {role} meter is left out");
-        assert!(
-            checked
-                .notices
-                .iter()
-                .any(|notice| notice.to_string() == left_out)
-        );
+        assert!(checked.notices.iter().any(|notice| notice.to_string() == left_out));
     }
     noticed(
         &grid("{source: const, value: 1}\n  energy: {source: http}"),
-        &[&format!(
-            "6:12 meters[0].energy.source: {read}; energy is left out"
-        )],
+        &[&format!("6:12 meters[0].energy.source: {read}; energy is left out")],
     );
     noticed(
         "vehicles:\n- {type: template, template: teslamat}\n",
-        &[
-            "2:20 vehicles[0].template: template \"teslamat\" is not built in (did you mean \
+        &["2:20 vehicles[0].template: template \"teslamat\" is not built in (did you mean \
            \"teslamate\"?): supported are type custom (MQTT, Modbus) and template offline, teslamate; \
-           the vehicle stays, without telemetry",
-        ],
+           the vehicle stays, without telemetry"],
     );
 }
 

@@ -31,10 +31,7 @@ fn the_top_level_is_read() {
     assert_eq!(config.broker, None);
     assert!(config.discover_cars);
     let mqtt = config.mqtt.unwrap();
-    assert_eq!(
-        (mqtt.host.as_str(), mqtt.port, mqtt.tls),
-        ("127.0.0.1", 1883, false)
-    );
+    assert_eq!((mqtt.host.as_str(), mqtt.port, mqtt.tls), ("127.0.0.1", 1883, false));
     assert_eq!((mqtt.user.as_str(), mqtt.password.as_str()), ("", ""));
     assert_eq!(mqtt.client_id, None);
 }
@@ -49,14 +46,7 @@ fn the_site_is_read() {
     let meters: Vec<_> = setup
         .meters
         .iter()
-        .map(|meter| {
-            (
-                meter.name.as_str(),
-                meter.role,
-                meter.controllable,
-                meter.capacity,
-            )
-        })
+        .map(|meter| (meter.name.as_str(), meter.role, meter.controllable, meter.capacity))
         .collect();
     assert_eq!(
         meters,
@@ -80,14 +70,8 @@ fn meters_are_reached_by_their_topics() {
                 currents: Some(three("sim/grid")),
                 ..MeterDevice::default()
             },
-            MeterDevice {
-                power: Some(mqtt("sim/pv/1/power")),
-                ..MeterDevice::default()
-            },
-            MeterDevice {
-                power: Some(mqtt("sim/pv/2/power")),
-                ..MeterDevice::default()
-            },
+            MeterDevice { power: Some(mqtt("sim/pv/1/power")), ..MeterDevice::default() },
+            MeterDevice { power: Some(mqtt("sim/pv/2/power")), ..MeterDevice::default() },
             MeterDevice {
                 power: Some(mqtt("sim/battery/power")),
                 soc: Some(mqtt("sim/battery/soc")),
@@ -128,29 +112,14 @@ fn chargers_run_parallel_to_load_points() {
     let [carport, garage] = config.setup.loadpoints.as_slice() else {
         panic!("two load points");
     };
-    assert_eq!(
-        (carport.name.as_str(), carport.title.as_str()),
-        ("lp-1", "Carport")
-    );
-    assert_eq!(
-        (garage.name.as_str(), garage.title.as_str()),
-        ("lp-2", "Garage")
-    );
+    assert_eq!((carport.name.as_str(), carport.title.as_str()), ("lp-1", "Carport"));
+    assert_eq!((garage.name.as_str(), garage.title.as_str()), ("lp-2", "Garage"));
     assert_eq!(carport.default_mode, Some(Mode::Pv));
     assert_eq!(garage.default_mode, Some(Mode::Off));
-    assert_eq!(
-        (carport.phases_configured, garage.phases_configured),
-        (0, 3)
-    );
-    assert_eq!(
-        (carport.min_current, carport.max_current),
-        (Amps(6.0), Amps(16.0))
-    );
+    assert_eq!((carport.phases_configured, garage.phases_configured), (0, 3));
+    assert_eq!((carport.min_current, carport.max_current), (Amps(6.0), Amps(16.0)));
     assert_eq!(carport.thresholds, Thresholds::default());
-    assert_eq!(
-        (carport.vehicle, garage.vehicle),
-        (Some(VehicleIx(0)), None)
-    );
+    assert_eq!((carport.vehicle, garage.vehicle), (Some(VehicleIx(0)), None));
     let charger = &carport.charger;
     assert_eq!(charger.name, "wb1");
     assert!(charger.phase_switching && charger.has_power && charger.has_energy);
@@ -167,30 +136,18 @@ fn vehicles_are_read() {
     let [tesla, zoe] = config.setup.vehicles.as_slice() else {
         panic!("two vehicles");
     };
-    assert_eq!(
-        (tesla.name.as_str(), tesla.title.as_str()),
-        ("tesla", "Blauer Tesla")
-    );
+    assert_eq!((tesla.name.as_str(), tesla.title.as_str()), ("tesla", "Blauer Tesla"));
     assert_eq!(tesla.capacity, Some(KilowattHours(75.0)));
     assert_eq!(tesla.features, []);
-    assert_eq!(
-        (zoe.name.as_str(), zoe.capacity),
-        ("zoe", Some(KilowattHours(52.0)))
-    );
+    assert_eq!((zoe.name.as_str(), zoe.capacity), ("zoe", Some(KilowattHours(52.0))));
     assert_eq!(zoe.features, [VehicleFeature::Offline]);
     let [tesla, zoe] = config.devices.vehicles.as_slice() else {
         panic!("two vehicles");
     };
     assert_eq!(tesla.soc, Some(mqtt("teslamate/cars/1/battery_level")));
-    assert_eq!(
-        tesla.range,
-        Some(mqtt("teslamate/cars/1/rated_battery_range_km"))
-    );
+    assert_eq!(tesla.range, Some(mqtt("teslamate/cars/1/rated_battery_range_km")));
     assert_eq!(tesla.odometer, Some(mqtt("teslamate/cars/1/odometer")));
-    assert_eq!(
-        tesla.limit_soc,
-        Some(mqtt("teslamate/cars/1/charge_limit_soc"))
-    );
+    assert_eq!(tesla.limit_soc, Some(mqtt("teslamate/cars/1/charge_limit_soc")));
     assert_eq!(
         tesla.status,
         Some(Source::Combined {

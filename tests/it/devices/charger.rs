@@ -31,9 +31,7 @@ fn rig(device: ChargerDevice) -> Rig {
 impl Rig {
     /// Gives commands and waits for the outcome of each.
     async fn carried_out(&mut self, commands: &[ChargerCommand]) {
-        commands
-            .iter()
-            .for_each(|command| self.devices.command(LP, *command));
+        commands.iter().for_each(|command| self.devices.command(LP, *command));
         for command in commands {
             assert_eq!(self.outcome().await, (*command, Outcome::Done));
         }
@@ -41,11 +39,7 @@ impl Rig {
 
     async fn outcome(&mut self) -> (ChargerCommand, Outcome) {
         match self.fact().await {
-            Fact::Done {
-                lp: LP,
-                command,
-                outcome,
-            } => (command, outcome),
+            Fact::Done { lp: LP, command, outcome } => (command, outcome),
             other => panic!("{other:?}"),
         }
     }
@@ -54,16 +48,9 @@ impl Rig {
 #[tokio::test(start_paused = true)]
 async fn commands_are_carried_out_in_order() {
     let mut rig = rig(wallbox());
-    rig.carried_out(&[Phases(1), MaxCurrent(Amps(10.9)), Enable(true), WakeUp])
-        .await;
+    rig.carried_out(&[Phases(1), MaxCurrent(Amps(10.9)), Enable(true), WakeUp]).await;
     rig.carried_out(&[Enable(false)]).await;
-    let expected = [
-        "phases 1",
-        "current 10",
-        "enable true",
-        "wake true",
-        "enable false",
-    ];
+    let expected = ["phases 1", "current 10", "enable true", "wake true", "enable false"];
     assert_eq!(rig.messages(5).await, expected);
 }
 
@@ -88,41 +75,26 @@ async fn the_newest_set_point_wins() {
 
 #[tokio::test(start_paused = true)]
 async fn fractions_of_amperes_are_never_rounded_up() {
-    let mut rig = rig(ChargerDevice {
-        max_current_millis: set("fine"),
-        ..wallbox()
-    });
+    let mut rig = rig(ChargerDevice { max_current_millis: set("fine"), ..wallbox() });
     let amps = [6.1, 16.0, 9.9999, 7.123_456].map(|amps| MaxCurrent(Amps(amps)));
     for command in amps {
         rig.carried_out(&[command]).await;
     }
-    assert_eq!(
-        rig.messages(4).await,
-        ["fine 6.1", "fine 16", "fine 9.999", "fine 7.123"]
-    );
+    assert_eq!(rig.messages(4).await, ["fine 6.1", "fine 16", "fine 9.999", "fine 7.123"]);
 }
 
 #[tokio::test(start_paused = true)]
 async fn templates_and_missing_sinks() {
     let templated = |topic: &str, payload: &str| {
         let (topic, payload) = (topic.to_owned(), Some(payload.to_owned()));
-        Some(Sink::Mqtt {
-            topic,
-            payload,
-            retained: false,
-        })
+        Some(Sink::Mqtt { topic, payload, retained: false })
     };
     let mut rig = rig(ChargerDevice {
         enable: templated("cmd", "on=${enable:%d}"),
         max_current: templated("cmd", "${current}"),
         ..ChargerDevice::default()
     });
-    let broken: Vec<_> = rig
-        .devices
-        .broken()
-        .iter()
-        .map(ToString::to_string)
-        .collect();
+    let broken: Vec<_> = rig.devices.broken().iter().map(ToString::to_string).collect();
     assert_eq!(
         broken,
         ["charger1.maxcurrent: payload: unknown ${current}, expected ${maxcurrent}"]
@@ -141,20 +113,12 @@ async fn templates_and_missing_sinks() {
 
 #[tokio::test(start_paused = true)]
 async fn without_renewal_the_charger_goes_to_its_safe_current() {
-    let mut rig = rig(ChargerDevice {
-        safe_current: Some(Amps(6.0)),
-        ..wallbox()
-    });
-    rig.carried_out(&[MaxCurrent(Amps(16.0)), Enable(true)])
-        .await;
+    let mut rig = rig(ChargerDevice { safe_current: Some(Amps(6.0)), ..wallbox() });
+    rig.carried_out(&[MaxCurrent(Amps(16.0)), Enable(true)]).await;
     assert_eq!(rig.messages(2).await, ["current 16", "enable true"]);
     for _ in 0..4 {
         rig.devices.command(LP, Renew);
-        assert_eq!(
-            rig.message_within(LEASE / 2).await,
-            None,
-            "the lease is renewed"
-        );
+        assert_eq!(rig.message_within(LEASE / 2).await, None, "the lease is renewed");
     }
     rig.devices.command(LP, Renew);
     let told = Instant::now();
@@ -164,51 +128,31 @@ async fn without_renewal_the_charger_goes_to_its_safe_current() {
     // The core is back: what it last asked for holds again.
     rig.devices.command(LP, Renew);
     assert_eq!(rig.messages(2).await, ["current 16", "enable true"]);
-    assert_eq!(
-        rig.messages(1).await,
-        ["current 6"],
-        "the new lease ends too"
-    );
+    assert_eq!(rig.messages(1).await, ["current 6"], "the new lease ends too");
 }
 
 #[tokio::test(start_paused = true)]
 async fn the_end_of_a_lease_never_raises() {
-    let mut rig = rig(ChargerDevice {
-        safe_current: Some(Amps(10.0)),
-        ..wallbox()
-    });
-    rig.carried_out(&[MaxCurrent(Amps(6.0)), Enable(true)])
-        .await;
-    assert_eq!(
-        rig.messages(3).await,
-        ["current 6", "enable true", "current 6"]
-    );
+    let mut rig = rig(ChargerDevice { safe_current: Some(Amps(10.0)), ..wallbox() });
+    rig.carried_out(&[MaxCurrent(Amps(6.0)), Enable(true)]).await;
+    assert_eq!(rig.messages(3).await, ["current 6", "enable true", "current 6"]);
 }
 
 #[tokio::test(start_paused = true)]
 async fn without_a_safe_current_the_end_of_a_lease_is_off() {
     let mut rig = rig(wallbox());
-    rig.carried_out(&[MaxCurrent(Amps(16.0)), Enable(true)])
-        .await;
+    rig.carried_out(&[MaxCurrent(Amps(16.0)), Enable(true)]).await;
     let messages = ["current 16", "enable true", "enable false"];
     assert_eq!(rig.messages(3).await, messages);
     rig.carried_out(&[Enable(false)]).await;
     assert_eq!(rig.messages(1).await, ["enable false"]);
-    assert_eq!(
-        rig.message_within(LEASE * 2).await,
-        None,
-        "off has no lease"
-    );
+    assert_eq!(rig.message_within(LEASE * 2).await, None, "off has no lease");
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_lease_that_ends_during_an_outage_is_made_up_for() {
-    let mut rig = rig(ChargerDevice {
-        safe_current: Some(Amps(6.0)),
-        ..wallbox()
-    });
-    rig.carried_out(&[MaxCurrent(Amps(16.0)), Enable(true)])
-        .await;
+    let mut rig = rig(ChargerDevice { safe_current: Some(Amps(6.0)), ..wallbox() });
+    rig.carried_out(&[MaxCurrent(Amps(16.0)), Enable(true)]).await;
     assert_eq!(rig.messages(2).await.len(), 2);
     rig.connect(false);
     assert_eq!(rig.message_within(LEASE * 2).await, None);
@@ -221,17 +165,13 @@ async fn a_lease_that_ends_during_an_outage_is_made_up_for() {
 #[tokio::test(start_paused = true)]
 async fn off_is_tried_again_until_it_is_taken() {
     let mut rig = rig(wallbox());
-    rig.carried_out(&[MaxCurrent(Amps(16.0)), Enable(true)])
-        .await;
+    rig.carried_out(&[MaxCurrent(Amps(16.0)), Enable(true)]).await;
     assert_eq!(rig.messages(2).await.len(), 2);
     rig.connect(false);
     rig.devices.command(LP, Enable(false));
     assert_eq!(rig.outcome().await, (Enable(false), Outcome::Failed));
     rig.devices.command(LP, MaxCurrent(Amps(6.0)));
-    assert_eq!(
-        rig.outcome().await,
-        (MaxCurrent(Amps(6.0)), Outcome::Failed)
-    );
+    assert_eq!(rig.outcome().await, (MaxCurrent(Amps(6.0)), Outcome::Failed));
     assert_eq!(
         rig.devices.health()[0].error.as_deref(),
         Some("enable: not connected to the broker")
@@ -259,13 +199,8 @@ async fn a_newer_wish_ends_the_retries_of_off() {
 async fn after_a_reconnect_the_set_point_is_written_once_more() {
     let mut rig = rig(wallbox());
     rig.devices.bus_up();
-    assert_eq!(
-        rig.message_within(Duration::from_secs(1)).await,
-        None,
-        "nothing was asked for"
-    );
-    rig.carried_out(&[Phases(3), MaxCurrent(Amps(16.0)), Enable(true)])
-        .await;
+    assert_eq!(rig.message_within(Duration::from_secs(1)).await, None, "nothing was asked for");
+    rig.carried_out(&[Phases(3), MaxCurrent(Amps(16.0)), Enable(true)]).await;
     assert_eq!(rig.messages(3).await.len(), 3);
     rig.devices.bus_up();
     assert_eq!(rig.messages(2).await, ["current 16", "enable true"]);
@@ -277,10 +212,7 @@ async fn after_a_reconnect_the_set_point_is_written_once_more() {
 
 #[tokio::test(start_paused = true)]
 async fn a_core_that_does_not_listen_stops_no_lease() {
-    let mut rig = rig(ChargerDevice {
-        safe_current: Some(Amps(6.0)),
-        ..wallbox()
-    });
+    let mut rig = rig(ChargerDevice { safe_current: Some(Amps(6.0)), ..wallbox() });
     // Nobody takes the outcomes: the channel is full long before the last one.
     for amps in 6..40 {
         rig.devices.command(LP, MaxCurrent(Amps(f64::from(amps))));
@@ -289,19 +221,13 @@ async fn a_core_that_does_not_listen_stops_no_lease() {
     assert_eq!(rig.messages(1).await, ["current 6"]);
     // And none of them is lost.
     for amps in 6..40 {
-        assert_eq!(
-            rig.outcome().await,
-            (MaxCurrent(Amps(f64::from(amps))), Outcome::Done)
-        );
+        assert_eq!(rig.outcome().await, (MaxCurrent(Amps(f64::from(amps))), Outcome::Done));
     }
 }
 
 #[tokio::test(start_paused = true)]
 async fn batteries_take_the_newest_mode_as_a_number() {
-    let battery = MeterDevice {
-        battery_mode: set("mode"),
-        ..MeterDevice::default()
-    };
+    let battery = MeterDevice { battery_mode: set("mode"), ..MeterDevice::default() };
     let mut rig = Rig::start(&site(vec![MeterDevice::default(), battery], vec![], vec![]));
     let meter = MeterIx(1);
     rig.devices.battery(MeterIx(0), BatteryMode::Hold);
@@ -337,11 +263,7 @@ async fn constants_are_repeated_and_everything_ends_on_stop() {
     };
     let mut rig = rig(device);
     for _ in 0..3 {
-        let Fact::Charger {
-            value: ChargerValue::Status(status),
-            ..
-        } = rig.fact().await
-        else {
+        let Fact::Charger { value: ChargerValue::Status(status), .. } = rig.fact().await else {
             panic!("only the constant")
         };
         assert_eq!(status.as_str(), "A");

@@ -22,27 +22,15 @@ fn facts(decoder: &mut Decoder, topic: &str, payload: &str) -> Vec<Fact> {
 }
 
 fn meter(ix: usize, value: MeterValue) -> Fact {
-    Fact::Meter {
-        meter: MeterIx(ix),
-        value,
-        origin: Origin::Live,
-    }
+    Fact::Meter { meter: MeterIx(ix), value, origin: Origin::Live }
 }
 
 fn charger(ix: usize, value: ChargerValue) -> Fact {
-    Fact::Charger {
-        lp: LoadPointIx(ix),
-        value,
-        origin: Origin::Live,
-    }
+    Fact::Charger { lp: LoadPointIx(ix), value, origin: Origin::Live }
 }
 
 fn vehicle(ix: usize, value: VehicleValue) -> Fact {
-    Fact::Vehicle {
-        vehicle: VehicleIx(ix),
-        value,
-        origin: Origin::Live,
-    }
+    Fact::Vehicle { vehicle: VehicleIx(ix), value, origin: Origin::Live }
 }
 
 fn phases(prefix: &str) -> Option<Box<[Source; 3]>> {
@@ -72,49 +60,17 @@ fn every_attribute_of_a_meter_becomes_its_fact() {
     let mut decoder = decoder(&site(vec![MeterDevice::default(), grid], vec![], vec![]));
     assert_eq!(decoder.topics().count(), 13);
     let rows = [
-        (
-            "m/power",
-            "-3000.5",
-            meter(1, MeterValue::Power(Watts(-3000.5))),
-        ),
-        (
-            "m/energy",
-            "12.5",
-            meter(1, MeterValue::Energy(KilowattHours(12.5))),
-        ),
-        (
-            "m/return",
-            "1e3",
-            meter(1, MeterValue::ReturnEnergy(KilowattHours(1000.0))),
-        ),
-        (
-            "m/i1",
-            "1",
-            meter(1, MeterValue::Current(Phase::L1, Amps(1.0))),
-        ),
-        (
-            "m/i3",
-            " 3 \n",
-            meter(1, MeterValue::Current(Phase::L3, Amps(3.0))),
-        ),
-        (
-            "m/u2",
-            "231",
-            meter(1, MeterValue::Voltage(Phase::L2, Volts(231.0))),
-        ),
-        (
-            "m/p2",
-            "-7",
-            meter(1, MeterValue::PhasePower(Phase::L2, Watts(-7.0))),
-        ),
+        ("m/power", "-3000.5", meter(1, MeterValue::Power(Watts(-3000.5)))),
+        ("m/energy", "12.5", meter(1, MeterValue::Energy(KilowattHours(12.5)))),
+        ("m/return", "1e3", meter(1, MeterValue::ReturnEnergy(KilowattHours(1000.0)))),
+        ("m/i1", "1", meter(1, MeterValue::Current(Phase::L1, Amps(1.0)))),
+        ("m/i3", " 3 \n", meter(1, MeterValue::Current(Phase::L3, Amps(3.0)))),
+        ("m/u2", "231", meter(1, MeterValue::Voltage(Phase::L2, Volts(231.0)))),
+        ("m/p2", "-7", meter(1, MeterValue::PhasePower(Phase::L2, Watts(-7.0)))),
         ("m/soc", "55", meter(1, MeterValue::Soc(Percent(55.0)))),
     ];
     assert_rows(&mut decoder, rows);
-    assert_eq!(
-        facts(&mut decoder, "m/energy", "0"),
-        [],
-        "a counter at 0 says nothing (§7.6)"
-    );
+    assert_eq!(facts(&mut decoder, "m/energy", "0"), [], "a counter at 0 says nothing (§7.6)");
 }
 
 #[test]
@@ -138,32 +94,12 @@ fn every_attribute_of_a_charger_becomes_its_fact() {
         ("c/status", "c", charger(0, ChargerValue::Status(charging))),
         ("c/enabled", "ON", charger(0, ChargerValue::Enabled(true))),
         ("c/power", "0", charger(0, ChargerValue::Power(Watts(0.0)))),
-        (
-            "c/energy",
-            "0.1",
-            charger(0, ChargerValue::Energy(KilowattHours(0.1))),
-        ),
-        (
-            "c/i2",
-            "16",
-            charger(0, ChargerValue::Current(Phase::L2, Amps(16.0))),
-        ),
-        (
-            "c/u1",
-            "230",
-            charger(0, ChargerValue::Voltage(Phase::L1, Volts(230.0))),
-        ),
+        ("c/energy", "0.1", charger(0, ChargerValue::Energy(KilowattHours(0.1)))),
+        ("c/i2", "16", charger(0, ChargerValue::Current(Phase::L2, Amps(16.0)))),
+        ("c/u1", "230", charger(0, ChargerValue::Voltage(Phase::L1, Volts(230.0)))),
         ("c/soc", "44", charger(0, ChargerValue::Soc(Percent(44.0)))),
-        (
-            "c/limit",
-            "80",
-            charger(0, ChargerValue::LimitSoc(Percent(80.0))),
-        ),
-        (
-            "c/tag",
-            " 04AB\0",
-            charger(0, ChargerValue::Identity("04AB".to_owned())),
-        ),
+        ("c/limit", "80", charger(0, ChargerValue::LimitSoc(Percent(80.0)))),
+        ("c/tag", " 04AB\0", charger(0, ChargerValue::Identity("04AB".to_owned()))),
     ];
     assert_rows(&mut decoder, rows);
 }
@@ -183,51 +119,22 @@ fn every_attribute_of_a_vehicle_becomes_its_fact() {
     assert_eq!(decoder.topics().count(), 6);
     let charging = ChargeStatus::Charging;
     let rows = [
-        (
-            "v/soc",
-            "41",
-            vehicle(1, VehicleValue::Soc(Some(Percent(41.0)))),
-        ),
-        (
-            "v/range",
-            "210.5",
-            vehicle(1, VehicleValue::RangeKm(Some(210.5))),
-        ),
-        (
-            "v/odometer",
-            "45678.9",
-            vehicle(1, VehicleValue::OdometerKm(Some(45678.9))),
-        ),
-        (
-            "v/limit",
-            "80",
-            vehicle(1, VehicleValue::LimitSoc(Some(Percent(80.0)))),
-        ),
-        (
-            "v/status",
-            "C",
-            vehicle(1, VehicleValue::Status(Some(charging))),
-        ),
-        (
-            "v/climater",
-            "no",
-            vehicle(1, VehicleValue::Climater(Some(false))),
-        ),
+        ("v/soc", "41", vehicle(1, VehicleValue::Soc(Some(Percent(41.0))))),
+        ("v/range", "210.5", vehicle(1, VehicleValue::RangeKm(Some(210.5)))),
+        ("v/odometer", "45678.9", vehicle(1, VehicleValue::OdometerKm(Some(45678.9)))),
+        ("v/limit", "80", vehicle(1, VehicleValue::LimitSoc(Some(Percent(80.0))))),
+        ("v/status", "C", vehicle(1, VehicleValue::Status(Some(charging)))),
+        ("v/climater", "no", vehicle(1, VehicleValue::Climater(Some(false)))),
     ];
     assert_rows(&mut decoder, rows);
 }
 
 #[test]
 fn one_topic_feeds_many_attributes() {
-    let jq = |program: &str| Pipeline {
-        jq: Some(program.to_owned()),
-        ..Pipeline::default()
-    };
+    let jq = |program: &str| Pipeline { jq: Some(program.to_owned()), ..Pipeline::default() };
     let grid = MeterDevice {
         power: Some(with_pipeline("tele", jq(".power"))),
-        currents: Some(Box::new(
-            [0, 1, 2].map(|n| with_pipeline("tele", jq(&format!(".i[{n}]")))),
-        )),
+        currents: Some(Box::new([0, 1, 2].map(|n| with_pipeline("tele", jq(&format!(".i[{n}]")))))),
         ..MeterDevice::default()
     };
     let pv = MeterDevice {
@@ -241,16 +148,8 @@ fn one_topic_feeds_many_attributes() {
     };
     let mut decoder = decoder(&site(vec![grid, pv], vec![], vec![]));
     assert_eq!(decoder.topics().collect::<Vec<_>>(), ["tele"]);
-    let decoded = decoder.decode(
-        "tele",
-        br#"{"power":5,"i":[1,2,null],"pv":2}"#,
-        Origin::Retained,
-    );
-    let retained = |ix, value| Fact::Meter {
-        meter: MeterIx(ix),
-        value,
-        origin: Origin::Retained,
-    };
+    let decoded = decoder.decode("tele", br#"{"power":5,"i":[1,2,null],"pv":2}"#, Origin::Retained);
+    let retained = |ix, value| Fact::Meter { meter: MeterIx(ix), value, origin: Origin::Retained };
     assert_eq!(decoded.problems, []);
     assert_eq!(
         decoded.facts,
@@ -266,18 +165,12 @@ fn one_topic_feeds_many_attributes() {
     assert_eq!(decoded.facts.len(), 4);
     assert_eq!(decoded.problems.len(), 1);
     let problem = &decoded.problems[0];
-    assert_eq!(
-        (problem.device.as_str(), problem.attribute.as_str()),
-        ("meter2", "power")
-    );
+    assert_eq!((problem.device.as_str(), problem.attribute.as_str()), ("meter2", "power"));
 }
 
 #[test]
 fn malformed_payloads_change_nothing_and_are_reported_once() {
-    let device = MeterDevice {
-        power: Some(mqtt("p")),
-        ..MeterDevice::default()
-    };
+    let device = MeterDevice { power: Some(mqtt("p")), ..MeterDevice::default() };
     let mut decoder = decoder(&site(vec![device], vec![], vec![]));
     let long = "1".repeat(300_000);
     let nested = "[".repeat(MAX_TEXT);
@@ -310,64 +203,28 @@ fn malformed_payloads_change_nothing_and_are_reported_once() {
         let first = decoder.decode("p", payload, Origin::Live);
         assert_eq!((first.facts.len(), first.problems.len()), (0, 1), "{name}");
         let text = first.problems[0].to_string();
-        assert!(
-            text.starts_with("meter1.power (p): ") && text.len() < 200,
-            "{text}"
-        );
+        assert!(text.starts_with("meter1.power (p): ") && text.len() < 200, "{text}");
         let second = decoder.decode("p", payload, Origin::Live);
-        assert_eq!(
-            (second.facts.len(), second.problems.len()),
-            (0, 0),
-            "{name}"
-        );
-        assert_eq!(
-            facts(&mut decoder, "p", "5"),
-            [meter(0, MeterValue::Power(Watts(5.0)))]
-        );
-        assert_eq!(
-            decoder.counts(),
-            Counts {
-                good: n,
-                empty: 0,
-                malformed: 2 * n
-            }
-        );
+        assert_eq!((second.facts.len(), second.problems.len()), (0, 0), "{name}");
+        assert_eq!(facts(&mut decoder, "p", "5"), [meter(0, MeterValue::Power(Watts(5.0)))]);
+        assert_eq!(decoder.counts(), Counts { good: n, empty: 0, malformed: 2 * n });
     }
 }
 
 #[test]
 fn an_empty_payload_withdraws() {
-    let device = MeterDevice {
-        power: Some(mqtt("p")),
-        ..MeterDevice::default()
-    };
-    let car = VehicleDevice {
-        soc: Some(mqtt("soc")),
-        ..VehicleDevice::default()
-    };
+    let device = MeterDevice { power: Some(mqtt("p")), ..MeterDevice::default() };
+    let car = VehicleDevice { soc: Some(mqtt("soc")), ..VehicleDevice::default() };
     let mut decoder = decoder(&site(vec![device], vec![], vec![car]));
     assert_eq!(facts(&mut decoder, "p", ""), []);
-    assert_eq!(
-        facts(&mut decoder, "soc", ""),
-        [vehicle(0, VehicleValue::Soc(None))]
-    );
-    assert_eq!(
-        decoder.counts(),
-        Counts {
-            good: 0,
-            empty: 2,
-            malformed: 0
-        }
-    );
+    assert_eq!(facts(&mut decoder, "soc", ""), [vehicle(0, VehicleValue::Soc(None))]);
+    assert_eq!(decoder.counts(), Counts { good: 0, empty: 2, malformed: 0 });
 }
 
 #[test]
 fn a_combined_status_needs_both_inputs() {
     let combined = |plugged, charging| {
-        Some(Source::Combined {
-            plugged: Box::new(plugged),
-            charging: Box::new(charging),
-        })
+        Some(Source::Combined { plugged: Box::new(plugged), charging: Box::new(charging) })
     };
     let car = VehicleDevice {
         status: combined(mqtt("plugged"), mqtt("charging")),
@@ -382,53 +239,24 @@ fn a_combined_status_needs_both_inputs() {
     use ChargeStatus::{Charging, Connected, Disconnected};
     assert_eq!(facts(&mut decoder, "plugged", "true"), []);
     let both = |first, second| vec![status(0, Some(first)), status(1, Some(second))];
-    assert_eq!(
-        facts(&mut decoder, "charging", "false"),
-        both(Connected, Connected)
-    );
-    assert_eq!(
-        facts(&mut decoder, "charging", "true"),
-        both(Charging, Charging)
-    );
-    assert_eq!(
-        facts(&mut decoder, "plugged", "false"),
-        [status(0, Some(Charging))]
-    );
-    assert_eq!(
-        facts(&mut decoder, "charging", "0"),
-        both(Disconnected, Connected)
-    );
+    assert_eq!(facts(&mut decoder, "charging", "false"), both(Connected, Connected));
+    assert_eq!(facts(&mut decoder, "charging", "true"), both(Charging, Charging));
+    assert_eq!(facts(&mut decoder, "plugged", "false"), [status(0, Some(Charging))]);
+    assert_eq!(facts(&mut decoder, "charging", "0"), both(Disconnected, Connected));
     assert_eq!(facts(&mut decoder, "plugged", ""), [status(0, None)]);
-    assert_eq!(
-        facts(&mut decoder, "charging", "1"),
-        [status(1, Some(Charging))]
-    );
+    assert_eq!(facts(&mut decoder, "charging", "1"), [status(1, Some(Charging))]);
     // As old as the older input.
     let decoded = decoder.decode("plugged", b"1", Origin::Retained);
     let value = VehicleValue::Status(Some(Charging));
     let origin = Origin::Retained;
-    assert_eq!(
-        decoded.facts,
-        [Fact::Vehicle {
-            vehicle: VehicleIx(0),
-            value,
-            origin
-        }]
-    );
+    assert_eq!(decoded.facts, [Fact::Vehicle { vehicle: VehicleIx(0), value, origin }]);
 }
 
 #[test]
 fn constants_are_facts_of_their_own() {
     let constant = |text: &str| Some(Source::Const(text.to_owned()));
-    let device = MeterDevice {
-        power: constant("42"),
-        soc: constant(""),
-        ..MeterDevice::default()
-    };
-    let wallbox = ChargerDevice {
-        status: constant("B"),
-        ..ChargerDevice::default()
-    };
+    let device = MeterDevice { power: constant("42"), soc: constant(""), ..MeterDevice::default() };
+    let wallbox = ChargerDevice { status: constant("B"), ..ChargerDevice::default() };
     let decoder = decoder(&site(vec![device], vec![wallbox], vec![]));
     assert_eq!(decoder.topics().count(), 0);
     assert_eq!(
@@ -445,14 +273,7 @@ fn constants_are_facts_of_their_own() {
 fn what_does_not_compile_is_named_and_the_rest_runs() {
     let bad = |regex: Option<&str>, jq: Option<&str>| {
         let [regex, jq] = [regex, jq].map(|text| text.map(str::to_owned));
-        Some(with_pipeline(
-            "x",
-            Pipeline {
-                regex,
-                jq,
-                ..Pipeline::default()
-            },
-        ))
+        Some(with_pipeline("x", Pipeline { regex, jq, ..Pipeline::default() }))
     };
     let device = MeterDevice {
         power: Some(mqtt("p")),
@@ -460,15 +281,10 @@ fn what_does_not_compile_is_named_and_the_rest_runs() {
         soc: bad(None, Some(".a |")),
         ..MeterDevice::default()
     };
-    let wallbox = ChargerDevice {
-        status: Some(Source::Const("X".to_owned())),
-        ..ChargerDevice::default()
-    };
+    let wallbox =
+        ChargerDevice { status: Some(Source::Const("X".to_owned())), ..ChargerDevice::default() };
     let (mut decoder, broken) = Decoder::new(&site(vec![device], vec![wallbox], vec![]));
-    let names: Vec<_> = broken
-        .iter()
-        .map(|b| format!("{}.{}", b.device, b.attribute))
-        .collect();
+    let names: Vec<_> = broken.iter().map(|b| format!("{}.{}", b.device, b.attribute)).collect();
     assert_eq!(names, ["meter1.energy", "meter1.soc", "charger1.status"]);
     assert!(broken[0].error.starts_with("regex: "), "{}", broken[0]);
     assert!(broken[1].error.starts_with("jq: "), "{}", broken[1]);

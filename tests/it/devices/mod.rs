@@ -1,10 +1,7 @@
 //! Device adapters: small sites, a bus that remembers, and the tests of each part.
 
 #![allow(clippy::expect_used, clippy::unwrap_used, reason = "helpers of tests")]
-#![allow(
-    clippy::wildcard_enum_match_arm,
-    reason = "whatever else comes fails the test"
-)]
+#![allow(clippy::wildcard_enum_match_arm, reason = "whatever else comes fails the test")]
 
 mod charger;
 mod decode;
@@ -49,24 +46,14 @@ fn site(
         meters: (1..=meters.len()).map(meter_setup).collect(),
         loadpoints: (1..=chargers.len()).map(loadpoint_setup).collect(),
         vehicles: (1..=vehicles.len())
-            .map(|n| VehicleSetup {
-                name: format!("car{n}"),
-                ..VehicleSetup::default()
-            })
+            .map(|n| VehicleSetup { name: format!("car{n}"), ..VehicleSetup::default() })
             .collect(),
     };
     Config {
         setup,
-        devices: DeviceConfig {
-            meters,
-            chargers,
-            vehicles,
-        },
+        devices: DeviceConfig { meters, chargers, vehicles },
         interval: Duration::from_secs(30),
-        network: Network {
-            host: "127.0.0.1".to_owned(),
-            port: 0,
-        },
+        network: Network { host: "127.0.0.1".to_owned(), port: 0 },
         mqtt: None,
         root: "evcc".to_owned(),
         broker: None,
@@ -101,10 +88,7 @@ fn loadpoint_setup(n: usize) -> LoadPointSetup {
         max_current: Amps(16.0),
         thresholds: Thresholds::default(),
         vehicle: None,
-        charger: ChargerSetup {
-            name: format!("charger{n}"),
-            ..ChargerSetup::default()
-        },
+        charger: ChargerSetup { name: format!("charger{n}"), ..ChargerSetup::default() },
     }
 }
 
@@ -113,20 +97,11 @@ fn mqtt(topic: &str) -> Source {
 }
 
 fn with_pipeline(topic: &str, pipeline: Pipeline) -> Source {
-    Source::Mqtt(MqttSource {
-        topic: topic.to_owned(),
-        timeout: None,
-        scale: 1.0,
-        pipeline,
-    })
+    Source::Mqtt(MqttSource { topic: topic.to_owned(), timeout: None, scale: 1.0, pipeline })
 }
 
 fn set(topic: &str) -> Option<Sink> {
-    Some(Sink::Mqtt {
-        topic: topic.to_owned(),
-        payload: None,
-        retained: false,
-    })
+    Some(Sink::Mqtt { topic: topic.to_owned(), payload: None, retained: false })
 }
 
 /// A broker connection that can be cut and tells what was published.
@@ -160,23 +135,13 @@ struct Rig {
 impl Rig {
     fn start(config: &Config) -> Self {
         let (sender, published) = mpsc::channel(1000);
-        let bus = Arc::new(Bus {
-            connected: AtomicBool::new(true),
-            published: sender,
-        });
+        let bus = Arc::new(Bus { connected: AtomicBool::new(true), published: sender });
         let (sender, facts) = mpsc::channel(16);
         let stop = CancellationToken::new();
         let publisher = Arc::clone(&bus) as Arc<dyn Publish>;
         let devices = Devices::start(config, publisher, sender, stop.clone());
         let guard = stop.clone().drop_guard();
-        Self {
-            devices,
-            bus,
-            published,
-            facts,
-            stop,
-            _stop: guard,
-        }
+        Self { devices, bus, published, facts, stop, _stop: guard }
     }
 
     fn connect(&self, connected: bool) {
@@ -202,11 +167,7 @@ impl Rig {
     async fn messages(&mut self, count: usize) -> Vec<String> {
         let mut messages = Vec::new();
         for _ in 0..count {
-            messages.push(
-                self.message_within(DEADLINE)
-                    .await
-                    .expect("a message in time"),
-            );
+            messages.push(self.message_within(DEADLINE).await.expect("a message in time"));
         }
         messages
     }

@@ -30,17 +30,8 @@ fn link(address: SocketAddr) -> ModbusLink {
 }
 
 fn register(kind: RegisterKind, address: u16, number: Number) -> Register {
-    let encoding = Encoding {
-        number,
-        swapped: false,
-        nan: false,
-    };
-    Register {
-        kind,
-        address,
-        encoding,
-        bitmask: 0,
-    }
+    let encoding = Encoding { number, swapped: false, nan: false };
+    Register { kind, address, encoding, bitmask: 0 }
 }
 
 fn source(link: &ModbusLink, register: Register) -> Source {
@@ -55,19 +46,14 @@ fn source(link: &ModbusLink, register: Register) -> Source {
 /// A meter whose power is the holding register of that address.
 fn meter(link: &ModbusLink, address: u16) -> MeterDevice {
     let register = register(RegisterKind::Holding, address, Number::Uint16);
-    MeterDevice {
-        power: Some(source(link, register)),
-        ..MeterDevice::default()
-    }
+    MeterDevice { power: Some(source(link, register)), ..MeterDevice::default() }
 }
 
 fn power(fact: &Fact) -> (MeterIx, f64) {
     match fact {
-        Fact::Meter {
-            meter,
-            value: MeterValue::Power(power),
-            origin: Origin::Live,
-        } => (*meter, power.0),
+        Fact::Meter { meter, value: MeterValue::Power(power), origin: Origin::Live } => {
+            (*meter, power.0)
+        }
         other => panic!("{other:?}"),
     }
 }
@@ -83,10 +69,7 @@ async fn every_register_type_is_read() {
     memory.set(50, &[6]);
     let link = link(serve(&memory).await);
     let device = |kind, address, number| Some(source(&link, register(kind, address, number)));
-    let masked = Register {
-        bitmask: 4,
-        ..register(RegisterKind::Input, 50, Number::Bool)
-    };
+    let masked = Register { bitmask: 4, ..register(RegisterKind::Input, 50, Number::Bool) };
     let wallbox = ChargerDevice {
         enabled: device(RegisterKind::Coil, 0, Number::Bool),
         power: device(RegisterKind::Holding, 10, Number::Float32),
@@ -105,9 +88,7 @@ async fn every_register_type_is_read() {
     let mut rig = Rig::start(&site(vec![], vec![wallbox, combined], vec![]));
     let mut seen = BTreeMap::new();
     for _ in 0..30 {
-        let Fact::Charger { lp, value, .. } = rig.fact().await else {
-            panic!("only chargers")
-        };
+        let Fact::Charger { lp, value, .. } = rig.fact().await else { panic!("only chargers") };
         seen.insert(format!("{} {value:?}", lp.0), value);
         if seen.len() == 6 {
             break;
@@ -125,11 +106,7 @@ async fn every_register_type_is_read() {
         ]
     );
     let health = rig.devices.health();
-    assert!(
-        health
-            .iter()
-            .all(|device| device.last_ok.is_some() && device.error.is_none())
-    );
+    assert!(health.iter().all(|device| device.last_ok.is_some() && device.error.is_none()));
 }
 
 #[tokio::test]
@@ -155,10 +132,7 @@ async fn one_bad_device_delays_nobody_else() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     meters.push(meter(&link(listener.local_addr().unwrap()), 7));
     drop(listener);
-    let nowhere = ModbusLink {
-        uri: "127.0.0.1".to_owned(),
-        ..good.clone()
-    };
+    let nowhere = ModbusLink { uri: "127.0.0.1".to_owned(), ..good.clone() };
     meters.push(meter(&nowhere, 7));
     let bad = meters.len() - 1;
 
@@ -168,12 +142,7 @@ async fn one_bad_device_delays_nobody_else() {
         // Whatever the others do, only the good device is heard, with its own value.
         assert_eq!(power(&rig.fact().await), (MeterIx(0), 700.0));
         readings += 1;
-        let failing = rig
-            .devices
-            .health()
-            .iter()
-            .filter(|device| device.error.is_some())
-            .count();
+        let failing = rig.devices.health().iter().filter(|device| device.error.is_some()).count();
         if readings >= 10 && failing == bad {
             break;
         }
@@ -189,47 +158,31 @@ async fn one_bad_device_delays_nobody_else() {
 async fn a_late_answer_is_never_taken_for_another() {
     for rtu in [false, true] {
         let (address, requests) = sometimes_late(rtu).await;
-        let link = ModbusLink {
-            rtu,
-            ..link(address)
-        };
+        let link = ModbusLink { rtu, ..link(address) };
         let meters = vec![meter(&link, 1), meter(&link, 2), meter(&link, 3)];
         let mut rig = Rig::start(&site(meters, vec![], vec![]));
         for _ in 0..100 {
             let (meter, value) = power(&rig.fact().await);
-            assert_eq!(
-                value,
-                (meter.0 + 1) as f64,
-                "the answer to another question, rtu {rtu}"
-            );
+            assert_eq!(value, (meter.0 + 1) as f64, "the answer to another question, rtu {rtu}");
             if requests.load(Ordering::SeqCst) >= 7 {
                 break;
             }
         }
-        assert!(
-            requests.load(Ordering::SeqCst) >= 7,
-            "the server was late twice, rtu {rtu}"
-        );
+        assert!(requests.load(Ordering::SeqCst) >= 7, "the server was late twice, rtu {rtu}");
     }
 }
 
 #[tokio::test]
 async fn a_silent_unit_does_not_silence_its_neighbour() {
     let one = link(misbehave(Misbehaviour::UnitTwoSilent).await);
-    let two = ModbusLink {
-        id: 2,
-        ..one.clone()
-    };
+    let two = ModbusLink { id: 2, ..one.clone() };
     let mut rig = Rig::start(&site(vec![meter(&one, 1), meter(&two, 2)], vec![], vec![]));
     for _ in 0..10 {
         assert_eq!(power(&rig.fact().await), (MeterIx(0), 1.0));
     }
     let health = rig.devices.health();
     assert!(health[0].error.is_none(), "{health:?}");
-    assert!(
-        health[1].error.is_some() && health[1].last_ok.is_none(),
-        "{health:?}"
-    );
+    assert!(health[1].error.is_some() && health[1].last_ok.is_none(), "{health:?}");
 }
 
 #[tokio::test]
@@ -238,15 +191,11 @@ async fn a_device_that_comes_back_is_read_again() {
     let link = link(listener.local_addr().unwrap());
     let mut rig = Rig::start(&site(vec![meter(&link, 9)], vec![], vec![]));
     // The first connection dies without an answer, the second one works.
-    let (first, _) = tokio::time::timeout(super::DEADLINE, listener.accept())
-        .await
-        .unwrap()
-        .unwrap();
+    let (first, _) =
+        tokio::time::timeout(super::DEADLINE, listener.accept()).await.unwrap().unwrap();
     drop(first);
-    let (second, _) = tokio::time::timeout(super::DEADLINE, listener.accept())
-        .await
-        .unwrap()
-        .unwrap();
+    let (second, _) =
+        tokio::time::timeout(super::DEADLINE, listener.accept()).await.unwrap().unwrap();
     tokio::spawn(converse(second, Misbehaviour::UnitTwoSilent));
     assert_eq!(power(&rig.fact().await), (MeterIx(0), 9.0));
     assert_eq!(rig.devices.health()[0].error, None);
@@ -255,11 +204,7 @@ async fn a_device_that_comes_back_is_read_again() {
 fn wallbox(link: &ModbusLink) -> ChargerDevice {
     let sink = |kind, address, number, scale| {
         let register = register(kind, address, number);
-        Some(Sink::Modbus {
-            link: link.clone(),
-            register,
-            scale,
-        })
+        Some(Sink::Modbus { link: link.clone(), register, scale })
     };
     ChargerDevice {
         enable: sink(RegisterKind::WriteCoil, 1, Number::Bool, 1.0),
@@ -272,30 +217,17 @@ fn wallbox(link: &ModbusLink) -> ChargerDevice {
 #[tokio::test]
 async fn set_points_are_written_in_order() {
     let memory = Memory::default();
-    let mut rig = Rig::start(&site(
-        vec![],
-        vec![wallbox(&link(serve(&memory).await))],
-        vec![],
-    ));
+    let mut rig = Rig::start(&site(vec![], vec![wallbox(&link(serve(&memory).await))], vec![]));
     let lp = LoadPointIx(0);
     let commands = [
         ChargerCommand::Phases(3),
         ChargerCommand::MaxCurrent(Amps(13.7)),
         ChargerCommand::Enable(true),
     ];
-    commands
-        .into_iter()
-        .for_each(|command| rig.devices.command(lp, command));
+    commands.into_iter().for_each(|command| rig.devices.command(lp, command));
     for command in commands {
         let outcome = Outcome::Done;
-        assert_eq!(
-            rig.fact().await,
-            Fact::Done {
-                lp,
-                command,
-                outcome
-            }
-        );
+        assert_eq!(rig.fact().await, Fact::Done { lp, command, outcome });
     }
     let memory = memory.0.lock().unwrap().clone();
     // Whole amperes, scaled by the sink.
@@ -307,10 +239,7 @@ async fn off_is_tried_until_a_dead_charger_takes_it() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let link = link(listener.local_addr().unwrap());
     let polled = ChargerDevice {
-        power: Some(source(
-            &link,
-            register(RegisterKind::Holding, 100, Number::Uint16),
-        )),
+        power: Some(source(&link, register(RegisterKind::Holding, 100, Number::Uint16))),
         ..wallbox(&link)
     };
     let mut rig = Rig::start(&site(vec![], vec![polled], vec![]));
@@ -318,14 +247,7 @@ async fn off_is_tried_until_a_dead_charger_takes_it() {
     rig.devices.command(lp, command);
     // The backlog accepts connections; nobody answers.
     let outcome = Outcome::Failed;
-    assert_eq!(
-        rig.fact().await,
-        Fact::Done {
-            lp,
-            command,
-            outcome
-        }
-    );
+    assert_eq!(rig.fact().await, Fact::Done { lp, command, outcome });
     assert!(rig.devices.health()[0].error.is_some());
     let memory = Memory::default();
     memory.set(100, &[0]);
@@ -338,10 +260,7 @@ async fn off_is_tried_until_a_dead_charger_takes_it() {
                 done = true;
                 break;
             }
-            Fact::Charger {
-                value: ChargerValue::Power(_),
-                ..
-            } => {}
+            Fact::Charger { value: ChargerValue::Power(_), .. } => {}
             other => panic!("{other:?}"),
         }
     }
@@ -360,25 +279,10 @@ async fn sinks_that_cannot_be_written_are_named() {
         ..ChargerDevice::default()
     };
     let mut rig = Rig::start(&site(vec![], vec![device], vec![]));
-    let broken: Vec<_> = rig
-        .devices
-        .broken()
-        .iter()
-        .map(ToString::to_string)
-        .collect();
-    assert_eq!(
-        broken,
-        ["charger1.enable: the register type is for reading"]
-    );
+    let broken: Vec<_> = rig.devices.broken().iter().map(ToString::to_string).collect();
+    assert_eq!(broken, ["charger1.enable: the register type is for reading"]);
     let (lp, command) = (LoadPointIx(0), ChargerCommand::Enable(true));
     rig.devices.command(lp, command);
     let outcome = Outcome::Failed;
-    assert_eq!(
-        rig.fact().await,
-        Fact::Done {
-            lp,
-            command,
-            outcome
-        }
-    );
+    assert_eq!(rig.fact().await, Fact::Done { lp, command, outcome });
 }

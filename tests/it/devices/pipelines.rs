@@ -13,48 +13,20 @@ fn some(text: &str) -> Option<String> {
 fn pipelines() {
     let table = [
         // E-78, E-79
+        (Pipeline { regex: some("([0-9.]+)"), ..Pipeline::default() }, "12.3W", Ok(12.3)),
         (
-            Pipeline {
-                regex: some("([0-9.]+)"),
-                ..Pipeline::default()
-            },
-            "12.3W",
-            Ok(12.3),
-        ),
-        (
-            Pipeline {
-                regex: some(r"\d+"),
-                default: some("123"),
-                ..Pipeline::default()
-            },
+            Pipeline { regex: some(r"\d+"), default: some("123"), ..Pipeline::default() },
             "xxx",
             Ok(123.0),
         ),
+        (Pipeline { regex: some(r"(\d+) W"), ..Pipeline::default() }, "17", Ok(17.0)),
         (
-            Pipeline {
-                regex: some(r"(\d+) W"),
-                ..Pipeline::default()
-            },
-            "17",
-            Ok(17.0),
-        ),
-        (
-            Pipeline {
-                regex: some(r"(\d+) W"),
-                ..Pipeline::default()
-            },
+            Pipeline { regex: some(r"(\d+) W"), ..Pipeline::default() },
             "on",
             Err("the regex does not match, and \"on\" is not a number"),
         ),
         // E-80
-        (
-            Pipeline {
-                jq: some(".[0][1]"),
-                ..Pipeline::default()
-            },
-            r#"[["1","2"],[]]"#,
-            Ok(2.0),
-        ),
+        (Pipeline { jq: some(".[0][1]"), ..Pipeline::default() }, r#"[["1","2"],[]]"#, Ok(2.0)),
         (
             Pipeline {
                 jq: some(r#"if . == "on" then 1 else 0 end"#),
@@ -65,11 +37,7 @@ fn pipelines() {
             Ok(1.0),
         ),
         (
-            Pipeline {
-                regex: some("=(.*)"),
-                jq: some(".a"),
-                ..Pipeline::default()
-            },
+            Pipeline { regex: some("=(.*)"), jq: some(".a"), ..Pipeline::default() },
             r#"x={"a":7}"#,
             Ok(7.0),
         ),
@@ -77,9 +45,7 @@ fn pipelines() {
     for (pipeline, payload, expected) in table {
         let getter = Getter::compile(Kind::Number, 1.0, &pipeline).expect("compiles");
         let value = getter.read(payload.as_bytes());
-        let expected = expected
-            .map(|n| Some(Value::Number(n)))
-            .map_err(str::to_owned);
+        let expected = expected.map(|n| Some(Value::Number(n))).map_err(str::to_owned);
         assert_eq!(value, expected, "{pipeline:?} {payload}");
     }
 }
@@ -87,10 +53,7 @@ fn pipelines() {
 #[test]
 fn null_is_unknown() {
     // W-48
-    let pipeline = Pipeline {
-        jq: some(".a"),
-        ..Pipeline::default()
-    };
+    let pipeline = Pipeline { jq: some(".a"), ..Pipeline::default() };
     let getter = Getter::compile(Kind::Number, 1.0, &pipeline).expect("compiles");
     assert_eq!(getter.read(b"{}"), Ok(None));
 }

@@ -21,11 +21,7 @@ fn register(number: Number, swapped: bool, nan: bool) -> Register {
     Register {
         kind: RegisterKind::WriteMultiple,
         address: 0,
-        encoding: Encoding {
-            number,
-            swapped,
-            nan,
-        },
+        encoding: Encoding { number, swapped, nan },
         bitmask: 0,
     }
 }
@@ -41,55 +37,21 @@ fn number(register: &Register, words: &[u16]) -> Option<f64> {
 #[test]
 fn worked_examples() {
     for (number_type, swapped, words, expected) in [
-        (
-            Number::Int32,
-            false,
-            &[0x1234, 0x5678][..],
-            f64::from(0x1234_5678),
-        ),
-        (
-            Number::Int32,
-            true,
-            &[0x5678, 0x1234],
-            f64::from(0x1234_5678),
-        ),
-        (
-            Number::Uint32,
-            true,
-            &[0x5678, 0x1234],
-            f64::from(0x1234_5678),
-        ),
+        (Number::Int32, false, &[0x1234, 0x5678][..], f64::from(0x1234_5678)),
+        (Number::Int32, true, &[0x5678, 0x1234], f64::from(0x1234_5678)),
+        (Number::Uint32, true, &[0x5678, 0x1234], f64::from(0x1234_5678)),
         (Number::Int16, false, &[0x1234], f64::from(0x1234)),
         (Number::Int16, false, &[0xFFFF], -1.0),
         (Number::Uint16, false, &[0xFFFF], 65535.0),
         (Number::Float32, false, &[0x4B3C, 0x614E], 12_345_678.0),
         (Number::Float32, true, &[0x614E, 0x4B3C], 12_345_678.0),
-        (
-            Number::Uint64,
-            false,
-            &[4, 3, 2, 1],
-            0x0004_0003_0002_0001_u64 as f64,
-        ),
-        (
-            Number::Uint64,
-            true,
-            &[4, 3, 2, 1],
-            0x0001_0002_0003_0004_u64 as f64,
-        ),
-        (
-            Number::Int64,
-            false,
-            &[0xFFFF, 0xFFFF, 0xFFFF, 0xFFFE],
-            -2.0,
-        ),
+        (Number::Uint64, false, &[4, 3, 2, 1], 0x0004_0003_0002_0001_u64 as f64),
+        (Number::Uint64, true, &[4, 3, 2, 1], 0x0001_0002_0003_0004_u64 as f64),
+        (Number::Int64, false, &[0xFFFF, 0xFFFF, 0xFFFF, 0xFFFE], -2.0),
         (Number::Float64, false, &[0x3FF8, 0, 0, 0], 1.5),
     ] {
         let register = register(number_type, swapped, false);
-        assert_eq!(
-            number(&register, words),
-            Some(expected),
-            "{number_type:?} {swapped}"
-        );
+        assert_eq!(number(&register, words), Some(expected), "{number_type:?} {swapped}");
     }
 }
 
@@ -106,46 +68,21 @@ fn not_available_is_unknown_and_never_zero() {
         (Number::Int32, false, true, &[0x8000, 0]),
         (Number::Int32, false, true, &[0x7FFF, 0xFFFF]),
         (Number::Uint32, false, true, &[0xFFFF, 0xFFFF]),
-        (
-            Number::Uint64,
-            false,
-            true,
-            &[0xFFFF, 0xFFFF, 0xFFFF, 0xFFFF],
-        ),
-        (
-            Number::Uint64,
-            true,
-            true,
-            &[0xFFFF, 0xFFFF, 0xFFFF, 0xFFFF],
-        ),
+        (Number::Uint64, false, true, &[0xFFFF, 0xFFFF, 0xFFFF, 0xFFFF]),
+        (Number::Uint64, true, true, &[0xFFFF, 0xFFFF, 0xFFFF, 0xFFFF]),
     ] {
         let register = register(number_type, swapped, nan);
-        assert_eq!(
-            number(&register, words),
-            None,
-            "{number_type:?} {words:04X?}"
-        );
-        let ordinary = Register {
-            encoding: Encoding {
-                nan: false,
-                ..register.encoding
-            },
-            ..register
-        };
+        assert_eq!(number(&register, words), None, "{number_type:?} {words:04X?}");
+        let ordinary =
+            Register { encoding: Encoding { nan: false, ..register.encoding }, ..register };
         let float = matches!(number_type, Number::Float32 | Number::Float64);
-        assert!(
-            float || number(&ordinary, words).is_some(),
-            "only the …nan encodings look for it"
-        );
+        assert!(float || number(&ordinary, words).is_some(), "only the …nan encodings look for it");
     }
 }
 
 #[test]
 fn bools_texts_and_statuses() {
-    let bool16 = |bitmask| Register {
-        bitmask,
-        ..register(Number::Bool, false, false)
-    };
+    let bool16 = |bitmask| Register { bitmask, ..register(Number::Bool, false, false) };
     for (bitmask, word, expected) in [
         (4, 2, false),
         (6, 2, true),
@@ -155,18 +92,11 @@ fn bools_texts_and_statuses() {
         (0, 0xFF00, true),
     ] {
         let value = read(Kind::Bool, &bool16(bitmask), &[word], 1.0);
-        assert_eq!(
-            value,
-            Ok(Some(Value::Bool(expected))),
-            "{bitmask} of {word}"
-        );
+        assert_eq!(value, Ok(Some(Value::Bool(expected))), "{bitmask} of {word}");
     }
     let text = register(Number::Uint64, false, false);
     let words = [0x0041, 0x4200, 0x2000, 0x0000];
-    assert_eq!(
-        read(Kind::Text, &text, &words, 1.0),
-        Ok(Some(Value::Text("AB".to_owned())))
-    );
+    assert_eq!(read(Kind::Text, &text, &words, 1.0), Ok(Some(Value::Text("AB".to_owned()))));
     let status = register(Number::Uint16, false, false);
     assert_eq!(
         read(Kind::Status, &status, &[0x4331], 1.0),
@@ -181,22 +111,16 @@ fn bools_texts_and_statuses() {
 
 #[test]
 fn widths() {
-    for (number, words) in [
-        (Number::Bool, 1),
-        (Number::Int16, 1),
-        (Number::Float32, 2),
-        (Number::Uint64, 4),
-    ] {
+    for (number, words) in
+        [(Number::Bool, 1), (Number::Int16, 1), (Number::Float32, 2), (Number::Uint64, 4)]
+    {
         assert_eq!(width(number), words);
     }
 }
 
 #[test]
 fn writes_truncate_and_never_wrap() {
-    let of = |kind, number| Register {
-        kind,
-        ..register(number, false, false)
-    };
+    let of = |kind, number| Register { kind, ..register(number, false, false) };
     let single = of(RegisterKind::WriteSingle, Number::Uint16);
     for (value, expected) in [
         (16.0, Some(16)),
@@ -209,31 +133,17 @@ fn writes_truncate_and_never_wrap() {
         (f64::NAN, None),
         (f64::INFINITY, None),
     ] {
-        assert_eq!(
-            write(&single, value).ok(),
-            expected.map(Write::Single),
-            "{value}"
-        );
+        assert_eq!(write(&single, value).ok(), expected.map(Write::Single), "{value}");
     }
     let coil = of(RegisterKind::WriteCoil, Number::Bool);
     assert_eq!(write(&coil, 1.0), Ok(Write::Coil(true)));
     assert_eq!(write(&coil, 0.0), Ok(Write::Coil(false)));
     let multiple = of(RegisterKind::WriteMultiple, Number::Int32);
-    assert_eq!(
-        write(&multiple, -2.0),
-        Ok(Write::Multiple(vec![0xFFFF, 0xFFFE]))
-    );
+    assert_eq!(write(&multiple, -2.0), Ok(Write::Multiple(vec![0xFFFF, 0xFFFE])));
     let float = of(RegisterKind::WriteMultiple, Number::Float32);
-    assert_eq!(
-        write(&float, 12_345_678.0),
-        Ok(Write::Multiple(vec![0x4B3C, 0x614E]))
-    );
+    assert_eq!(write(&float, 12_345_678.0), Ok(Write::Multiple(vec![0x4B3C, 0x614E])));
     assert!(write(&float, 1e300).is_err());
-    for kind in [
-        RegisterKind::Coil,
-        RegisterKind::Holding,
-        RegisterKind::Input,
-    ] {
+    for kind in [RegisterKind::Coil, RegisterKind::Holding, RegisterKind::Input] {
         assert!(write(&of(kind, Number::Uint16), 1.0).is_err());
     }
 }

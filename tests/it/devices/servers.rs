@@ -19,16 +19,11 @@ impl Memory {
     fn words(&self, address: u16, count: u16) -> Result<Vec<u16>, ExceptionCode> {
         let memory = self.0.lock().unwrap();
         let words = (address..address + count).map(|address| memory.get(&address).copied());
-        words
-            .collect::<Option<_>>()
-            .ok_or(ExceptionCode::IllegalDataAddress)
+        words.collect::<Option<_>>().ok_or(ExceptionCode::IllegalDataAddress)
     }
 
     pub(super) fn set(&self, address: u16, words: &[u16]) {
-        self.0
-            .lock()
-            .unwrap()
-            .extend((address..).zip(words.iter().copied()));
+        self.0.lock().unwrap().extend((address..).zip(words.iter().copied()));
     }
 }
 
@@ -40,12 +35,12 @@ impl Service for Memory {
 
     fn call(&self, request: Self::Request) -> Self::Future {
         let answer = match request {
-            Request::ReadCoils(address, 1) => self
-                .words(address, 1)
-                .map(|words| Response::ReadCoils(vec![words[0] != 0])),
-            Request::ReadHoldingRegisters(address, count) => self
-                .words(address, count)
-                .map(Response::ReadHoldingRegisters),
+            Request::ReadCoils(address, 1) => {
+                self.words(address, 1).map(|words| Response::ReadCoils(vec![words[0] != 0]))
+            }
+            Request::ReadHoldingRegisters(address, count) => {
+                self.words(address, count).map(Response::ReadHoldingRegisters)
+            }
             Request::ReadInputRegisters(address, count) => {
                 self.words(address, count).map(Response::ReadInputRegisters)
             }
@@ -59,10 +54,7 @@ impl Service for Memory {
             }
             Request::WriteMultipleRegisters(address, words) => {
                 self.set(address, &words);
-                Ok(Response::WriteMultipleRegisters(
-                    address,
-                    words.len() as u16,
-                ))
+                Ok(Response::WriteMultipleRegisters(address, words.len() as u16))
             }
             _ => Err(ExceptionCode::IllegalFunction),
         };
@@ -160,11 +152,7 @@ pub(super) async fn sometimes_late(rtu: bool) -> (SocketAddr, Arc<AtomicUsize>) 
 
 async fn converse_late(mut stream: TcpStream, rtu: bool, count: Arc<AtomicUsize>) {
     let mut request = [0_u8; 12];
-    let request = if rtu {
-        &mut request[..8]
-    } else {
-        &mut request[..]
-    };
+    let request = if rtu { &mut request[..8] } else { &mut request[..] };
     while stream.read_exact(request).await.is_ok() {
         let pdu = if rtu { &request[..] } else { &request[6..] };
         let mut answer = vec![pdu[0], pdu[1], 2, pdu[2], pdu[3]];
@@ -186,12 +174,11 @@ async fn converse_late(mut stream: TcpStream, rtu: bool, count: Arc<AtomicUsize>
 
 fn crc(bytes: &[u8]) -> u16 {
     bytes.iter().fold(0xFFFF_u16, |crc, byte| {
-        (0..8).fold(crc ^ u16::from(*byte), |crc, _| {
-            if crc & 1 == 1 {
-                crc >> 1 ^ 0xA001
-            } else {
-                crc >> 1
-            }
-        })
+        (0..8).fold(
+            crc ^ u16::from(*byte),
+            |crc, _| {
+                if crc & 1 == 1 { crc >> 1 ^ 0xA001 } else { crc >> 1 }
+            },
+        )
     })
 }

@@ -19,10 +19,9 @@ fn happen(world: &mut World, what: u8, place: u8, number: f64) {
     match what {
         0 | 1 => drop(world.handle(&format!("sim/wb/{nth}/enable/set"), b"true")),
         2 => drop(world.handle(&format!("sim/wb/{nth}/enable/set"), b"false")),
-        3 | 4 => drop(world.handle(
-            &format!("sim/wb/{nth}/maxcurrent/set"),
-            number.to_string().as_bytes(),
-        )),
+        3 | 4 => drop(
+            world.handle(&format!("sim/wb/{nth}/maxcurrent/set"), number.to_string().as_bytes()),
+        ),
         5 => drop(world.handle(&format!("sim/wb/{nth}/phases/set"), b"1")),
         6 => drop(world.handle(&format!("sim/wb/{nth}/phases/set"), b"3")),
         7 => drop(world.handle("sim/battery/mode/set", &[b'1' + nth])),

@@ -28,11 +28,7 @@ fn the_simulated_teslamate_reacts_to_the_charging_it_sees() {
     );
     assert!(watched.soc.iter().all(|soc| (0.0..=100.0).contains(soc)));
     for state in ["online", "charging", "asleep", "driving"] {
-        assert!(
-            watched.state.iter().any(|seen| seen == state),
-            "{state}: {:?}",
-            watched.state
-        );
+        assert!(watched.state.iter().any(|seen| seen == state), "{state}: {:?}", watched.state);
     }
     assert!(!watched.trust.contains(&Trust::Conflicting) && !watched.trust.contains(&Trust::Stale));
 }
@@ -57,10 +53,7 @@ fn a_stopped_or_unhealthy_teslamate_is_noticed() {
     }
     watched.run(60);
     assert_eq!(watched.trust.last(), Some(&Trust::Stale));
-    assert!(
-        watched.world.teslamate_mut(1).is_none(),
-        "nobody watches the other car"
-    );
+    assert!(watched.world.teslamate_mut(1).is_none(), "nobody watches the other car");
 }
 
 #[test]
@@ -69,12 +62,7 @@ fn the_simulated_teslamate_publishes_changes_only() {
     world.step(seconds(1));
     let ours = |message: &Message| message.topic.starts_with("teslamate/cars/1/");
     let first: Vec<_> = world.messages().into_iter().filter(ours).collect();
-    assert_eq!(
-        (first[0].payload.as_str(), first[0].retain),
-        ("", true),
-        "{:?}",
-        first[0]
-    );
+    assert_eq!((first[0].payload.as_str(), first[0].retain), ("", true), "{:?}", first[0]);
     assert!(first[0].topic.ends_with("/healthy"));
     assert!(first.len() > 40, "{}", first.len());
     let unretained: Vec<_> = first.iter().filter(|message| !message.retain).collect();
@@ -107,10 +95,7 @@ fn a_recorded_day_plays_at_any_speed_and_loops() {
         assert!(count < 2000);
     }
     assert_eq!(count, 541, "the last burst is due at 17.235 s");
-    while day
-        .poll(seconds(18))
-        .is_some_and(|message| !message.topic.is_empty())
-    {
+    while day.poll(seconds(18)).is_some_and(|message| !message.topic.is_empty()) {
         count += 1;
         assert!(count < 2000);
     }
@@ -122,17 +107,11 @@ fn a_recorded_day_plays_at_any_speed_and_loops() {
 #[test]
 fn a_broken_recording_is_refused_with_its_line() {
     let good = r#"{"t": 5.0, "topic": "a", "payload": "", "retain": true}"#;
-    let line = |text: &str| {
-        TeslaMateDay::new(text, start(), 1.0)
-            .map(|_| ())
-            .map_err(|error| error.line)
-    };
+    let line =
+        |text: &str| TeslaMateDay::new(text, start(), 1.0).map(|_| ()).map_err(|error| error.line);
     assert_eq!(line(good), Ok(()));
     assert_eq!(line(&format!("{good}\n\nnonsense")), Err(3));
-    assert_eq!(
-        line(&format!("{good}\n{}", good.replace("5.0", "4.0"))),
-        Err(2)
-    );
+    assert_eq!(line(&format!("{good}\n{}", good.replace("5.0", "4.0"))), Err(2));
     let reason = "t must not go back".to_owned();
     let error = DayError { line: 2, reason };
     assert_eq!(error.to_string(), "line 2: t must not go back");

@@ -16,12 +16,7 @@ fn messages_are_those_of_the_reference_site() {
     run(&mut world, 0, 60);
     let messages = world.messages();
     let of_devices = |message: &&Message| message.topic.starts_with("sim/");
-    assert!(
-        messages
-            .iter()
-            .filter(of_devices)
-            .all(|message| !message.retain)
-    );
+    assert!(messages.iter().filter(of_devices).all(|message| !message.retain));
     let expected = [
         ("sim/wb/1/status", "C"),
         ("sim/wb/1/enabled", "true"),
@@ -35,13 +30,9 @@ fn messages_are_those_of_the_reference_site() {
     for (topic, payload) in expected {
         assert_eq!(said(&messages, topic), Some(payload), "{topic}");
     }
-    for topic in [
-        "sim/grid/power",
-        "sim/grid/l2",
-        "sim/pv/1/power",
-        "sim/pv/2/power",
-        "sim/battery/power",
-    ] {
+    for topic in
+        ["sim/grid/power", "sim/grid/l2", "sim/pv/1/power", "sim/pv/2/power", "sim/battery/power"]
+    {
         let number: f64 = said(&messages, topic).unwrap().parse().unwrap();
         assert!(number.is_finite(), "{topic}");
     }
@@ -66,11 +57,7 @@ fn every_topic_of_the_demo_configuration_is_served() {
         let topic = format!("sim/{}", rest.split(['}', '\n']).next().unwrap().trim());
         topics += 1;
         if topic.ends_with("/set") {
-            let payload = if topic.ends_with("enable/set") {
-                "true"
-            } else {
-                "1"
-            };
+            let payload = if topic.ends_with("enable/set") { "true" } else { "1" };
             let fixed = topic == "sim/wb/2/phases/set";
             assert!(fixed || world.handle(&topic, payload.as_bytes()), "{topic}");
         } else {
@@ -113,33 +100,17 @@ fn facts_fit_the_setup() {
     run(&mut world, 60, 61);
     let setup = world.setup();
     let roles: Vec<_> = setup.meters.iter().map(|meter| meter.role).collect();
-    assert_eq!(
-        roles,
-        [
-            MeterRole::Grid,
-            MeterRole::Pv,
-            MeterRole::Pv,
-            MeterRole::Battery
-        ]
-    );
+    assert_eq!(roles, [MeterRole::Grid, MeterRole::Pv, MeterRole::Pv, MeterRole::Battery]);
     assert_eq!((setup.loadpoints.len(), setup.vehicles.len()), (2, 2));
     let facts = world.facts();
     let mut sum = Watts::ZERO;
     for fact in &facts {
         match fact {
-            Fact::Meter {
-                meter,
-                value: MeterValue::Power(power),
-                ..
-            } => {
+            Fact::Meter { meter, value: MeterValue::Power(power), .. } => {
                 assert!(meter.0 < setup.meters.len());
                 sum += *power;
             }
-            Fact::Charger {
-                lp,
-                value: ChargerValue::Power(power),
-                ..
-            } => {
+            Fact::Charger { lp, value: ChargerValue::Power(power), .. } => {
                 assert!(lp.0 < setup.loadpoints.len());
                 sum -= *power;
             }
@@ -152,16 +123,12 @@ fn facts_fit_the_setup() {
     );
     let status = ChargerValue::Status(ChargeStatus::Charging);
     assert!(
-        facts
-            .iter()
-            .any(|fact| matches!(fact, Fact::Charger { value, .. } if *value == status))
+        facts.iter().any(|fact| matches!(fact, Fact::Charger { value, .. } if *value == status))
     );
     let trust = VehicleValue::Trust(Trust::Live);
     let vehicle = VehicleIx(0);
-    assert!(facts.iter().any(
-        |fact| matches!(fact, Fact::Vehicle { vehicle: of, value, .. }
-            if *of == vehicle && *value == trust)
-    ));
+    assert!(facts.iter().any(|fact| matches!(fact, Fact::Vehicle { vehicle: of, value, .. }
+            if *of == vehicle && *value == trust)));
     assert!(world.facts().is_empty(), "one report a second");
 }
 
@@ -170,10 +137,7 @@ fn a_typed_command_reaches_the_battery_and_the_car() {
     let mut world = world();
     let wallbox = world.wallboxes()[0].clone();
     let mut copy = wallbox.clone();
-    assert_eq!(
-        copy.handle(start().mono, Command::MaxCurrent(Amps(f64::NAN))),
-        Outcome::Failed
-    );
+    assert_eq!(copy.handle(start().mono, Command::MaxCurrent(Amps(f64::NAN))), Outcome::Failed);
     if let Some(car) = world.car_mut(0) {
         car.asleep = true;
     }
@@ -181,15 +145,8 @@ fn a_typed_command_reaches_the_battery_and_the_car() {
     assert!(!world.cars()[0].asleep);
     assert_eq!(command(&mut world, ChargerCommand::Renew), Outcome::Done);
     let lp = LoadPointIx(9);
-    world.apply(&Effect::Charger {
-        lp,
-        command: ChargerCommand::Enable(true),
-    });
+    world.apply(&Effect::Charger { lp, command: ChargerCommand::Enable(true) });
     let outcome = Outcome::Failed;
     let command = ChargerCommand::Enable(true);
-    assert!(world.facts().contains(&Fact::Done {
-        lp,
-        command,
-        outcome
-    }));
+    assert!(world.facts().contains(&Fact::Done { lp, command, outcome }));
 }

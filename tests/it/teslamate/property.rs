@@ -24,12 +24,8 @@ fn any_topic() -> impl Strategy<Value = String> {
         "nonsense",
         "",
     ];
-    let prefixes = vec![
-        "teslamate/cars/1/",
-        "teslamate/a/cars/1/",
-        "teslamate/cars/99999999999/",
-        "x/",
-    ];
+    let prefixes =
+        vec!["teslamate/cars/1/", "teslamate/a/cars/1/", "teslamate/cars/99999999999/", "x/"];
     let known = (prop::sample::select(prefixes), prop::sample::select(keys))
         .prop_map(|(prefix, key)| format!("{prefix}{key}"));
     prop_oneof![9 => known, 1 => ".*"]

@@ -23,11 +23,7 @@ fn an_old_soc_at_falling_asleep_is_not_believed() {
         bench.pass(29.0);
         bench.summary(&[]);
     }
-    assert_eq!(
-        bench.soc(),
-        Some(62.0),
-        "polls of a sleeping car confirm nothing"
-    );
+    assert_eq!(bench.soc(), Some(62.0), "polls of a sleeping car confirm nothing");
     bench.summary(&[
         ("state", "online"),
         ("usable_battery_level", "61"),
@@ -41,15 +37,9 @@ fn an_old_soc_at_falling_asleep_is_not_believed() {
 fn an_old_higher_soc_at_falling_asleep_is_not_believed_either() {
     let mut bench = parked("49");
     bench.summary(&[("usable_battery_level", "62"), ("state", "asleep")]);
-    assert_eq!(
-        (bench.soc(), bench.trust()),
-        (Some(49.0), Some(Trust::Conflicting))
-    );
+    assert_eq!((bench.soc(), bench.trust()), (Some(49.0), Some(Trust::Conflicting)));
     bench.summary(&[("usable_battery_level", "49")]);
-    assert_eq!(
-        (bench.soc(), bench.trust()),
-        (Some(49.0), Some(Trust::Asleep))
-    );
+    assert_eq!((bench.soc(), bench.trust()), (Some(49.0), Some(Trust::Asleep)));
 }
 
 #[test]
@@ -57,15 +47,9 @@ fn a_doubted_soc_is_believed_after_two_polls_of_the_awake_car() {
     let mut bench = parked("62");
     bench.summary(&[("state", "asleep"), ("usable_battery_level", "49")]);
     bench.summary(&[("state", "online")]);
-    assert_eq!(
-        (bench.soc(), bench.trust()),
-        (Some(62.0), Some(Trust::Conflicting))
-    );
+    assert_eq!((bench.soc(), bench.trust()), (Some(62.0), Some(Trust::Conflicting)));
     bench.summary(&[]);
-    assert_eq!(
-        (bench.soc(), bench.trust()),
-        (Some(49.0), Some(Trust::Live))
-    );
+    assert_eq!((bench.soc(), bench.trust()), (Some(49.0), Some(Trust::Live)));
     // Awake from the start: the drop itself does not count as its confirmation.
     let mut bench = parked("62");
     bench.summary(&[("usable_battery_level", "49")]);
@@ -73,10 +57,7 @@ fn a_doubted_soc_is_believed_after_two_polls_of_the_awake_car() {
     bench.summary(&[]);
     assert_eq!(bench.soc(), Some(62.0));
     bench.summary(&[]);
-    assert_eq!(
-        (bench.soc(), bench.trust()),
-        (Some(49.0), Some(Trust::Live))
-    );
+    assert_eq!((bench.soc(), bench.trust()), (Some(49.0), Some(Trust::Live)));
 }
 
 #[test]
@@ -84,27 +65,14 @@ fn a_drive_explains_a_lower_soc_even_if_nobody_saw_it() {
     let mut bench = parked("62");
     bench.summary(&[("state", "driving"), ("shift_state", "D")]);
     bench.summary(&[("state", "offline")]);
-    bench.summary(&[
-        ("state", "online"),
-        ("shift_state", "P"),
-        ("usable_battery_level", "40"),
-    ]);
-    assert_eq!(
-        (bench.soc(), bench.trust()),
-        (Some(40.0), Some(Trust::Live))
-    );
+    bench.summary(&[("state", "online"), ("shift_state", "P"), ("usable_battery_level", "40")]);
+    assert_eq!((bench.soc(), bench.trust()), (Some(40.0), Some(Trust::Live)));
     bench.summary(&[("usable_battery_level", "20"), ("odometer", "1087.5")]);
-    assert_eq!(
-        (bench.soc(), bench.trust()),
-        (Some(20.0), Some(Trust::Live))
-    );
+    assert_eq!((bench.soc(), bench.trust()), (Some(20.0), Some(Trust::Live)));
     // The drive is over and confirmed: it does not excuse the next jump.
     bench.summary(&[]);
     bench.summary(&[("state", "asleep"), ("usable_battery_level", "9")]);
-    assert_eq!(
-        (bench.soc(), bench.trust()),
-        (Some(20.0), Some(Trust::Conflicting))
-    );
+    assert_eq!((bench.soc(), bench.trust()), (Some(20.0), Some(Trust::Conflicting)));
 }
 
 #[test]
@@ -112,46 +80,24 @@ fn a_retained_soc_gives_way_to_the_first_live_one() {
     let mut bench = Bench::new();
     let topic = "teslamate/cars/1/usable_battery_level";
     bench.mirror.handle(bench.now, topic, b"90", true);
-    bench
-        .mirror
-        .handle(bench.now, "teslamate/cars/1/state", b"asleep", true);
+    bench.mirror.handle(bench.now, "teslamate/cars/1/state", b"asleep", true);
     bench.pass(1.0);
-    assert_eq!(
-        (bench.soc(), bench.trust()),
-        (Some(90.0), Some(Trust::Unknown))
-    );
+    assert_eq!((bench.soc(), bench.trust()), (Some(90.0), Some(Trust::Unknown)));
     bench.summary(&[("usable_battery_level", "52")]);
-    assert_eq!(
-        (bench.soc(), bench.trust()),
-        (Some(52.0), Some(Trust::Asleep))
-    );
+    assert_eq!((bench.soc(), bench.trust()), (Some(52.0), Some(Trust::Asleep)));
 }
 
 #[test]
 fn retained_values_are_of_unknown_age_until_the_source_lives() {
     let mut bench = Bench::new();
-    for (key, payload) in [
-        ("state", "asleep"),
-        ("usable_battery_level", "52"),
-        ("healthy", "true"),
-    ] {
+    for (key, payload) in [("state", "asleep"), ("usable_battery_level", "52"), ("healthy", "true")]
+    {
         let topic = format!("teslamate/cars/1/{key}");
-        bench
-            .mirror
-            .handle(bench.now, &topic, payload.as_bytes(), true);
+        bench.mirror.handle(bench.now, &topic, payload.as_bytes(), true);
     }
     bench.pass(12.0 * 3600.0);
-    assert_eq!(
-        bench.trust(),
-        Some(Trust::Unknown),
-        "a retained healthy lies"
-    );
-    assert!(
-        bench
-            .told
-            .iter()
-            .all(|(_, _, value, _)| !matches!(value, VehicleValue::Healthy(_)))
-    );
+    assert_eq!(bench.trust(), Some(Trust::Unknown), "a retained healthy lies");
+    assert!(bench.told.iter().all(|(_, _, value, _)| !matches!(value, VehicleValue::Healthy(_))));
     bench.summary(&[]);
     assert_eq!(bench.trust(), Some(Trust::Asleep));
     // A reconnect replays what is known already: nothing becomes older by that.
@@ -170,15 +116,8 @@ fn silence_of_an_awake_cars_source_is_stale() {
     bench.pass(297.0);
     assert_eq!(bench.trust(), Some(Trust::Live));
     bench.pass(5.0);
-    assert_eq!(
-        bench.trust(),
-        Some(Trust::Stale),
-        "TeslaMate has stopped while charging"
-    );
-    assert_eq!(
-        (bench.soc(), bench.status()),
-        (Some(62.0), Some(ChargeStatus::Charging))
-    );
+    assert_eq!(bench.trust(), Some(Trust::Stale), "TeslaMate has stopped while charging");
+    assert_eq!((bench.soc(), bench.status()), (Some(62.0), Some(ChargeStatus::Charging)));
     bench.summary(&[]);
     assert_eq!(bench.trust(), Some(Trust::Live));
 }
@@ -192,11 +131,7 @@ fn a_slow_poller_is_given_the_time_it_has_shown_to_need() {
     bench.pass(1700.0);
     assert_eq!(bench.trust(), Some(Trust::Live));
     bench.pass(200.0);
-    assert_eq!(
-        bench.trust(),
-        Some(Trust::Stale),
-        "but never more than half an hour"
-    );
+    assert_eq!(bench.trust(), Some(Trust::Stale), "but never more than half an hour");
 }
 
 #[test]
@@ -204,10 +139,7 @@ fn a_sleeping_car_is_valid_and_its_silence_means_something_only_after_a_rhythm()
     let mut bench = parked("62");
     bench.summary(&[("state", "asleep")]);
     bench.pass(12.0 * 3600.0);
-    assert_eq!(
-        (bench.soc(), bench.trust()),
-        (Some(62.0), Some(Trust::Asleep))
-    );
+    assert_eq!((bench.soc(), bench.trust()), (Some(62.0), Some(Trust::Asleep)));
     for _ in 0..4 {
         bench.pass(29.0);
         bench.summary(&[]);
@@ -231,11 +163,7 @@ fn the_rhythm_of_the_sleeping_car_ends_with_the_source() {
     let mut bench = parked("62");
     bench.summary(&[("state", "suspended")]);
     bench.pass(1300.0);
-    assert_eq!(
-        bench.trust(),
-        Some(Trust::Asleep),
-        "a suspended car is polled every 21 min"
-    );
+    assert_eq!(bench.trust(), Some(Trust::Asleep), "a suspended car is polled every 21 min");
     bench.pass(2400.0);
     assert_eq!(bench.trust(), Some(Trust::Stale));
 }
@@ -247,15 +175,8 @@ fn an_unhealthy_source_is_stale_until_it_recovers() {
         bench.hear("healthy", "false");
         bench.pass(30.0);
     }
-    assert_eq!(
-        (bench.soc(), bench.trust()),
-        (Some(62.0), Some(Trust::Stale))
-    );
-    let changes = bench
-        .told
-        .iter()
-        .filter(|told| matches!(told.2, VehicleValue::Trust(_)))
-        .count();
+    assert_eq!((bench.soc(), bench.trust()), (Some(62.0), Some(Trust::Stale)));
+    let changes = bench.told.iter().filter(|told| matches!(told.2, VehicleValue::Trust(_))).count();
     assert_eq!(changes, 2, "live, then stale once");
     bench.summary(&[]);
     assert_eq!(bench.trust(), Some(Trust::Live));
@@ -275,4 +196,15 @@ fn a_car_that_drives_and_charges_contradicts_itself() {
     assert_eq!(bench.trust(), Some(Trust::Conflicting));
     bench.summary(&[("charging_state", "Disconnected")]);
     assert_eq!(bench.trust(), Some(Trust::Live));
+}
+
+#[test]
+fn every_state_has_its_own_rhythm() {
+    let mut bench = parked("62");
+    bench.summary(&[("state", "charging")]);
+    bench.pass(600.0);
+    bench.summary(&[]);
+    bench.summary(&[("state", "online")]);
+    bench.pass(310.0);
+    assert_eq!(bench.trust(), Some(Trust::Stale), "the slow polls were another state's");
 }

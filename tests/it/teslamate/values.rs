@@ -8,10 +8,7 @@ use chargebus::teslamate::{CARS_MAX, FILTERS, Heard, Malformed};
 use super::{Bench, parked};
 
 fn car(namespace: &str, id: u32) -> TeslaMateCar {
-    TeslaMateCar {
-        namespace: namespace.to_owned(),
-        id,
-    }
+    TeslaMateCar { namespace: namespace.to_owned(), id }
 }
 
 fn number(value: f64) -> Option<Telemetry> {
@@ -29,9 +26,7 @@ fn two_cars_and_two_namespaces_stay_apart() {
         ("teslamate/home/cars/1/display_name", "Blitz"),
     ];
     for (topic, payload) in sent {
-        let heard = bench
-            .mirror
-            .handle(bench.now, topic, payload.as_bytes(), true);
+        let heard = bench.mirror.handle(bench.now, topic, payload.as_bytes(), true);
         assert_eq!(heard, Some(Heard::Recorded));
     }
     bench.pass(1.0);
@@ -80,11 +75,7 @@ fn foreign_topics_are_not_ours() {
         "evcc/cars/1/state",
     ];
     for topic in foreign {
-        assert_eq!(
-            bench.mirror.handle(bench.now, topic, b"online", false),
-            None,
-            "{topic}"
-        );
+        assert_eq!(bench.mirror.handle(bench.now, topic, b"online", false), None, "{topic}");
     }
     assert_eq!(bench.mirror.cars(bench.now).count(), 0);
 }
@@ -94,16 +85,9 @@ fn a_full_mirror_refuses_further_cars_and_says_so_once() {
     let mut bench = Bench::new();
     for id in 1..=CARS_MAX {
         let topic = format!("teslamate/cars/{id}/state");
-        assert_eq!(
-            bench.mirror.handle(bench.now, &topic, b"online", false),
-            Some(Heard::Recorded)
-        );
+        assert_eq!(bench.mirror.handle(bench.now, &topic, b"online", false), Some(Heard::Recorded));
     }
-    let mut more = || {
-        bench
-            .mirror
-            .handle(bench.now, "teslamate/x/cars/1/state", b"online", false)
-    };
+    let mut more = || bench.mirror.handle(bench.now, "teslamate/x/cars/1/state", b"online", false);
     assert_eq!(more(), Some(Heard::TooManyCars { first: true }));
     assert_eq!(more(), Some(Heard::TooManyCars { first: false }));
     assert_eq!(bench.mirror.cars(bench.now).count(), CARS_MAX);
@@ -113,17 +97,7 @@ fn a_full_mirror_refuses_further_cars_and_says_so_once() {
 fn garbage_changes_nothing_and_is_reported_once_per_topic() {
     let mut bench = parked("62");
     let huge = "9".repeat(300 * 1024);
-    let bad = [
-        "NaN",
-        "inf",
-        "1e309",
-        "-1",
-        "101",
-        "{\"soc\":1}",
-        "abc",
-        "0x10",
-        huge.as_str(),
-    ];
+    let bad = ["NaN", "inf", "1e309", "-1", "101", "{\"soc\":1}", "abc", "0x10", huge.as_str()];
     for (nth, payload) in bad.iter().enumerate() {
         match bench.hear("usable_battery_level", payload) {
             Some(Heard::Malformed { first, .. }) => assert_eq!(first, nth == 0, "{payload:.20}"),
@@ -133,29 +107,13 @@ fn garbage_changes_nothing_and_is_reported_once_per_topic() {
     let topic = "teslamate/cars/1/geofence";
     let heard = bench.mirror.handle(bench.now, topic, &[0xff, 0xfe], false);
     let reason = Malformed::NotUtf8;
-    assert_eq!(
-        heard,
-        Some(Heard::Malformed {
-            reason,
-            first: true
-        })
-    );
-    for (key, payload) in [
-        ("since", "yesterday"),
-        ("location", "[1]"),
-        ("plugged_in", "1"),
-    ] {
+    assert_eq!(heard, Some(Heard::Malformed { reason, first: true }));
+    for (key, payload) in [("since", "yesterday"), ("location", "[1]"), ("plugged_in", "1")] {
         let heard = bench.hear(key, payload);
-        assert!(
-            matches!(heard, Some(Heard::Malformed { first: true, .. })),
-            "{key}"
-        );
+        assert!(matches!(heard, Some(Heard::Malformed { first: true, .. })), "{key}");
     }
     bench.pass(1.0);
-    assert_eq!(
-        (bench.soc(), bench.trust()),
-        (Some(62.0), Some(Trust::Live))
-    );
+    assert_eq!((bench.soc(), bench.trust()), (Some(62.0), Some(Trust::Live)));
     assert_eq!(bench.mirror.cars(bench.now).next().unwrap().malformed, 13);
 }
 
@@ -171,10 +129,7 @@ fn empty_payloads_and_nil_mean_gone() {
         ("active_route_latitude", "52.5"),
     ]);
     assert_eq!(bench.telemetry("charger_phases"), number(3.0));
-    assert_eq!(
-        bench.telemetry("active_route"),
-        Some(Telemetry::Text(route.to_owned()))
-    );
+    assert_eq!(bench.telemetry("active_route"), Some(Telemetry::Text(route.to_owned())));
     assert_eq!(bench.telemetry("active_route_latitude"), number(52.5));
     bench.told.clear();
     bench.summary(&[
@@ -184,11 +139,7 @@ fn empty_payloads_and_nil_mean_gone() {
         ("active_route_latitude", "nil"),
         ("usable_battery_level", ""),
     ]);
-    let told: Vec<_> = bench
-        .told
-        .iter()
-        .map(|(_, _, value, _)| value.clone())
-        .collect();
+    let told: Vec<_> = bench.told.iter().map(|(_, _, value, _)| value.clone()).collect();
     let gone = [
         VehicleValue::Geofence(None),
         VehicleValue::Telemetry("charger_phases", None),
@@ -234,11 +185,7 @@ fn status_follows_the_cars_own_word_and_falls_back_to_the_plug() {
         assert_eq!(bench.status(), Some(status), "{word}");
     }
     bench.summary(&[("charging_state", "Complete"), ("shift_state", "D")]);
-    assert_eq!(
-        bench.status(),
-        Some(ChargeStatus::Disconnected),
-        "a driving car is not plugged in"
-    );
+    assert_eq!(bench.status(), Some(ChargeStatus::Disconnected), "a driving car is not plugged in");
     bench.summary(&[("shift_state", ""), ("state", "driving")]);
     assert_eq!(bench.status(), Some(ChargeStatus::Disconnected));
     bench.summary(&[("state", "online")]);
@@ -267,16 +214,8 @@ fn a_car_plugged_in_elsewhere_is_told_with_its_place() {
         })
     };
     assert_eq!(told(&bench), Some(Some((52.5, 10.25))));
-    bench.summary(&[
-        ("location", ""),
-        ("latitude", "48.0"),
-        ("longitude", "11.0"),
-    ]);
-    assert_eq!(
-        told(&bench),
-        Some(Some((48.0, 11.0))),
-        "the deprecated topics are the fallback"
-    );
+    bench.summary(&[("location", ""), ("latitude", "48.0"), ("longitude", "11.0")]);
+    assert_eq!(told(&bench), Some(Some((48.0, 11.0))), "the deprecated topics are the fallback");
 }
 
 #[test]
@@ -285,11 +224,7 @@ fn speed_counts_only_while_driving() {
     bench.summary(&[("state", "driving"), ("shift_state", "D"), ("speed", "87")]);
     assert_eq!(bench.telemetry("speed"), number(87.0));
     bench.summary(&[("state", "online"), ("shift_state", "P")]);
-    assert_eq!(
-        bench.telemetry("speed"),
-        None,
-        "TeslaMate leaves the old speed behind"
-    );
+    assert_eq!(bench.telemetry("speed"), None, "TeslaMate leaves the old speed behind");
 }
 
 #[test]
@@ -297,11 +232,8 @@ fn a_quiet_source_is_told_as_a_sign_of_life_and_nothing_else() {
     let mut bench = parked("62");
     bench.told.clear();
     bench.summary(&[("usable_battery_level", "62"), ("state", "online")]);
-    let told: Vec<_> = bench
-        .told
-        .iter()
-        .map(|(_, _, value, origin)| (value.clone(), *origin))
-        .collect();
+    let told: Vec<_> =
+        bench.told.iter().map(|(_, _, value, origin)| (value.clone(), *origin)).collect();
     assert_eq!(told, [(VehicleValue::Healthy(Some(true)), Origin::Live)]);
 }
 
@@ -314,4 +246,31 @@ fn a_pushed_soc_arrives_within_a_second() {
     let expected = (VehicleValue::Soc(Some(Percent(56.0))), Origin::Live);
     let (_, _, value, origin) = &bench.told[0];
     assert_eq!((value.clone(), *origin), expected);
+}
+
+#[test]
+fn what_is_not_finite_is_no_number() {
+    let mut bench = parked("62");
+    for (nth, payload) in ["NaN", "-inf", "1e309"].into_iter().enumerate() {
+        let reason = Malformed::NotNumber;
+        let first = nth == 0;
+        assert_eq!(bench.hear("odometer", payload), Some(Heard::Malformed { reason, first }));
+    }
+}
+
+#[test]
+fn an_idle_car_has_no_time_to_full() {
+    let mut bench = parked("62");
+    let told = |bench: &Bench| {
+        bench.last(|value| match value {
+            VehicleValue::TimeToFullH(hours) => Some(*hours),
+            _ => None,
+        })
+    };
+    bench.summary(&[("time_to_full_charge", "0.0")]);
+    assert_eq!(told(&bench), None);
+    bench.summary(&[("time_to_full_charge", "2.42")]);
+    assert_eq!(told(&bench), Some(Some(2.42)));
+    bench.summary(&[("time_to_full_charge", "0.0")]);
+    assert_eq!(told(&bench), Some(None));
 }

@@ -27,9 +27,8 @@ use crate::edges::broker::filter::{LANES, lane, lanes};
 use crate::edges::broker::message::Message;
 
 /// The only topics and filters that rumqttd sees.
-const LANE_TOPICS: [&str; LANES] = [
-    "lane/0", "lane/1", "lane/2", "lane/3", "lane/4", "lane/5", "lane/6", "lane/7",
-];
+const LANE_TOPICS: [&str; LANES] =
+    ["lane/0", "lane/1", "lane/2", "lane/3", "lane/4", "lane/5", "lane/6", "lane/7"];
 
 /// Segments of a log that are not filled: the one being written and the one about to be dropped.
 const SPARE_SEGMENTS: usize = 2;
@@ -86,10 +85,7 @@ impl RumqttdRouter {
     /// # Errors
     /// When the router does not answer.
     pub(in crate::edges::broker) fn start(config: RouterConfig) -> anyhow::Result<Self> {
-        let segments = config
-            .max_segment_count
-            .saturating_sub(SPARE_SEGMENTS)
-            .max(1);
+        let segments = config.max_segment_count.saturating_sub(SPARE_SEGMENTS).max(1);
         let window = (config.max_segment_size * segments) as u64;
         let events = rumqttd::Router::new(0, config).spawn();
         let connect: Arc<Connect> = Arc::new(move |name: &str| {
@@ -97,12 +93,7 @@ impl RumqttdRouter {
             Ok((tx, rx))
         });
         let (link, _) = connect("input").context("the message router does not start")?;
-        let input = Input {
-            link,
-            lanes: Default::default(),
-            last: 0,
-            window,
-        };
+        let input = Input { link, lanes: Default::default(), last: 0, window };
         Ok(Self {
             shared: Arc::new(Shared {
                 connect,
@@ -159,10 +150,7 @@ impl Router for RumqttdRouter {
             // This waits only while rumqttd's queue of a thousand events is full. Its thread
             // never waits for us, and the window keeps us from filling it.
             let block = message.clone().into_block();
-            input
-                .link
-                .publish(LANE_TOPICS[at], block)
-                .map_err(|_| Refused::Gone)?;
+            input.link.publish(LANE_TOPICS[at], block).map_err(|_| Refused::Gone)?;
         }
         Ok(())
     }
@@ -204,11 +192,7 @@ enum Said {
 impl RumqttdLink {
     /// Waits for the router's next word. Dropping the future loses nothing.
     async fn hear(&mut self) -> anyhow::Result<Said> {
-        let heard = self
-            .rx
-            .next()
-            .await
-            .map_err(|_| anyhow!("the message router is gone"))?;
+        let heard = self.rx.next().await.map_err(|_| anyhow!("the message router is gone"))?;
         let Some(notification) = heard else {
             return Ok(Said::Nothing);
         };
@@ -260,13 +244,9 @@ impl RumqttdLink {
             preserve_retain: false,
             retain_forward_rule: RetainForwardRule::Never,
         });
-        let subscribe = Subscribe {
-            pkid: 0,
-            filters: filters.collect(),
-        };
+        let subscribe = Subscribe { pkid: 0, filters: filters.collect() };
         self.tx.send(Packet::Subscribe(subscribe, None)).await?;
-        self.hear_until(|said| matches!(said, Said::Subscribed))
-            .await?;
+        self.hear_until(|said| matches!(said, Said::Subscribed)).await?;
         let mut input = lock(&self.shared.input);
         for at in added {
             let lane = &mut input.lanes[*at];
@@ -288,14 +268,10 @@ impl RumqttdLink {
             }
         }
         self.shared.room.notify_waiters();
-        let filters = removed
-            .iter()
-            .map(|at| LANE_TOPICS[*at].to_owned())
-            .collect();
+        let filters = removed.iter().map(|at| LANE_TOPICS[*at].to_owned()).collect();
         let unsubscribe = Unsubscribe { pkid: 0, filters };
         self.tx.send(Packet::Unsubscribe(unsubscribe, None)).await?;
-        self.hear_until(|said| matches!(said, Said::Unsubscribed))
-            .await
+        self.hear_until(|said| matches!(said, Said::Unsubscribed)).await
     }
 }
 
@@ -313,10 +289,7 @@ impl Link for RumqttdLink {
         let change = |from: &[bool; LANES], to: &[bool; LANES]| -> Vec<usize> {
             (0..LANES).filter(|at| !from[*at] && to[*at]).collect()
         };
-        let (added, removed) = (
-            change(&self.follows, &wanted),
-            change(&wanted, &self.follows),
-        );
+        let (added, removed) = (change(&self.follows, &wanted), change(&wanted, &self.follows));
         if !added.is_empty() {
             self.join(&added).await?;
         }
@@ -354,8 +327,7 @@ impl Drop for RumqttdLink {
     fn drop(&mut self) {
         let mut input = lock(&self.shared.input);
         for lane in &mut input.lanes {
-            lane.followers
-                .retain(|progress| !Arc::ptr_eq(progress, &self.progress));
+            lane.followers.retain(|progress| !Arc::ptr_eq(progress, &self.progress));
         }
         drop(input);
         self.shared.room.notify_waiters();

@@ -1,0 +1,90 @@
+//! The queues that the loop reads, in the order in which they count.
+
+use std::future::Future;
+use std::pin::Pin;
+
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+
+use crate::model::Fact;
+
+use super::bus::{Inbox, Incoming};
+use super::door::WriteRequest;
+
+/// Whether settings reached the disk, and why not.
+pub(super) type Saved = Result<(), String>;
+
+/// Settings on their way to the disk.
+pub(super) type Saving = Pin<Box<dyn Future<Output = Saved> + Send>>;
+
+/// What wakes the loop.
+pub(super) enum Input {
+    /// The broker, or the end of our connection to it.
+    Bus(Option<Incoming>),
+    /// A device.
+    Fact(Fact),
+    /// A user over REST.
+    Write(WriteRequest),
+    /// The store.
+    Stored(Saved),
+    /// The clock.
+    Timer,
+    /// The end.
+    Stop,
+}
+
+/// Everything that the loop listens to.
+pub(super) struct Inputs {
+    pub(super) inbox: Option<Inbox>,
+    pub(super) facts: mpsc::Receiver<Fact>,
+    pub(super) writes: mpsc::Receiver<WriteRequest>,
+    /// The save that is under way, if one is.
+    pub(super) saving: Option<Saving>,
+}
+
+impl Inputs {
+    /// Waits for the next input; users come first, then devices, then the clock.
+    pub(super) async fn next(
+        &mut self,
+        wake: tokio::time::Instant,
+        stop: &CancellationToken,
+    ) -> Input {
+        let Self { inbox, facts, writes, saving } = self;
+        let bus = async {
+            match inbox {
+                Some(inbox) => inbox.next().await,
+                None => std::future::pending().await,
+            }
+        };
+        let stored = async {
+            match saving {
+                Some(saving) => saving.await,
+                None => std::future::pending().await,
+            }
+        };
+        let input = tokio::select! {
+            biased;
+            () = stop.cancelled() => Input::Stop,
+            result = stored => Input::Stored(result),
+            Some(write) = writes.recv() => Input::Write(write),
+            incoming = bus => Input::Bus(incoming),
+            Some(fact) = facts.recv() => Input::Fact(fact),
+            () = tokio::time::sleep_until(wake) => Input::Timer,
+        };
+        match input {
+            Input::Stored(_) => self.saving = None,
+            Input::Bus(None) => self.inbox = None,
+            Input::Bus(Some(_)) | Input::Fact(_) | Input::Write(_) | Input::Timer | Input::Stop => {
+            }
+        }
+        input
+    }
+
+    /// An input that is there already.
+    pub(super) fn ready(&mut self) -> Option<Input> {
+        if let Ok(write) = self.writes.try_recv() {
+            return Some(Input::Write(write));
+        }
+        self.facts.try_recv().ok().map(Input::Fact)
+    }
+}
