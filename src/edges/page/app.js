@@ -180,12 +180,13 @@ function paintVehicles() {
     $(".name", item).textContent = vehicle.title || name;
     $(".soc", item).textContent = vehicle.soc == null ? "" : `${Math.round(vehicle.soc)} %`;
     const here = vehicle.loadpoint && state.loadpoints[vehicle.loadpoint - 1]?.title;
+    const silent = vehicle.features?.includes("Offline") || [undefined, "live", vehicle.state].includes(vehicle.trust);
     const note = [
       vehicle.range != null && `${Math.round(vehicle.range)} km`,
       here ? `at ${here}` : vehicle.geofence,
       vehicle.state,
       vehicle.limitSoc > 0 && `limit ${vehicle.limitSoc} %`,
-      vehicle.trust && vehicle.trust !== "live" && `data: ${vehicle.trust}`,
+      !silent && `data: ${vehicle.trust}`,
     ];
     $(".note", item).textContent = note.filter(Boolean).join(" · ");
   });
