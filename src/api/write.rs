@@ -281,7 +281,7 @@ fn replay(
         .copied()
         .find(|field| field.stored() == Some(name))
         .ok_or("no setting of this version")?;
-    if overruled(control, &place, field, text) {
+    if overruled(field, text) {
         return Ok(());
     }
     let address = Address { field, place };
@@ -292,15 +292,9 @@ fn replay(
     }
 }
 
-/// A mode in the configuration beats the stored one; a stored current of 0 is no current.
-fn overruled(control: &Control, place: &Place, field: &Field, text: &str) -> bool {
-    match (place, field.key) {
-        (Place::LoadPoint(_), "mode") => place
-            .index(control)
-            .is_ok_and(|lp| control.loadpoints()[lp].setup.default_mode.is_some()),
-        (Place::LoadPoint(_), "minCurrent" | "maxCurrent") => text.trim() == "0",
-        _ => false,
-    }
+/// evcc stores 0 where no current is meant.
+fn overruled(field: &Field, text: &str) -> bool {
+    matches!(field.key, "minCurrent" | "maxCurrent") && text.trim() == "0"
 }
 
 /// evcc keeps the thresholds of a load point in one JSON text, its delays in nanoseconds.

@@ -51,14 +51,13 @@ fn amps(value: &Value, key: &str) -> Option<Amps> {
 }
 
 fn timer<A>(value: &Value, action: A, now: Now) -> Timer<A> {
-    match value {
-        Value::String(word) if word == "elapsed" => Timer::Elapsed,
-        Value::Number(age) => {
-            let age = Duration::from_secs_f64(age.as_f64().unwrap());
-            Timer::Running { action, since: now.mono - age }
-        }
-        _ => Timer::Idle,
+    if value == "elapsed" {
+        return Timer::Elapsed;
     }
+    value.as_f64().map_or(Timer::Idle, |age| Timer::Running {
+        action,
+        since: now.mono - Duration::from_secs_f64(age),
+    })
 }
 
 /// Builds the load point that an example describes (vocabulary in control.md §30).

@@ -133,10 +133,10 @@ impl BrokerConfig {
         let address = address
             .parse()
             .with_context(|| format!("broker.listen {address:?} is no host:port"))?;
+        check_exposure("broker.listen", address, self.insecure, &self.users)?;
         let first = self.listeners.first_mut().context("broker.toml has no listener to move")?;
         first.address = address;
-        let address = first.address;
-        check_exposure("broker.listen", address, self.insecure, &self.users)
+        Ok(())
     }
 
     /// The built-in default: 127.0.0.1:1883, open to everybody on this machine.
