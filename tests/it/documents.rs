@@ -80,12 +80,11 @@ fn state(page: &mut String, prefix: &str, field: &Field) {
         Some(topic) => format!("`{prefix}/{topic}`"),
         None => format!("`{}` in JSON only", field.key),
     };
-    let kind = match field.kind {
-        Kind::Enum(words) => {
-            words.iter().map(|word| format!("`{word}`")).collect::<Vec<_>>().join(" ")
-        }
-        kind if field.unit.is_empty() => kind_name(kind).to_owned(),
-        kind => format!("{}, {}", kind_name(kind), field.unit),
+    let kind = if let Kind::Enum(words) = field.kind {
+        words.iter().map(|word| format!("`{word}`")).collect::<Vec<_>>().join(" ")
+    } else {
+        let unit = if field.unit.is_empty() { "" } else { ", " };
+        format!("{}{unit}{}", kind_name(field.kind), field.unit)
     };
     let when = match field.cadence {
         Cadence::Once => "at start",
