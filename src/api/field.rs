@@ -189,8 +189,12 @@ pub enum Set {
     /// A word of the field's enum, or any text; `None` clears.
     Word(fn(&mut Control, Now, usize, Option<&str>) -> Result<(), Refusal>),
     /// A word, `None` clears, and for how long it holds unless it is written again.
-    Lease(fn(&mut Control, Now, usize, Option<&str>, Option<Duration>) -> Result<(), Refusal>),
+    Lease(SetLease),
 }
+
+/// The setter of [`Set::Lease`].
+pub type SetLease =
+    fn(&mut Control, Now, usize, Option<&str>, Option<Duration>) -> Result<(), Refusal>;
 
 /// REST routes of a field below `/api`. The parameters are `{id}`, `{name}` and `{value}`.
 #[derive(Clone, Copy, Debug)]

@@ -11,7 +11,7 @@ mod topic;
 mod value;
 mod write;
 
-pub use field::{Cadence, Field, Kind, Rest, Scope, Set, System, Told, View, Write};
+pub use field::{Cadence, Field, Kind, Rest, Scope, Set, SetLease, System, Told, View, Write};
 pub use project::{Changes, State};
 pub use table::{TABLES, all, rows};
 pub use topic::{Address, Place};

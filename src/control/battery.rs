@@ -175,10 +175,8 @@ impl Device {
             return Vec::new();
         };
         self.watch_soc(meter);
-        let wanted = match mode {
-            BatteryMode::Charge if self.full => BatteryMode::Hold,
-            mode => mode,
-        };
+        let enough = mode == BatteryMode::Charge && self.full;
+        let wanted = if enough { BatteryMode::Hold } else { mode };
         let mut effects = Vec::new();
         if wanted != self.told {
             self.told = wanted;

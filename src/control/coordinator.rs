@@ -66,6 +66,9 @@ impl Control {
         if let Some(mode) = mode
             && (changed || !loadpoint.connected())
         {
+            if loadpoint.settings.mode != mode {
+                loadpoint.request_boost(false);
+            }
             loadpoint.settings.mode = mode;
         }
     }

@@ -88,10 +88,11 @@ impl Control {
     /// Changes the mode of a load point (control.md §9).
     pub fn set_mode(&mut self, now: Now, lp: LoadPointIx, mode: Mode) -> Result<(), Refusal> {
         let loadpoint = self.loadpoint_mut(now, lp)?;
+        // A user who says off means it.
+        loadpoint.welcome_until = None;
         if loadpoint.settings.mode != mode {
             loadpoint.settings.mode = mode;
             loadpoint.request_boost(false);
-            loadpoint.welcome_until = None;
             if mode != Mode::Pv {
                 loadpoint.pv_timer = Timer::Idle;
             }

@@ -110,11 +110,6 @@ fn loadpoint(lp: &Value, now: Now) -> (LoadPoint, VehicleView) {
     loadpoint.settings.limit_soc = Percent(number(lp, "limit_soc", 0.0));
     loadpoint.settings.min_soc = Percent(number(lp, "min_soc", 0.0));
     loadpoint.settings.limit_energy = KilowattHours(number(lp, "limit_energy", 0.0));
-    loadpoint.settings.battery_boost_limit = Percent(number(lp, "boost_limit", 100.0));
-    loadpoint.boost = boost(text(lp, "boost", "disabled"));
-    if flag(lp, "welcome") {
-        loadpoint.welcome_until = Some(now.mono + Duration::from_secs(180));
-    }
     loadpoint.phases = phases;
     loadpoint.measured_phases = integer(lp, "measured", 0);
     loadpoint.offered = Amps(number(lp, "offered", 0.0));
@@ -130,10 +125,7 @@ fn loadpoint(lp: &Value, now: Now) -> (LoadPoint, VehicleView) {
     if let Some(age) = lp["phase_switch_age"].as_f64() {
         loadpoint.phases_switched = Some(now.mono - Duration::from_secs_f64(age));
     }
-    let action = if loadpoint.enabled { PvAction::Disable } else { PvAction::Enable };
-    loadpoint.pv_timer = timer(&lp["pv_timer"], action, now);
-    let action = if phases == 1 { PhaseAction::Scale3p } else { PhaseAction::Scale1p };
-    loadpoint.phase_timer = timer(&lp["phase_timer"], action, now);
+    set_timers(&mut loadpoint, lp, now);
     see(&mut loadpoint, lp, now);
     let capacity = lp["capacity"].as_f64().or(flag(lp, "soc_planning").then_some(60.0));
     let view = VehicleView {
@@ -147,6 +139,19 @@ fn loadpoint(lp: &Value, now: Now) -> (LoadPoint, VehicleView) {
         ..VehicleView::default()
     };
     (loadpoint, view)
+}
+
+/// What was asked for and which delays were running before.
+fn set_timers(loadpoint: &mut LoadPoint, lp: &Value, now: Now) {
+    loadpoint.settings.battery_boost_limit = Percent(number(lp, "boost_limit", 100.0));
+    loadpoint.boost = boost(text(lp, "boost", "disabled"));
+    if flag(lp, "welcome") {
+        loadpoint.welcome_until = Some(now.mono + Duration::from_secs(180));
+    }
+    let action = if loadpoint.enabled { PvAction::Disable } else { PvAction::Enable };
+    loadpoint.pv_timer = timer(&lp["pv_timer"], action, now);
+    let action = if loadpoint.phases == 1 { PhaseAction::Scale3p } else { PhaseAction::Scale1p };
+    loadpoint.phase_timer = timer(&lp["phase_timer"], action, now);
 }
 
 /// What the meters of the load point show; no events, the examples start in the middle.
@@ -212,10 +217,9 @@ fn check(id: &str, loadpoint: &LoadPoint, expected: &Value, now: Now) {
         assert_eq!(u64::from(loadpoint.phases), phases, "{id}: phases");
     }
     if let Some(word) = expected["boost"].as_str() {
-        let state = match loadpoint.boost {
-            Boost::Ramp { .. } => Boost::Continue, // our own first seconds of it
-            state => state,
-        };
+        // The ramp is our own first part of it.
+        let ramps = matches!(loadpoint.boost, Boost::Ramp { .. });
+        let state = if ramps { Boost::Continue } else { loadpoint.boost };
         assert_eq!(state, boost(word), "{id}: boost");
     }
     let remaining = |due: Option<Mono>| due.map_or(0, |due| due.since(now.mono).as_secs());

@@ -132,6 +132,9 @@ impl LoadPoint {
                     self.pv_timer = Timer::Idle;
                     return self.welcome();
                 }
+                if wish.why == Why::WaitingToStop && self.welcoming() {
+                    return Wish { why: Why::Welcome, ..wish };
+                }
                 if wish.why == Why::Surplus && boost > Watts::ZERO {
                     return Wish { why: Why::Boost, ..wish };
                 }

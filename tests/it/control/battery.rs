@@ -43,6 +43,18 @@ impl Bench {
         self.control.set_battery_boost(self.now, LoadPointIx(0), on)
     }
 
+    /// The charger says that it did what it was told.
+    fn obey(&mut self) {
+        let on = self.control.loadpoints()[0].enabled;
+        self.charger(0, ChargerValue::Enabled(on));
+    }
+
+    fn switch(&mut self, mode: Mode) {
+        self.set_mode(0, mode);
+        self.seconds(5);
+        self.obey();
+    }
+
     fn wakes(&self) -> Vec<u64> {
         let wakes =
             self.commands.iter().filter(|(_, _, command)| *command == ChargerCommand::WakeUp);
@@ -233,7 +245,7 @@ fn a_vehicle_is_welcomed_for_the_disable_delay_even_in_mode_off() {
         setup.loadpoints[0].charger.features = vec![ChargerFeature::WelcomeCharge];
     });
     bench.status(ChargeStatus::Connected);
-    assert_eq!((bench.offered(0), bench.why(0)), (6.0, Why::NotDrawing));
+    assert_eq!((bench.offered(0), bench.why(0)), (6.0, Why::Welcome));
     assert!(bench.control.loadpoints()[0].welcoming());
     bench.seconds(178);
     assert_eq!(bench.offered(0), 6.0);
@@ -243,7 +255,6 @@ fn a_vehicle_is_welcomed_for_the_disable_delay_even_in_mode_off() {
     bench.status(ChargeStatus::Disconnected);
     bench.status(ChargeStatus::Connected);
     assert_eq!(bench.offered(0), 6.0);
-    bench.set_mode(0, Mode::Pv);
     bench.set_mode(0, Mode::Off);
     bench.seconds(1);
     assert_eq!(bench.offered(0), 0.0, "a user who says off means it");
@@ -267,6 +278,7 @@ fn sleeping(edit: impl FnOnce(&mut Setup)) -> Bench {
         edit(setup);
     });
     bench.status(ChargeStatus::Connected);
+    bench.obey();
     bench
 }
 
@@ -277,16 +289,14 @@ fn a_sleeping_vehicle_is_woken_three_times_and_then_reported() {
     assert_eq!(bench.wakes(), [31, 91, 151]);
     assert_eq!(bench.count(EventKind::Asleep), 1);
     for _ in 0..9 {
-        bench.set_mode(0, Mode::Off);
-        bench.seconds(5);
-        bench.set_mode(0, Mode::Now);
+        bench.switch(Mode::Off);
+        bench.switch(Mode::Now);
         bench.seconds(400);
     }
     assert_eq!(bench.wakes().len(), 9, "the budget of a day");
     bench.seconds(24 * 3600);
-    bench.set_mode(0, Mode::Off);
-    bench.seconds(5);
-    bench.set_mode(0, Mode::Now);
+    bench.switch(Mode::Off);
+    bench.switch(Mode::Now);
     bench.seconds(400);
     assert_eq!(bench.wakes().len(), 12);
 }
@@ -316,4 +326,23 @@ fn a_vehicle_that_charges_or_is_full_or_must_not_be_woken_is_left_alone() {
     bench.seconds(12 * 3600);
     assert!(bench.wakes().is_empty(), "full by its own limit");
     assert_eq!(bench.count(EventKind::Asleep), 0);
+}
+
+#[test]
+fn a_vehicle_that_wants_a_welcome_gets_it_without_surplus() {
+    let welcome = |feature: Option<VehicleFeature>| {
+        let mut bench = with_battery(Mode::Pv, |setup| {
+            setup.vehicles = vec![VehicleSetup {
+                name: "car".into(),
+                features: feature.into_iter().collect(),
+                ..VehicleSetup::default()
+            }];
+        });
+        bench.grid(300.0);
+        bench.seconds(1);
+        bench.status(ChargeStatus::Connected);
+        (bench.offered(0), bench.why(0))
+    };
+    assert_eq!(welcome(Some(VehicleFeature::WelcomeCharge)), (6.0, Why::Welcome));
+    assert_eq!(welcome(None), (0.0, Why::NoSurplus));
 }
