@@ -16,6 +16,7 @@ mod fields;
 mod house;
 mod http;
 mod packaging;
+mod papers;
 mod property;
 mod sim;
 mod store;
