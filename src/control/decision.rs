@@ -46,6 +46,8 @@ pub enum Why {
     WaitingToStop,
     /// There is no surplus.
     NoSurplus,
+    /// Current is offered and the vehicle does not draw.
+    NotDrawing,
     /// The vehicle asks for climate power.
     Climate,
     /// The grid meter has not spoken yet; the charger is left as it is.
@@ -72,6 +74,7 @@ impl Why {
             Self::WaitingToStart => "waiting_to_start",
             Self::WaitingToStop => "waiting_to_stop",
             Self::NoSurplus => "no_surplus",
+            Self::NotDrawing => "not_drawing",
             Self::Climate => "climate",
             Self::GridAwaited => "grid_awaited",
             Self::MeterSilent => "meter_silent",
@@ -95,6 +98,7 @@ impl Why {
             Self::WaitingToStart => "There is enough surplus; charging starts after the delay.",
             Self::WaitingToStop => "There is too little surplus; charging stops after the delay.",
             Self::NoSurplus => "There is not enough surplus.",
+            Self::NotDrawing => "Current is offered; the vehicle is full, asleep or waits.",
             Self::Climate => "The vehicle asks for climate power.",
             Self::GridAwaited => "Waiting for the grid meter's first live value.",
             Self::MeterSilent => "The grid meter is silent: the current is lowered and not raised.",

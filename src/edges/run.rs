@@ -356,19 +356,18 @@ impl Run {
         self.devices.bus_up();
     }
 
-    /// Keeps account of the topics that are ours to delete one day (design S9).
+    /// Keeps account of the retained topics that are ours to delete one day (design S9).
     fn record(&mut self, changes: &Changes) {
-        let added: Vec<String> = changes
-            .published
-            .iter()
-            .map(|(topic, _)| topic)
-            .filter(|topic| !self.ours.contains(*topic))
-            .cloned()
-            .collect();
-        let removed = changes.removed.clone();
-        self.ours.extend(added.iter().cloned());
-        for topic in &removed {
-            self.ours.remove(topic);
+        let (mut added, mut removed) = (Vec::new(), Vec::new());
+        let removals = changes.removed.iter().map(|topic| (topic, true));
+        let published =
+            changes.published.iter().map(|(topic, payload)| (topic, payload.is_empty()));
+        for (topic, gone) in published.chain(removals) {
+            if gone && self.ours.remove(topic) {
+                removed.push(topic.clone());
+            } else if !gone && self.ours.insert(topic.clone()) {
+                added.push(topic.clone());
+            }
         }
         if !added.is_empty() || !removed.is_empty() {
             self.store.record_topics(added, removed);
@@ -377,8 +376,8 @@ impl Run {
 
     /// Deletes what an earlier start published and this one does not.
     fn clean_up(&mut self) {
-        let current: BTreeSet<String> =
-            self.told.topics().into_iter().map(|(topic, _)| topic).collect();
+        let kept = self.told.topics().into_iter().filter(|(_, payload)| !payload.is_empty());
+        let current: BTreeSet<String> = kept.map(|(topic, _)| topic).collect();
         let stale: Vec<String> = self.ours.difference(&current).cloned().collect();
         for topic in &stale {
             self.publish(self.below_root(topic), Vec::new(), true);

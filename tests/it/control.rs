@@ -418,3 +418,35 @@ fn one_wild_sample_raises_nothing() {
         bench.commands
     );
 }
+
+#[test]
+fn a_car_that_does_not_draw_is_named() {
+    let mut bench = connected(Mode::Now, vec![loadpoint("a")]);
+    bench.seconds(1);
+    bench.charger(0, ChargerValue::Enabled(true));
+    bench.seconds(90);
+    assert_eq!(bench.why(0), Why::NotDrawing);
+    bench.charger(0, ChargerValue::Status(ChargeStatus::Charging));
+    bench.seconds(1);
+    assert_eq!(bench.why(0), Why::ModeNow);
+}
+
+#[test]
+fn what_the_charger_said_before_a_switch_is_no_answer_to_it() {
+    let mut setup = loadpoint("a");
+    setup.phases_configured = 0;
+    setup.charger.phase_switching = true;
+    let mut bench = connected(Mode::Now, vec![setup]);
+    bench.seconds(30);
+    let enables = |bench: &Bench| {
+        bench
+            .commands
+            .iter()
+            .filter(|(_, _, command)| *command == ChargerCommand::Enable(true))
+            .count()
+    };
+    assert_eq!(enables(&bench), 1, "{:?}", bench.commands);
+    bench.charger(0, ChargerValue::Enabled(false));
+    bench.seconds(20);
+    assert_eq!(enables(&bench), 2, "switched off by itself while switching phases: on again, once");
+}

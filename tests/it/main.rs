@@ -12,6 +12,7 @@ mod bus;
 mod config;
 mod control;
 mod devices;
+mod documents;
 mod fields;
 mod house;
 mod http;

@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::api::Value;
 use crate::api::field::{Cadence, Field, Kind, View};
 use crate::control::{LoadPoint, Vehicle};
-use crate::model::{Mono, PhaseAction, PvAction};
+use crate::model::{Mono, PhaseAction, PvAction, Watts};
 
 const ONCE: Field = Field { cadence: Cadence::Once, ..Field::LOADPOINT };
 const SAMPLED: Field = Field { cadence: Cadence::Sampled, ..Field::LOADPOINT };
@@ -109,7 +109,7 @@ pub(super) const ROWS: &[Field] = &[
                 ("code".into(), Value::word(decision.why.code())),
                 ("text".into(), Value::word(decision.why.sentence())),
                 ("target".into(), Value::float(decision.target.0)),
-                ("surplus".into(), decision.surplus.map_or(Value::Absent, Value::from)),
+                ("surplus".into(), decision.surplus.map_or(Value::Absent, in_tens)),
                 ("since".into(), Value::time(view.system.wall(decision.since))),
             ])
         },
@@ -363,6 +363,11 @@ fn vehicle<'a>(view: &View<'a>, ix: usize) -> Option<&'a Vehicle> {
 fn in_steps(view: &View<'_>, duration: Duration) -> Value {
     let step = view.system.interval.as_secs().max(1);
     Value::Duration(Duration::from_secs(duration.as_secs() / step * step))
+}
+
+/// Power in steps of 10 W: every load point tells it, and noise is no news.
+fn in_tens(power: Watts) -> Value {
+    Value::float((power.0 / 10.0).round() * 10.0)
 }
 
 /// The rest of a delay, rounded up so that it ends with 0.

@@ -99,7 +99,7 @@ pub struct LoadPoint {
     retries: u32,
     off_failed: Option<Mono>,
     renewed: Mono,
-    reported_enabled: Option<bool>,
+    reported_enabled: Option<(bool, Mono)>,
     reported_current: Option<Amps>,
     reported_phases: Option<u8>,
     commands: Vec<ChargerCommand>,
@@ -230,7 +230,7 @@ impl LoadPoint {
     ) -> Vec<Change> {
         match value {
             ChargerValue::Status(status) => return self.record_status(now, status),
-            ChargerValue::Enabled(on) => self.reported_enabled = Some(on),
+            ChargerValue::Enabled(on) => self.reported_enabled = Some((on, now.mono)),
             ChargerValue::Power(power) => self.record_power(now, power, origin, green),
             ChargerValue::Energy(energy) if energy.0 > 0.0 => {
                 self.energy = Some(energy);
@@ -336,8 +336,10 @@ impl LoadPoint {
             GridView::Awaited | GridView::Silent => None,
         };
         let target = wish.current.unwrap_or(self.offered);
-        let since = if self.decision.why == wish.why { self.decision.since } else { now.mono };
-        self.decision = Decision { why: wish.why, target, surplus, since };
+        let offered = self.enabled && target > Amps::ZERO && self.consistent(now);
+        let why = if offered && !self.charging() { Why::NotDrawing } else { wish.why };
+        let since = if self.decision.why == why { self.decision.since } else { now.mono };
+        self.decision = Decision { why, target, surplus, since };
     }
 
     /// Brings what follows from settings and vehicle up to date; to be called before any decision.

@@ -200,8 +200,8 @@ impl LoadPoint {
     /// Aligns what we believe with what the charger shows (control.md §14).
     pub(super) fn synchronise(&mut self, now: Now, voltage: Volts, vehicle: &VehicleView) {
         let consistent = self.consistent(now);
-        if let Some(reported) = self.reported_enabled {
-            self.synchronise_enabled(now, reported, consistent);
+        if let Some((reported, at)) = self.reported_enabled {
+            self.synchronise_enabled(now, reported, at, consistent);
         }
         if self.enabled && self.offered == Amps::ZERO && self.charging() {
             // Found charging: adopt what it draws instead of throttling it (Q03).
@@ -217,7 +217,8 @@ impl LoadPoint {
         }
     }
 
-    fn synchronise_enabled(&mut self, now: Now, reported: bool, consistent: bool) {
+    fn synchronise_enabled(&mut self, now: Now, reported: bool, at: Mono, consistent: bool) {
+        let after_switching = at > self.switched.max(self.phases_switched).unwrap_or_default();
         if !self.enabled_known {
             self.adopt_enabled(reported);
         } else if !reported && self.charging() {
@@ -228,10 +229,10 @@ impl LoadPoint {
                 self.reassert = true;
                 self.pv_timer = Timer::Elapsed;
             }
-        } else if !reported && self.enabled && self.phases_settling(now) && !self.reenabled {
-            // Some chargers switch themselves off while switching phases.
+        } else if !reported && self.enabled && after_switching && self.phases_settling(now) {
+            // Some chargers switch themselves off while switching phases: once is enough.
+            self.reassert = !self.reenabled;
             self.reenabled = true;
-            self.reassert = true;
         } else if reported != self.enabled && consistent && (reported || self.connected()) {
             self.adopt_enabled(reported);
         }

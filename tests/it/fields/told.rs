@@ -95,3 +95,57 @@ fn a_writer_is_told_the_value_even_if_nothing_changed() {
     let address = Address::of_topic("loadpoints/1/mode/set").unwrap();
     assert_eq!(state.topics_of(&address), [("loadpoints/1/mode".to_owned(), "pv".to_owned())]);
 }
+
+#[test]
+fn a_silent_meter_keeps_its_last_word_and_is_not_fresh() {
+    let control = house::fed();
+    let system = house::system();
+    let seen = |seconds| {
+        let now = house::noon().later(std::time::Duration::from_secs(seconds));
+        State::default().next(&View { control: &control, system: &system, now }).topics()
+    };
+    let payload = |topics: &[(String, String)], topic: &str| {
+        topics.iter().find(|(t, _)| t == topic).map(|(_, payload)| payload.clone()).unwrap()
+    };
+    for (seconds, fresh) in [(1, "true"), (3600, "false")] {
+        let topics = seen(seconds);
+        assert_eq!(payload(&topics, "site/grid/fresh"), fresh);
+        assert_eq!(payload(&topics, "site/grid/power"), "-3000");
+        assert_eq!(payload(&topics, "site/gridCurrents/l3"), "-5");
+        assert_eq!(payload(&topics, "site/pv/2/power"), "1500");
+    }
+}
+
+#[test]
+fn a_list_that_shrinks_and_an_object_that_goes_leave_nothing_behind() {
+    let control = house::fed();
+    let mut system = house::system();
+    let now = house::noon();
+    let before = State::default().next(&View { control: &control, system: &system, now });
+    system.mirrors = false;
+    let after = before.next(&View { control: &control, system: &system, now });
+    let removed = after.changes(&before).removed;
+    for topic in
+        ["site/battery/1/power", "site/gridCurrents/l1", "site/gridCurrents", "site/gridPower"]
+    {
+        assert!(removed.contains(&topic.to_owned()), "{topic}");
+    }
+    assert!(!removed.contains(&"site/battery/power".to_owned()));
+    let frame: Json = serde_json::from_str(&after.frame(&before).unwrap()).unwrap();
+    assert_eq!(frame["gridPower"], Json::Null);
+    assert!(frame.get("grid").is_none());
+}
+
+#[test]
+fn a_decision_tells_why_and_since_when() {
+    let control = house::fed();
+    let topics: std::collections::BTreeMap<_, _> =
+        full_state(&control).topics().into_iter().collect();
+    let decision = control.loadpoints()[0].decision;
+    assert_eq!(topics["loadpoints/1/decision/code"], decision.why.code());
+    assert_eq!(topics["loadpoints/1/decision/text"], decision.why.sentence());
+    let since = decision.since.since(house::noon().mono).as_secs();
+    let told: u64 = topics["loadpoints/1/decision/since"].parse().unwrap();
+    assert_eq!(told, house::noon().utc.timestamp() as u64 + since);
+    assert_eq!(topics["loadpoints/2/decision/code"], "mode_off");
+}

@@ -226,8 +226,8 @@ fn stored_settings_come_back_whatever_their_order() {
     );
     let [one, two] = control.loadpoints() else { panic!() };
     assert_eq!((one.settings.min_current.0, one.settings.max_current.0), (20.0, 32.0));
-    // The configuration says pv for the first load point and nothing for the second.
-    assert_eq!((one.settings.mode, two.settings.mode), (Mode::Pv, Mode::MinPv));
+    // What the user changed wins over the configuration, which says pv for the first load point.
+    assert_eq!((one.settings.mode, two.settings.mode), (Mode::Off, Mode::MinPv));
     assert_eq!(two.settings.min_current.0, 6.0);
     assert_eq!(two.settings.thresholds.enable.0, -500.0);
     assert_eq!(two.settings.thresholds.disable_delay.as_secs(), 120);

@@ -1,0 +1,122 @@
+//! Documents that are made from the code: written again by the test, which fails if they differed.
+
+use std::fmt::Write as _;
+use std::path::Path;
+
+use chargebus::api::{self, Cadence, Field, Kind, Scope, Told};
+
+#[test]
+fn the_page_of_fields_is_up_to_date() {
+    let mut page = String::from(
+        "# Fields\n\n\
+        This page is made from the field table (`src/api/table/`). All topics are below the root, \
+        `evcc` if nothing else is configured, and retained. A field with limits is written at \
+        `<topic>/set`, or at the topic that is given; the answer comes at `<topic>/set/result`. \
+        REST paths are below `/api`.\n\n\
+        Times are Unix seconds on MQTT and RFC 3339 in JSON, durations are seconds, three phases are \
+        `/l1`, `/l2`, `/l3` and their sum, lists are a count and `/1`, `/2` …, objects have a topic \
+        for each member. An empty payload says that there is no value.\n",
+    );
+    let sections = [
+        (Scope::Site, "Site", "site"),
+        (Scope::LoadPoint, "Load points", "loadpoints/<n>"),
+        (Scope::Vehicle, "Vehicles", "vehicles/<name>"),
+    ];
+    for (scope, title, prefix) in sections {
+        let rows = || api::rows(scope).iter().filter(|field| !field.mirror);
+        write!(page, "\n## {title}\n\n### Settings\n\n").unwrap();
+        page.push_str("| Topic | Values | REST | Meaning |\n|---|---|---|---|\n");
+        rows()
+            .filter(|field| field.write.is_some())
+            .for_each(|field| setting(&mut page, prefix, field));
+        write!(page, "\n### State\n\n| Topic | Kind | When | Meaning |\n|---|---|---|---|\n")
+            .unwrap();
+        rows()
+            .filter(|field| field.write.is_none())
+            .for_each(|field| state(&mut page, prefix, field));
+        let mirrors: Vec<_> = api::rows(scope).iter().filter(|field| field.mirror).collect();
+        if !mirrors.is_empty() {
+            write!(
+                page,
+                "\n### Old names\n\n| Topic | Kind | When | Meaning |\n|---|---|---|---|\n"
+            )
+            .unwrap();
+            mirrors.into_iter().for_each(|field| state(&mut page, prefix, field));
+        }
+    }
+    hold("docs/generated/fields.md", &page);
+}
+
+fn setting(page: &mut String, prefix: &str, field: &Field) {
+    let write = field.write.unwrap();
+    let topic = match field.told {
+        Told::Nowhere => format!("`{prefix}/{}/set`", write.name),
+        Told::Everywhere | Told::JsonOnly | Told::TopicOnly(_) => {
+            let mut topic = format!("`{prefix}/{}`", field.key);
+            for name in write.names().filter(|name| *name != field.key) {
+                write!(topic, "<br>`{prefix}/{name}/set`").unwrap();
+            }
+            topic
+        }
+    };
+    let mut values = match (field.kind, write.range) {
+        (Kind::Enum(words), _) => {
+            words.iter().map(|word| format!("`{word}`")).collect::<Vec<_>>().join(" ")
+        }
+        (_, Some((min, max))) => format!("{min} … {max} {}", field.unit),
+        (kind, None) => kind_name(kind).to_owned(),
+    };
+    if write.clears {
+        values.push_str(" or `none`");
+    }
+    let set = write.rest.set.iter().map(|path| format!("POST `{path}`"));
+    let unset = write.rest.unset.iter().map(|path| format!("DELETE `{path}`"));
+    let routes: Vec<_> = set.chain(unset).collect();
+    writeln!(page, "| {topic} | {values} | {} | {} |", routes.join("<br>"), field.doc).unwrap();
+}
+
+fn state(page: &mut String, prefix: &str, field: &Field) {
+    let topic = match field.topic() {
+        Some(topic) => format!("`{prefix}/{topic}`"),
+        None => format!("`{}` in JSON only", field.key),
+    };
+    let kind = if let Kind::Enum(words) = field.kind {
+        words.iter().map(|word| format!("`{word}`")).collect::<Vec<_>>().join(" ")
+    } else {
+        let unit = if field.unit.is_empty() { "" } else { ", " };
+        format!("{}{unit}{}", kind_name(field.kind), field.unit)
+    };
+    let when = match field.cadence {
+        Cadence::Once => "at start",
+        Cadence::OnChange => "on change",
+        Cadence::Sampled => "with samples",
+    };
+    writeln!(page, "| {topic} | {kind} | {when} | {} |", field.doc).unwrap();
+}
+
+fn kind_name(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Bool => "bool",
+        Kind::Int => "whole number",
+        Kind::Float => "number",
+        Kind::Duration => "duration",
+        Kind::Time => "time",
+        Kind::Enum(_) => "word",
+        Kind::Text => "text",
+        Kind::Phases => "three phases",
+        Kind::List => "list",
+        Kind::Object => "object",
+        Kind::Json => "JSON",
+    }
+}
+
+/// Fails if the file is not what it should be, after making it so.
+fn hold(path: &str, content: &str) {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(path);
+    let found = std::fs::read_to_string(&path).unwrap_or_default();
+    if found != content {
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(&path, content).unwrap();
+        panic!("{} was out of date and has been written again", path.display());
+    }
+}
