@@ -55,7 +55,7 @@ pub fn invitation(app: &App) -> String {
          Try next:\n  \
          mosquitto_sub{port} -t 'evcc/#' -v\n  \
          mosquitto_pub{port} -t evcc/loadpoints/1/mode/set -m now\n  \
-         curl -s 'http://{http}/api/state?jq=.loadpoints[0].decision'\n\n\
+         curl -gs 'http://{http}/api/state?jq=.loadpoints[0].decision'\n\n\
          Your own site: chargebus run -c evcc.yaml\n"
     )
 }

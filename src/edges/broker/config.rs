@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, bail, ensure};
 use serde::Deserialize;
 
+use super::Internal;
 use super::filter;
 use super::users::is_hash;
 
@@ -53,6 +54,8 @@ pub struct BrokerConfig {
     pub(super) users: Vec<UserConfig>,
     pub(super) limits: Limits,
     pub(super) router: rumqttd::RouterConfig,
+    /// Where our own client is expected; `None` = a new place and password.
+    pub(super) internal: Option<Internal>,
 }
 
 /// One address to listen on.
@@ -125,6 +128,11 @@ struct File {
 }
 
 impl BrokerConfig {
+    /// Lets our own client find the next broker where it found the last one.
+    pub fn keep_internal(&mut self, internal: Internal) {
+        self.internal = Some(internal);
+    }
+
     /// Moves the first listener to `host:port`.
     ///
     /// # Errors
@@ -210,6 +218,7 @@ impl BrokerConfig {
             users: file.users,
             router: router_config(file.router, &file.limits)?,
             limits: file.limits,
+            internal: None,
         })
     }
 }
