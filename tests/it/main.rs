@@ -11,6 +11,7 @@ mod broker;
 mod bus;
 mod config;
 mod control;
+mod days;
 mod devices;
 mod documents;
 mod fields;
