@@ -150,14 +150,15 @@ fn open(database: &Database) -> anyhow::Result<Store> {
     let Database::File(path) = database else { return Store::memory() };
     // A user's evcc.yaml may name evcc's own database, which is not ours to touch.
     let beside = path.with_file_name(DATABASE);
+    let mut reason = String::new();
     for path in [path, &beside] {
         match Store::open(path) {
             Ok(store) => return Ok(store),
-            Err(error) => error!("{error:#}"),
+            Err(error) => reason = format!("{error:#}"),
         }
+        error!("settings will not be kept there: {reason}");
     }
-    error!("settings will not survive a restart: there is no database");
-    Store::memory()
+    Store::without_file(&reason)
 }
 
 /// What an earlier start left, or nothing if it cannot be read.
