@@ -273,7 +273,7 @@ impl Run {
             info!("refused {topic}: {}", waiting.answer.message);
         }
         if self.waiting.len() >= WAITING_MAX {
-            waiting.answer = Box::new(waiting.answer.not_stored("too many writes are waiting"));
+            waiting.answer = Box::new(waiting.answer.not_stored("not stored: too many writes are waiting"));
             return self.answer(waiting);
         }
         self.waiting.push(waiting);
@@ -321,7 +321,7 @@ impl Run {
         }
         self.shared.send_replace(Told { state: self.told.clone(), at: now.mono });
         if let Err(why) = &stored {
-            warn!("settings are in force but not stored: {why}");
+            warn!("settings are in force until the next restart, {why}");
         }
         for mut writer in waiting {
             if let Err(why) = &stored {
