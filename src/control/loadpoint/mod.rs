@@ -84,6 +84,8 @@ pub struct LoadPoint {
     pub(super) phase_timer: Timer<PhaseAction>,
     /// The charger's enabled state has been reported or commanded.
     enabled_known: bool,
+    /// It was known when the charger was last switched off.
+    known_before_off: bool,
     /// What is decided next is commanded even if it is believed to be so already.
     reassert: bool,
     /// The last current that the charger took.
@@ -184,6 +186,7 @@ impl LoadPoint {
             pv_timer: Timer::Idle,
             phase_timer: Timer::Idle,
             enabled_known: false,
+            known_before_off: false,
             reassert: false,
             taken: Amps::ZERO,
             switched: None,
