@@ -347,11 +347,14 @@ impl Run {
         }
     }
 
-    /// Connected: the broker may have lost everything, so it is told everything, in order.
+    /// Connected: the broker may have lost everything, so it is told everything, in order. After a
+    /// start what is not known yet stays as it was told before, until it is cleaned up.
     fn connected(&mut self, session: u64) {
         info!(session, "connected to the broker");
         for (topic, payload) in self.told.topics() {
-            self.publish(self.below_root(&topic), payload.into_bytes(), true);
+            if !(self.cleanup_at.is_some() && payload.is_empty()) {
+                self.publish(self.below_root(&topic), payload.into_bytes(), true);
+            }
         }
         self.devices.bus_up();
     }
