@@ -1,5 +1,6 @@
 //! Meter sample to charger command, from socket to socket (design §9, first row).
 
+use std::collections::BTreeSet;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
@@ -86,6 +87,8 @@ struct Park {
 impl Park {
     /// Connects, and has every charger charge with its highest current.
     fn open(service: &Service, loadpoints: usize) -> anyhow::Result<Self> {
+        let mut currents = service.client("currents")?;
+        currents.subscribe(&["evcc/loadpoints/+/offeredCurrent"])?;
         let mut commands = service.client("commands")?;
         commands.subscribe(&["bench/charger/+/maxcurrent/set"])?;
         let mut state = service.client("state")?;
@@ -95,9 +98,11 @@ impl Park {
         // Whether its subscriptions are in force cannot be seen from outside: everything is said
         // until the service repeats it.
         let until = Instant::now() + PATIENCE;
-        while !park.introduce()? {
+        while !park.introduce(&mut currents)? {
             ensure!(Instant::now() < until, "the service does not hear its chargers");
         }
+        drop(currents);
+        park.quiet()?;
         park.swing(LOW)?;
         park.follow(LOW)?;
         park.swing(HIGH)?;
@@ -106,23 +111,30 @@ impl Park {
     }
 
     /// Every charger says that it charges with the highest current; whether the service knows it.
-    fn introduce(&mut self) -> anyhow::Result<bool> {
+    fn introduce(&mut self, currents: &mut Client) -> anyhow::Result<bool> {
         self.meters.publish(site::GRID, "0")?;
-        for n in 1..=self.loadpoints {
-            self.meters.publish(&site::charger(n, "enabled"), "true")?;
-            self.meters.publish(&site::charger(n, "power"), &watts(HIGH).to_string())?;
-            self.meters.publish(&site::charger(n, "status"), "C")?;
-        }
-        let until = Instant::now() + Duration::from_secs(1);
-        while let Some(message) =
-            self.state.next(until.saturating_duration_since(Instant::now()))?
-        {
-            if message.topic.ends_with("/offeredCurrent") && message.payload == HIGH.to_string() {
-                self.quiet()?;
-                return Ok(true);
+        self.every_charger("enabled", "true")?;
+        self.every_charger("power", &watts(HIGH).to_string())?;
+        self.every_charger("status", "C")?;
+        let mut known = BTreeSet::new();
+        while known.len() < self.loadpoints {
+            let Some(message) = currents.next(Duration::from_secs(1))? else { return Ok(false) };
+            if message.payload == HIGH.to_string() {
+                known.insert(message.topic);
             }
         }
-        Ok(false)
+        Ok(true)
+    }
+
+    /// All chargers publish the same, though no thousand of them in one millisecond.
+    fn every_charger(&mut self, what: &str, payload: &str) -> anyhow::Result<()> {
+        for n in 1..=self.loadpoints {
+            self.meters.publish(&site::charger(n, what), payload)?;
+            if n % 100 == 0 {
+                sleep(Duration::from_millis(2));
+            }
+        }
+        Ok(())
     }
 
     /// Sends one grid sample that moves every charger; how long the first and the last command took.
@@ -146,9 +158,7 @@ impl Park {
     fn follow(&mut self, current: u32) -> anyhow::Result<()> {
         sleep(REACTION);
         let power = watts(current).to_string();
-        for n in 1..=self.loadpoints {
-            self.meters.publish(&site::charger(n, "power"), &power)?;
-        }
+        self.every_charger("power", &power)?;
         self.state.until("the charge power", |message| {
             message.topic.ends_with("/chargePower") && message.payload == power
         })?;
