@@ -204,7 +204,7 @@ struct Publisher(Option<Bus>);
 impl Publish for Publisher {
     fn publish(&self, topic: &str, payload: &str, retain: bool) -> bool {
         let Some(bus) = self.0.as_ref().filter(|bus| bus.connected()) else { return false };
-        bus.publish(topic.to_owned(), payload.as_bytes().to_vec(), retain);
+        bus.command(topic.to_owned(), payload.as_bytes().to_vec(), retain);
         true
     }
 }

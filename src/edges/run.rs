@@ -273,7 +273,8 @@ impl Run {
             info!("refused {topic}: {}", waiting.answer.message);
         }
         if self.waiting.len() >= WAITING_MAX {
-            waiting.answer = Box::new(waiting.answer.not_stored("not stored: too many writes are waiting"));
+            waiting.answer =
+                Box::new(waiting.answer.not_stored("not stored: too many writes are waiting"));
             return self.answer(waiting);
         }
         self.waiting.push(waiting);
