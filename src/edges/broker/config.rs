@@ -45,6 +45,10 @@ const MAX_PACKET_BYTES: usize = 268_435_455;
 /// Most unacknowledged messages per client; packet ids are 16 bits and searched in turn.
 const MAX_INFLIGHT: usize = 1000;
 
+/// What our own client may at least use: enough for a thousand chargers with a dozen topics each.
+const OWN_FILTERS: usize = 16_384;
+const OWN_QUEUE: usize = 16_384;
+
 /// The embedded broker's checked configuration.
 #[derive(Clone, Debug)]
 pub struct BrokerConfig {
@@ -111,6 +115,17 @@ pub(super) struct Limits {
     pub(super) retained_bytes: usize,
     pub(super) connect_timeout_s: u64,
     pub(super) write_timeout_s: u64,
+}
+
+impl Limits {
+    /// Our own client follows every device of the site, and must not lose what they say at once.
+    pub(super) fn for_our_own_client(self) -> Self {
+        Self {
+            filters: self.filters.max(OWN_FILTERS),
+            queue_messages: self.queue_messages.max(OWN_QUEUE),
+            ..self
+        }
+    }
 }
 
 /// The file as written.

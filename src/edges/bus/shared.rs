@@ -20,7 +20,8 @@ const PAYLOAD_MAX: usize = 1 << 20;
 const TOPIC_MAX: usize = u16::MAX as usize;
 
 /// Retained topics that wait to be sent: the newest value of each; a further topic is dropped.
-const STATE_MAX: usize = 32_768;
+/// A site of a thousand load points has some 80,000.
+const STATE_MAX: usize = 131_072;
 /// Set-points that wait to be sent, however old: the oldest is dropped for a new one.
 const SET_POINTS_MAX: usize = 16_384;
 /// Messages that are not retained and wait to be sent: the oldest is dropped for a new one.
@@ -38,7 +39,7 @@ const COMMANDS_MAX: usize = 256;
 const INCOMING_BYTES: usize = 16 << 20;
 
 /// Subscriptions; a further filter is refused.
-const FILTERS_MAX: usize = 4_096;
+const FILTERS_MAX: usize = 16_384;
 /// Complaints about a topic that are logged once; later topics are only counted.
 const COMPLAINTS_MAX: usize = 256;
 
