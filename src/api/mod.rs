@@ -4,6 +4,7 @@
 //! a write goes through [`Address`] and [`write()`](fn@write).
 
 mod field;
+mod payload;
 mod project;
 mod table;
 mod topic;

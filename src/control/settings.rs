@@ -40,6 +40,8 @@ pub enum Refusal {
         /// Physically connected.
         physical: u8,
     },
+    /// Boost in another mode than pv or minpv.
+    BoostOutsidePv,
     /// There is no such load point, vehicle or meter.
     NotFound(String),
 }
@@ -73,6 +75,7 @@ impl fmt::Display for Refusal {
                 f,
                 "cannot configure more phases than physically connected: {wanted} > {physical}"
             ),
+            Self::BoostOutsidePv => f.write_str("battery boost is only available in PV modes"),
             Self::NotFound(name) => write!(f, "not found: {name}"),
         }
     }
@@ -87,6 +90,8 @@ impl Control {
         let loadpoint = self.loadpoint_mut(now, lp)?;
         if loadpoint.settings.mode != mode {
             loadpoint.settings.mode = mode;
+            loadpoint.request_boost(false);
+            loadpoint.welcome_until = None;
             if mode != Mode::Pv {
                 loadpoint.pv_timer = Timer::Idle;
             }
@@ -327,7 +332,11 @@ impl Control {
     }
 
     /// The load point that a wish is about; every granted wish is decided upon at once (Q01).
-    fn loadpoint_mut(&mut self, now: Now, lp: LoadPointIx) -> Result<&mut LoadPoint, Refusal> {
+    pub(super) fn loadpoint_mut(
+        &mut self,
+        now: Now,
+        lp: LoadPointIx,
+    ) -> Result<&mut LoadPoint, Refusal> {
         self.wake(now.mono, Wake::Wish);
         let missing = || Refusal::NotFound(format!("loadpoint {}", lp.0 + 1));
         self.loadpoints.get_mut(lp.0).ok_or_else(missing)
@@ -343,7 +352,7 @@ impl Control {
         Ok(&mut self.vehicles.get_mut(vehicle.0).ok_or_else(missing)?.settings)
     }
 
-    fn battery_settings(&mut self) -> Result<&mut SiteSettings, Refusal> {
+    pub(super) fn battery_settings(&mut self) -> Result<&mut SiteSettings, Refusal> {
         if !self.site.has(MeterRole::Battery) {
             return Err(Refusal::NoBattery);
         }

@@ -1,5 +1,7 @@
 //! The core from outside: facts in, commands out, on a clock of its own.
 
+mod battery;
+
 use std::time::Duration;
 
 use chargebus::control::{Control, Refusal, Why};
@@ -12,6 +14,7 @@ struct Bench {
     now: Now,
     commands: Vec<(u64, usize, ChargerCommand)>,
     events: Vec<EventKind>,
+    batteries: Vec<BatteryMode>,
 }
 
 fn start() -> Now {
@@ -41,6 +44,7 @@ fn meter(name: &str, role: MeterRole) -> MeterSetup {
         capacity: None,
         max_ac_power: None,
         max_discharge_power: None,
+        max_soc: None,
         controllable: false,
         timeout: None,
     }
@@ -63,7 +67,13 @@ fn setup(loadpoints: Vec<LoadPointSetup>) -> Setup {
 impl Bench {
     fn new(setup: Setup) -> Self {
         let now = start();
-        Self { control: Control::new(setup, now), now, commands: vec![], events: vec![] }
+        Self {
+            control: Control::new(setup, now),
+            now,
+            commands: vec![],
+            events: vec![],
+            batteries: vec![],
+        }
     }
 
     fn drain(&mut self) {
@@ -81,7 +91,7 @@ impl Bench {
                     self.control.handle(self.now, fact);
                 }
                 Effect::Event(event) => self.events.push(event.kind),
-                Effect::Battery { .. } => {}
+                Effect::Battery { mode, .. } => self.batteries.push(mode),
             }
         }
     }

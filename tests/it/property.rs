@@ -59,6 +59,7 @@ fn site() -> Setup {
         capacity: None,
         max_ac_power: None,
         max_discharge_power: None,
+        max_soc: None,
         controllable: false,
         timeout: None,
     };

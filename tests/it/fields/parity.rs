@@ -18,7 +18,7 @@ const NOT_TOLD: &[(&str, &[&str])] = &[
             "tariffTemperature",
         ],
     ),
-    ("absent until first used", &["batteryGridChargeLimit", "batteryModeExternal", "dimmed"]),
+    ("absent until first used", &["dimmed"]),
     (
         "no sessions yet",
         &["statistics", "historyUpdated", "todayEnergy", "last24hEnergy", "last7dEnergy"],
@@ -74,17 +74,6 @@ const NOT_TOLD: &[(&str, &[&str])] = &[
 /// Writable fields of evcc that we do not write, and why (api-fields.json).
 const NOT_WRITTEN: &[(&str, &[&str])] = &[
     (
-        "no battery control yet",
-        &[
-            "site.batteryDischargeControl",
-            "site.batteryGridChargeLimit",
-            "site.batteryGridDischarge",
-            "site.batteryMode",
-            "loadpoint.batteryBoost",
-            "loadpoint.batteryBoostLimit",
-        ],
-    ),
-    (
         "no tariff yet",
         &[
             "site.smartCostLimit",
@@ -104,10 +93,7 @@ const NOT_WRITTEN: &[(&str, &[&str])] = &[
             "vehicle.repeatingPlans",
         ],
     ),
-    (
-        "no optimizer",
-        &["site.gridExportLimit", "site.optimizerChargingStrategy", "site.solarAdjusted"],
-    ),
+    ("no optimizer", &["site.optimizerChargingStrategy"]),
     ("`once` needs an end at disconnect", &["loadpoint.alwaysCharge"]),
     ("no detection yet", &["loadpoint.vehicleDetect"]),
     ("we send no telemetry and keep no colours", &["site.telemetry", "site.deviceColors"]),
@@ -200,10 +186,7 @@ const DIFFERENT: &[(&str, &[&str])] = &[
         &["offeredCurrent", "enabled", "interval", "phasesActive", "pvAction", "pvRemaining"],
     ),
     ("running, instead of the age of the universe", &["connectedDuration"]),
-    (
-        "no engine behind it yet",
-        &["batteryGridChargeLimit", "smartCostAvailable", "smartCostType", "repeatingPlans"],
-    ),
+    ("no engine behind it yet", &["smartCostAvailable", "smartCostType", "repeatingPlans"]),
     ("empty instead of 0 when there are none", &["features"]),
 ];
 
