@@ -98,11 +98,11 @@ impl Answer {
         self.code == Code::Ok
     }
 
-    /// The same answer for a write that is in force but could not be stored.
+    /// The same answer for a write that is in force; `why` is like `not stored: disk full`.
     pub fn not_stored(mut self, why: &str) -> Self {
         if self.ok() {
             self.code = Code::NotStored;
-            self.message = format!("in force until the next restart, not stored: {why}");
+            self.message = format!("in force until the next restart, {why}");
         }
         self
     }

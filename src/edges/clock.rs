@@ -1,15 +1,16 @@
 //! The only clock: sampled once per turn, handed to everything else as a value.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use chrono::Utc;
+use tokio::time::Instant;
 
 use crate::model::{Mono, Now};
 
 /// Monotonic time starts here, so that a moment before the start can be expressed.
 const ORIGIN: Mono = Mono(86_400_000);
 
-/// Turns the machine's clocks into [`Now`].
+/// Turns the machine's clocks into [`Now`]; monotonic time is tokio's, so that a test can move it.
 #[derive(Clone, Copy, Debug)]
 pub struct Clock {
     origin: Instant,
@@ -27,8 +28,8 @@ impl Clock {
     }
 
     /// When a monotonic instant comes, as tokio's timer knows it.
-    pub fn at(&self, mono: Mono) -> tokio::time::Instant {
-        tokio::time::Instant::from_std(self.origin + mono.since(ORIGIN))
+    pub fn at(&self, mono: Mono) -> Instant {
+        self.origin + mono.since(ORIGIN)
     }
 
     /// How long ago a monotonic instant was.

@@ -460,3 +460,18 @@ fn what_the_charger_said_before_a_switch_is_no_answer_to_it() {
     bench.seconds(20);
     assert_eq!(enables(&bench), 2, "switched off by itself while switching phases: on again, once");
 }
+
+#[test]
+fn a_step_of_the_wall_clock_changes_nothing() {
+    let story = |step_days: i64| {
+        let mut bench = connected(Mode::Pv, vec![loadpoint("a")]);
+        bench.live(30, 9000.0);
+        bench.now.utc += chrono::TimeDelta::days(step_days);
+        bench.live(60, 9000.0);
+        bench.live(200, 0.0);
+        bench.commands
+    };
+    assert_eq!(story(0), story(-400));
+    assert_eq!(story(0), story(400));
+    assert!(story(0).len() >= 4, "the story must have something to tell");
+}

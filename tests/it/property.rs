@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use chargebus::control::Control;
+use chargebus::control::{Control, Why};
 use chargebus::model::*;
 use chrono::{TimeZone, Utc};
 use proptest::prelude::*;
@@ -214,6 +214,9 @@ impl Watch {
 
     fn check(&mut self, lp: usize, command: ChargerCommand) {
         let state = &self.control.loadpoints()[lp];
+        if command != ChargerCommand::Renew {
+            assert_ne!(state.decision.why, Why::ChargerUnknown, "{command:?} without a reason");
+        }
         match command {
             ChargerCommand::MaxCurrent(current) => {
                 let (min, max) = (state.effective.min_current, state.effective.max_current);

@@ -92,6 +92,8 @@ pub struct LoadPoint {
     wake_up: WakeUp,
     /// The charger's enabled state has been reported or commanded.
     enabled_known: bool,
+    /// It was known when the charger was last switched off.
+    known_before_off: bool,
     /// What is decided next is commanded even if it is believed to be so already.
     reassert: bool,
     /// The last current that the charger took.
@@ -198,6 +200,7 @@ impl LoadPoint {
             welcome_until: None,
             wake_up: WakeUp::default(),
             enabled_known: false,
+            known_before_off: false,
             reassert: false,
             taken: Amps::ZERO,
             switched: None,
