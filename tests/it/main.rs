@@ -21,6 +21,7 @@ mod packaging;
 mod papers;
 mod property;
 mod sim;
+mod site;
 mod store;
 mod support;
 mod teslamate;
