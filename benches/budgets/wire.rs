@@ -98,7 +98,8 @@ impl Park {
         // Whether its subscriptions are in force cannot be seen from outside: everything is said
         // until the service repeats it.
         let until = Instant::now() + PATIENCE;
-        while !park.introduce(&mut currents)? {
+        let mut known = BTreeSet::new();
+        while !park.introduce(&mut currents, &mut known)? {
             ensure!(Instant::now() < until, "the service does not hear its chargers");
         }
         drop(currents);
@@ -111,12 +112,15 @@ impl Park {
     }
 
     /// Every charger says that it charges with the highest current; whether the service knows it.
-    fn introduce(&mut self, currents: &mut Client) -> anyhow::Result<bool> {
+    fn introduce(
+        &mut self,
+        currents: &mut Client,
+        known: &mut BTreeSet<String>,
+    ) -> anyhow::Result<bool> {
         self.meters.publish(site::GRID, "0")?;
         self.every_charger("enabled", "true")?;
         self.every_charger("power", &watts(HIGH).to_string())?;
         self.every_charger("status", "C")?;
-        let mut known = BTreeSet::new();
         while known.len() < self.loadpoints {
             let Some(message) = currents.next(Duration::from_secs(1))? else { return Ok(false) };
             if message.payload == HIGH.to_string() {
