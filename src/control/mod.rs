@@ -5,10 +5,13 @@
 
 mod coordinator;
 mod decision;
+mod estimator;
 mod loadpoint;
+mod plan;
 mod reading;
 mod settings;
 mod site;
+mod tariffs;
 mod vehicle;
 
 use std::collections::{BTreeMap, VecDeque};
@@ -22,10 +25,16 @@ use loadpoint::{Change, GridView, SiteView, VehicleView};
 use site::SitePower;
 
 pub use decision::{Decision, Why};
+pub use estimator::{Estimator, Remaining};
 pub use loadpoint::{Effective, LoadPoint, LoadPointSettings, Session};
+pub use plan::{
+    Aim, EnergyPlan, Goal, PlanState, RepeatingPlan, Request, SocPlan, Strategy, charge_duration,
+    choose, mean_value, missing_energy, plan,
+};
 pub use reading::Reading;
 pub use settings::Refusal;
 pub use site::{Balance, Meter, Site, SiteSettings};
+pub use tariffs::Tariffs;
 pub use vehicle::{Vehicle, VehicleSettings};
 
 /// Samples that belong together arrive within this time: it is waited for before deciding.
@@ -44,6 +53,7 @@ pub struct Control {
     site: Site,
     loadpoints: Vec<LoadPoint>,
     vehicles: Vec<Vehicle>,
+    tariffs: Tariffs,
     effects: VecDeque<Effect>,
     started: Mono,
     decided: Mono,
@@ -76,6 +86,7 @@ impl Control {
             site,
             loadpoints,
             vehicles,
+            tariffs: Tariffs::default(),
             effects: VecDeque::new(),
             started: now.mono,
             decided: now.mono,
@@ -142,6 +153,7 @@ impl Control {
                     VehicleValue::Soc(_) | VehicleValue::Status(_) | VehicleValue::Climater(_)
                 );
                 vehicle.record(now, value, origin);
+                self.estimate();
                 if !decisive {
                     return;
                 }
@@ -209,6 +221,7 @@ impl Control {
         for lp in 0..self.loadpoints.len() {
             self.detect(now, LoadPointIx(lp));
         }
+        self.estimate();
         let voltage = self.setup.voltage;
         let green = self.site.balance.green_share_loadpoints;
         let grid_at =
@@ -217,6 +230,7 @@ impl Control {
         for (loadpoint, view) in self.loadpoints.iter_mut().zip(&views) {
             loadpoint.refresh(now, grid_at, voltage, green, view);
         }
+        self.plan(now, &views);
         let charge = self.loadpoints.iter().map(LoadPoint::charge_power).sum();
         let power = self.site.balance(now, charge);
         self.watch_grid(now, power.is_some());
