@@ -4,6 +4,7 @@
 //! a write goes through [`Address`] and [`write()`](fn@write).
 
 mod field;
+mod goal;
 mod project;
 mod table;
 mod topic;
@@ -11,6 +12,7 @@ mod value;
 mod write;
 
 pub use field::{Cadence, Field, Kind, Rest, Scope, Set, System, Told, View, Write};
+pub use goal::goal_text as goal;
 pub use project::{Changes, State};
 pub use table::{TABLES, all, rows};
 pub use topic::{Address, Place};

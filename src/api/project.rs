@@ -243,7 +243,7 @@ impl Block {
                 before.tell(row, &mut |topic, payload| old.push((topic.to_owned(), payload)));
                 if let Some(key) = self.rows()[row].stored() {
                     let key = stored_key(&self.place, key);
-                    changes.stored.push((key, self.values[row].mqtt_text()));
+                    changes.stored.push((key, self.values[row].stored_text()));
                 }
             }
             let mut new = Vec::new();

@@ -23,15 +23,9 @@ const UNSUPPORTED: &[(Scope, &str)] = &[
     (Scope::LoadPoint, "batteryBoost"),
     (Scope::LoadPoint, "batteryBoostLimit"),
     (Scope::LoadPoint, "batteryboost"),
-    (Scope::LoadPoint, "plan/energy"),
-    (Scope::LoadPoint, "planEnergy"),
-    (Scope::LoadPoint, "planStrategy"),
     (Scope::LoadPoint, "smartCostLimit"),
     (Scope::LoadPoint, "smartFeedInPriorityLimit"),
     (Scope::LoadPoint, "targetTime"),
-    (Scope::Vehicle, "planSoc"),
-    (Scope::Vehicle, "planStrategy"),
-    (Scope::Vehicle, "repeatingPlans"),
 ];
 
 /// Which one of a scope.

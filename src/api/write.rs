@@ -3,11 +3,12 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use crate::control::Control;
+use crate::control::{Control, Refusal};
 use crate::model::{Mode, Now};
 
 use super::Value;
 use super::field::{Field, Kind, Set, System, View, Write};
+use super::goal;
 use super::table::rows;
 use super::topic::{Address, Place};
 use super::value::write_json_text;
@@ -172,7 +173,7 @@ pub fn write(
 ) -> Box<Answer> {
     let field = address.field;
     let (asked, id) = match raw {
-        Raw::Text(text) => match unwrap(text) {
+        Raw::Text(text) => match unwrap_for(field, text) {
             Ok(asked) => asked,
             Err(message) => {
                 let mut answer = Answer::refusal(Code::InvalidType, message);
@@ -228,7 +229,8 @@ pub fn restore(
 ) -> Vec<Problem> {
     let mut waiting: Vec<(String, String)> = stored
         .iter()
-        .flat_map(|(key, text)| spread(key, text))
+        .flat_map(|(key, text)| goal::join(key, text, stored))
+        .flat_map(|(key, text)| spread(&key, &text))
         .filter(|(_, text)| !text.is_empty())
         .collect();
     loop {
@@ -338,6 +340,19 @@ fn unwrap(text: &str) -> Result<(Raw, Option<serde_json::Value>), String> {
     Ok((value, json.get("id").cloned()))
 }
 
+/// As [`unwrap`], for a field that takes JSON: there an object can be the value itself.
+fn unwrap_for(field: &Field, text: &str) -> Result<(Raw, Option<serde_json::Value>), String> {
+    if !field.write.is_some_and(|write| matches!(write.set, Set::Json(_))) {
+        return unwrap(text);
+    }
+    let json: serde_json::Value = serde_json::from_str(text).unwrap_or_default();
+    let wrapped = json.get("value").is_some_and(|value| !value.is_number());
+    if wrapped && json.get("time").is_none() {
+        return unwrap(text);
+    }
+    Ok((Raw::Text(text.trim().to_owned()), json.get("id").cloned()))
+}
+
 fn apply(
     control: &mut Control,
     now: Now,
@@ -347,7 +362,11 @@ fn apply(
     asked: &Raw,
 ) -> Result<(), (Code, String)> {
     let value = parse(field, write, asked)?;
-    let refused = |refusal: crate::control::Refusal| (Code::Refused, refusal.to_string());
+    let refused = |refusal: Refusal| {
+        let malformed = matches!(refusal, Refusal::Malformed(_));
+        let code = if malformed { Code::InvalidType } else { Code::Refused };
+        (code, refusal.to_string())
+    };
     match (write.set, &value) {
         (Set::Float(set), Value::Float(number)) => set(control, now, index, *number),
         (Set::Float(set), Value::Int(number)) => set(control, now, index, *number as f64),
@@ -355,7 +374,9 @@ fn apply(
         (Set::Duration(set), Value::Duration(duration)) => set(control, now, index, *duration),
         (Set::Word(set), Value::Text(word)) => set(control, now, index, Some(word)),
         (Set::Word(set), Value::Null) => set(control, now, index, None),
-        (Set::Float(_) | Set::Int(_) | Set::Duration(_) | Set::Word(_), _) => {
+        (Set::Json(set), Value::Json(json)) => set(control, now, index, json),
+        (Set::Json(set), Value::Null) => set(control, now, index, &serde_json::Value::Null),
+        (Set::Float(_) | Set::Int(_) | Set::Duration(_) | Set::Word(_) | Set::Json(_), _) => {
             return Err((Code::InvalidType, format!("{} does not take this", field.key)));
         }
     }
@@ -374,6 +395,14 @@ pub(super) fn parse(field: &Field, write: &Write, asked: &Raw) -> Result<Value, 
         Raw::Text(text) => text,
         Raw::Clear => return Err((Code::InvalidType, "cannot be cleared".to_owned())),
     };
+    if let Set::Json(_) = write.set {
+        let json: serde_json::Value =
+            serde_json::from_str(text).map_err(|_| invalid("JSON", text))?;
+        if let Some(number) = goal::number(&json) {
+            in_range(field, write, number)?;
+        }
+        return Ok(Value::Json(json));
+    }
     match field.kind {
         Kind::Bool => bool_of(text).map(Value::Bool).ok_or_else(|| invalid("true or false", text)),
         Kind::Int => {

@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use crate::model::{ChargerFeature, KilowattHours, LoadPointIx, Now, Percent, VehicleIx, WattHours};
+use crate::model::{
+    ChargerFeature, KilowattHours, LoadPointIx, Now, Percent, VehicleIx, WattHours,
+};
 
 use super::loadpoint::VehicleView;
 use super::plan::{charge_duration, missing_energy};

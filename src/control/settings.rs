@@ -349,7 +349,11 @@ impl Control {
     }
 
     /// The load point that a wish is about; every granted wish is decided upon at once (Q01).
-    pub(super) fn loadpoint_mut(&mut self, now: Now, lp: LoadPointIx) -> Result<&mut LoadPoint, Refusal> {
+    pub(super) fn loadpoint_mut(
+        &mut self,
+        now: Now,
+        lp: LoadPointIx,
+    ) -> Result<&mut LoadPoint, Refusal> {
         self.wake(now.mono, Wake::Wish);
         let missing = || Refusal::NotFound(format!("loadpoint {}", lp.0 + 1));
         self.loadpoints.get_mut(lp.0).ok_or_else(missing)

@@ -80,7 +80,7 @@ fn router(app: App) -> Router {
 /// A route of the table: POST sets a field, DELETE clears it.
 fn route(field: &'static Field, method: MethodFilter) -> MethodRouter<App> {
     let clear = method == MethodFilter::DELETE;
-    on(method, async move |Shared(door): Shared<Door>, params: RawPathParams| {
+    on(method, async move |Shared(door): Shared<Door>, params: RawPathParams, body: String| {
         let param = |name: &str| {
             params.iter().find(|(key, _)| *key == name).map(|(_, value)| value.to_owned())
         };
@@ -92,7 +92,15 @@ fn route(field: &'static Field, method: MethodFilter) -> MethodRouter<App> {
         let Some(place) = place else {
             return problem(StatusCode::NOT_FOUND, "not found");
         };
-        let value = param("value").filter(|_| !clear).map_or(Raw::Clear, Raw::Text);
+        if body.len() > api::MAX_PAYLOAD {
+            return problem(StatusCode::PAYLOAD_TOO_LARGE, "the body is too long");
+        }
+        let value = match (param("value"), param("time")) {
+            _ if clear => Raw::Clear,
+            (Some(value), None) => Raw::Text(value),
+            (Some(value), Some(time)) => Raw::Text(api::goal(&value, &time)),
+            (None, _) => Raw::Text(body),
+        };
         write(&door, Address { field, place }, value).await
     })
 }

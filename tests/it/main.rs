@@ -17,6 +17,7 @@ mod fields;
 mod house;
 mod http;
 mod packaging;
+mod plan;
 mod property;
 mod sim;
 mod store;

@@ -5,9 +5,7 @@ use std::time::Duration;
 
 use crate::control::loadpoint::VehicleView;
 use crate::control::{Control, LoadPoint};
-use crate::model::{
-    Event, EventKind, LoadPointIx, Now, Percent, Volts, WattHours, Watts,
-};
+use crate::model::{Event, EventKind, LoadPointIx, Now, Percent, Volts, WattHours, Watts};
 
 use super::duration::{charge_duration, energy_duration};
 use super::state::Inputs;
@@ -40,8 +38,7 @@ impl Control {
         let inputs = Inputs { connected: loadpoint.connected(), goal, strategy, required };
         let verdict = loadpoint.plan.evaluate(now, &self.tariffs.planner, &inputs);
         if verdict.late {
-            let event =
-                Event { lp: Some(LoadPointIx(lp)), vehicle, kind: EventKind::PlanOverrun };
+            let event = Event { lp: Some(LoadPointIx(lp)), vehicle, kind: EventKind::PlanOverrun };
             self.effects.push_back(crate::model::Effect::Event(event));
         }
         let Some(goal) = goal.filter(|goal| verdict.finished && goal.id == Goal::STATIC) else {

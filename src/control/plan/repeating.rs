@@ -1,6 +1,8 @@
 //! Plans for certain weekdays, in the time zone of their owner (plans-vehicles-devices.md §1.3).
 
-use chrono::{DateTime, Datelike, Days, LocalResult, NaiveDate, NaiveTime, TimeDelta, TimeZone, Utc};
+use chrono::{
+    DateTime, Datelike, Days, LocalResult, NaiveDate, NaiveTime, TimeDelta, TimeZone, Utc,
+};
 use chrono_tz::Tz;
 
 use crate::control::Refusal;

@@ -159,8 +159,8 @@ impl PlanState {
         let Some(required) = inputs.required.and_then(|time| TimeDelta::from_std(time).ok()) else {
             return Look::Inactive;
         };
-        let precondition = TimeDelta::from_std(inputs.strategy.precondition)
-            .unwrap_or_else(|_| TimeDelta::zero());
+        let precondition =
+            TimeDelta::from_std(inputs.strategy.precondition).unwrap_or_else(|_| TimeDelta::zero());
         if required.is_zero() {
             // A vehicle that is to be full stays connected to power until it leaves.
             let full = goal.aim == Aim::Soc(Percent(100.0));
@@ -177,7 +177,8 @@ impl PlanState {
             self.told = Some(goal);
             *late = true;
         }
-        self.projected = slots.first().zip(slots.last()).map(|(first, last)| (first.start, last.end));
+        self.projected =
+            slots.first().zip(slots.last()).map(|(first, last)| (first.start, last.end));
         self.slots = slots;
         if let Some(slot) = self.slots.iter().find(|slot| slot.contains(now)).copied() {
             return self.inside(now, slot, required, goal);
@@ -216,7 +217,8 @@ impl PlanState {
         }
         let rest = required > precondition;
         let in_slot = self.slot_end.is_some_and(|end| now < end);
-        let pause = self.slots.iter().map(|slot| slot.start - now).find(|wait| *wait > TimeDelta::zero());
+        let pause =
+            self.slots.iter().map(|slot| slot.start - now).find(|wait| *wait > TimeDelta::zero());
         if (in_slot && rest)
             || (required < SLOT && rest)
             || pause.is_some_and(|pause| pause < SHORT)

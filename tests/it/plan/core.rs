@@ -1,0 +1,1 @@
+//! Plans in a living core, on virtual time.
