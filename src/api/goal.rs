@@ -27,32 +27,35 @@ pub(super) enum Goal {
 
 /// The number of a goal: the JSON itself, or its member `value`, `soc` or `energy`.
 pub(super) fn number(json: &Json) -> Option<f64> {
-    let member = ["value", "soc", "energy"].iter().find_map(|name| json.get(name));
-    member.unwrap_or(json).as_f64()
+    wanted(json).and_then(Json::as_f64)
 }
 
-/// A goal `{"time": RFC 3339, "value": number}`; null, `{}` and 0 remove it.
+fn wanted(json: &Json) -> Option<&Json> {
+    match json {
+        Json::Object(members) => ["value", "soc", "energy"].iter().find_map(|n| members.get(*n)),
+        Json::Null | Json::Bool(_) | Json::Number(_) | Json::String(_) | Json::Array(_) => {
+            Some(json)
+        }
+    }
+    .filter(|wanted| !wanted.is_null())
+}
+
+/// A goal `{"time": RFC 3339, "value": number}`; null, 0 or no number remove it.
 pub(super) fn goal(json: &Json) -> Result<Goal, Refusal> {
-    let malformed = || {
-        Refusal::Malformed(
-            r#"expected {"time": "2031-01-01T06:00:00Z", "value": number}, or null"#.to_owned(),
-        )
+    let form = r#"expected {"time": "2031-01-01T06:00:00Z", "value": number}, or null"#;
+    let malformed = || Refusal::Malformed(form.to_owned());
+    let Some(wanted) = wanted(json) else {
+        return Ok(Goal::Removed);
     };
+    let number = wanted.as_f64().ok_or_else(malformed)?;
+    if number <= 0.0 {
+        return Ok(Goal::Removed);
+    }
     let time = match json.get("time") {
         None | Some(Json::Null) => None,
         Some(time) => Some(instant(time).ok_or_else(malformed)?),
     };
-    match (json, number(json)) {
-        (_, Some(number)) if number > 0.0 => Ok(Goal::Set(number, time)),
-        (_, Some(_)) | (Json::Null, None) => Ok(Goal::Removed),
-        (Json::Object(members), None) if !members.values().any(Json::is_string) => {
-            Ok(Goal::Removed)
-        }
-        (
-            Json::Object(_) | Json::Bool(_) | Json::Number(_) | Json::String(_) | Json::Array(_),
-            None,
-        ) => Err(malformed()),
-    }
+    Ok(Goal::Set(number, time))
 }
 
 /// The goal that a path names; what is no number stays a text and is refused as such.
@@ -146,12 +149,22 @@ pub(super) fn repeating_value(plans: &[RepeatingPlan]) -> Value {
 pub(super) fn slots_value(slots: &[Rate]) -> Value {
     let slot = |rate: &Rate| {
         let time = |at: DateTime<Utc>| Value::time(at).path_text();
-        json!({ "start": time(rate.start), "end": time(rate.end), "value": rate.value })
+        json!({ "start": time(rate.start), "end": time(rate.end), "value": price(rate.value) })
     };
     Value::Json(match slots.is_empty() {
         true => Json::Null,
         false => slots.iter().map(slot).collect(),
     })
+}
+
+/// A whole number has no decimals: `0`, as evcc writes it.
+fn price(value: f64) -> Json {
+    const EXACT_BELOW: f64 = 9_007_199_254_740_992.0;
+    if value.fract() == 0.0 && value.abs() < EXACT_BELOW {
+        json!(value as i64)
+    } else {
+        json!(value)
+    }
 }
 
 /// A plan is stored in two keys, as evcc does; for a write it needs both.

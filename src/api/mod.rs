@@ -12,7 +12,7 @@ mod value;
 mod write;
 
 pub use field::{Cadence, Field, Kind, Rest, Scope, Set, System, Told, View, Write};
-pub use goal::goal_text as goal;
+pub use goal::goal_text;
 pub use project::{Changes, State};
 pub use table::{TABLES, all, rows};
 pub use topic::{Address, Place};

@@ -98,7 +98,7 @@ fn route(field: &'static Field, method: MethodFilter) -> MethodRouter<App> {
         let value = match (param("value"), param("time")) {
             _ if clear => Raw::Clear,
             (Some(value), None) => Raw::Text(value),
-            (Some(value), Some(time)) => Raw::Text(api::goal(&value, &time)),
+            (Some(value), Some(time)) => Raw::Text(api::goal_text(&value, &time)),
             (None, _) => Raw::Text(body),
         };
         write(&door, Address { field, place }, value).await
