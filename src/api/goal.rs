@@ -6,7 +6,7 @@ use std::time::Duration;
 use chrono::{DateTime, Datelike, Utc};
 use serde_json::{Value as Json, json};
 
-use crate::control::{Refusal, RepeatingPlan, Strategy};
+use crate::control::{PlanState, Refusal, RepeatingPlan, Strategy};
 use crate::model::{Percent, Rate};
 
 use super::Value;
@@ -15,6 +15,9 @@ use super::Value;
 const LAST_YEAR: i32 = 9999;
 /// A week is more than any charge takes: everything late.
 const PRECONDITION_MAX: u64 = 7 * 24 * 3600;
+
+/// What plan routes answer where there is no time (api.md §3.6).
+const NO_TIME: &str = "0001-01-01T00:00:00Z";
 
 /// What a goal is about to become.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -155,6 +158,18 @@ pub(super) fn slots_value(slots: &[Rate]) -> Value {
         true => Json::Null,
         false => slots.iter().map(slot).collect(),
     })
+}
+
+/// The plan of a load point with what it is reckoned from (api.md §3.6).
+pub(super) fn details_value(plan: &PlanState) -> Value {
+    let id = plan.goal.map_or(0, |goal| goal.id);
+    Value::Object(vec![
+        ("planId".into(), Value::Int(i64::try_from(id).unwrap_or(i64::MAX))),
+        ("planTime".into(), plan.goal.map_or(Value::word(NO_TIME), |goal| Value::time(goal.time))),
+        ("duration".into(), Value::duration(plan.required.unwrap_or_default())),
+        ("plan".into(), slots_value(&plan.slots)),
+        ("power".into(), Value::from(plan.power)),
+    ])
 }
 
 /// A whole number has no decimals: `0`, as evcc writes it.

@@ -147,6 +147,11 @@ impl State {
         started == Some(&Value::Bool(true))
     }
 
+    /// The value of a field, told or not.
+    pub fn value(&self, place: &Place, key: &str) -> Option<&Value> {
+        self.block(place)?.value(key)
+    }
+
     /// The topics that only count; none before anything was told.
     fn counts(&self) -> Option<[(&'static str, usize); 2]> {
         self.site.as_ref()?;

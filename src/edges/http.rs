@@ -4,7 +4,7 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::extract::{FromRef, Query, RawPathParams, State as Shared, WebSocketUpgrade};
+use axum::extract::{FromRef, Path, Query, RawPathParams, State as Shared, WebSocketUpgrade};
 use axum::http::{HeaderValue, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodFilter, MethodRouter, get, on};
@@ -63,7 +63,8 @@ fn router(app: App) -> Router {
         .route("/style.css", get(|| asset("text/css", include_str!("page/style.css"))))
         .route("/ws", get(socket))
         .route("/api/health", get(health))
-        .route("/api/state", get(state));
+        .route("/api/state", get(state))
+        .route("/api/loadpoints/{id}/plan", get(plan));
     for field in api::all() {
         let Some(write) = field.write else { continue };
         let rest = write.rest;
@@ -153,6 +154,16 @@ async fn state(Shared(door): Shared<Door>, Query(filter): Query<Filter>) -> Resp
             Ok(result) => json(StatusCode::OK, result),
             Err(message) => problem(StatusCode::BAD_REQUEST, &message),
         },
+    }
+}
+
+/// The plan of a load point as it was last reckoned (api.md §3.6).
+async fn plan(Shared(door): Shared<Door>, Path(id): Path<String>) -> Response {
+    let place = id.parse().map(Place::LoadPoint);
+    let told = door.told.borrow();
+    match place.ok().and_then(|place| told.state.value(&place, "planDetails")) {
+        Some(plan) => json(StatusCode::OK, plan.json()),
+        None => problem(StatusCode::NOT_FOUND, "not found"),
     }
 }
 

@@ -64,6 +64,14 @@ pub(super) const LOADPOINT: &[Field] = &[
         ..Field::LOADPOINT
     },
     Field {
+        key: "planDetails",
+        kind: Kind::Object,
+        told: Told::Nowhere,
+        doc: "The answer to `GET /api/loadpoints/{id}/plan`.",
+        get: |view, ix| goal::details_value(&lp(view, ix).plan),
+        ..Field::LOADPOINT
+    },
+    Field {
         key: "planEnergy",
         kind: Kind::Float,
         unit: "kWh",

@@ -35,7 +35,8 @@ impl Control {
         let strategy = of_vehicle
             .filter(|_| view.soc_based())
             .map_or(loadpoint.settings.plan_strategy, |vehicle| vehicle.settings.plan_strategy);
-        let inputs = Inputs { connected: loadpoint.connected(), goal, strategy, required };
+        let (connected, power) = (loadpoint.connected(), loadpoint.plan_power(voltage, view));
+        let inputs = Inputs { connected, goal, strategy, required, power };
         let verdict = loadpoint.plan.evaluate(now, &self.tariffs.planner, &inputs);
         if verdict.late {
             let event = Event { lp: Some(LoadPointIx(lp)), vehicle, kind: EventKind::PlanOverrun };

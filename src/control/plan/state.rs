@@ -5,7 +5,7 @@ use std::time::Duration;
 use chrono::{DateTime, DurationRound, TimeDelta, Utc};
 
 use crate::control::Why;
-use crate::model::{Mono, Now, Percent, Rate, WattHours};
+use crate::model::{Mono, Now, Percent, Rate, WattHours, Watts};
 
 use super::{Aim, Goal, Request, Strategy, plan};
 
@@ -32,6 +32,10 @@ pub struct PlanState {
     pub slots: Vec<Rate>,
     /// When charging will begin and end.
     pub projected: Option<(DateTime<Utc>, DateTime<Utc>)>,
+    /// How long charging takes; `None` if nobody knows.
+    pub required: Option<Duration>,
+    /// The power that is counted on.
+    pub power: Watts,
     /// How late the goal will be reached.
     pub overrun: Duration,
     /// The reason while it is active.
@@ -56,6 +60,7 @@ pub(super) struct Inputs {
     pub(super) strategy: Strategy,
     /// How long charging takes; `None` if nobody knows.
     pub(super) required: Option<Duration>,
+    pub(super) power: Watts,
 }
 
 /// What follows from an evaluation.
@@ -118,13 +123,17 @@ impl PlanState {
         self.seen = Some(*inputs);
         self.goal = inputs.goal;
         self.strategy = inputs.strategy;
+        self.required = inputs.required;
+        self.power = inputs.power;
         self.slots = Vec::new();
         self.projected = None;
         self.overrun = Duration::ZERO;
         let mut late = false;
-        let look = match inputs.goal.filter(|_| inputs.connected) {
-            Some(goal) => self.look(now.utc, rates, inputs, goal, &mut late),
-            None => Look::Inactive,
+        let look = match inputs.goal {
+            Some(goal) if inputs.connected => self.look(now.utc, rates, inputs, goal, &mut late),
+            // Whoever left before the goal was reached does not come back to a plan of the past.
+            Some(goal) if goal.time < now.utc => Look::Finished,
+            Some(_) | None => Look::Inactive,
         };
         match look {
             Look::Active(why) => {
@@ -219,10 +228,8 @@ impl PlanState {
         let in_slot = self.slot_end.is_some_and(|end| now < end);
         let pause =
             self.slots.iter().map(|slot| slot.start - now).find(|wait| *wait > TimeDelta::zero());
-        if (in_slot && rest)
-            || (required < SLOT && rest)
-            || pause.is_some_and(|pause| pause < SHORT)
-        {
+        let nearly_done = rest && (in_slot || required < SLOT);
+        if nearly_done || pause.is_some_and(|pause| pause < SHORT) {
             return Look::Active(Why::PlanBridge);
         }
         if continuous && rest {

@@ -148,6 +148,30 @@ fn payloads_that_mean_nothing_are_refused_with_a_code() {
         ("site/gridPower", "1", Code::ReadOnly),
         ("site/smartCostLimit", "1", Code::Unsupported),
         ("loadpoints/1/targetTime", "null", Code::Unsupported),
+        ("loadpoints/0/mode", "pv", Code::UnknownTopic),
+        ("loadpoints/3/mode", "pv", Code::UnknownTopic),
+        ("loadpoints/x/mode", "pv", Code::UnknownTopic),
+        ("loadpoints/-1/mode", "pv", Code::UnknownTopic),
+        ("loadpoints/1/vehicle", "bmw", Code::Refused),
+        ("vehicles/bmw/minSoc", "20", Code::UnknownTopic),
+        ("site/nosuch", "1", Code::UnknownTopic),
+        ("nosuch", "1", Code::UnknownTopic),
+    ];
+    all_refused(&cases);
+    let mut control = house::control();
+    let system = house::system();
+    let long = vec![b'1'; api::MAX_PAYLOAD + 1];
+    let answer =
+        api::write_topic(&mut control, &system, house::noon(), "site/bufferSoc/set", &long);
+    assert_eq!(answer.unwrap().code, Code::TooLarge);
+    assert!(
+        api::write_topic(&mut control, &system, house::noon(), "site/bufferSoc/set", b"").is_none()
+    );
+}
+
+#[test]
+fn plans_that_mean_nothing_are_refused_with_a_code() {
+    all_refused(&[
         ("loadpoints/1/planEnergy", "12", Code::InvalidType),
         ("loadpoints/1/planEnergy", r#"{"value":12}"#, Code::InvalidType),
         ("loadpoints/1/planEnergy", r#"{"time":"tomorrow","value":12}"#, Code::InvalidType),
@@ -187,16 +211,11 @@ fn payloads_that_mean_nothing_are_refused_with_a_code() {
             r#"[{"weekdays":[1],"time":"25:00","tz":"UTC","soc":80,"active":true}]"#,
             Code::Refused,
         ),
-        ("loadpoints/0/mode", "pv", Code::UnknownTopic),
-        ("loadpoints/3/mode", "pv", Code::UnknownTopic),
-        ("loadpoints/x/mode", "pv", Code::UnknownTopic),
-        ("loadpoints/-1/mode", "pv", Code::UnknownTopic),
-        ("loadpoints/1/vehicle", "bmw", Code::Refused),
-        ("vehicles/bmw/minSoc", "20", Code::UnknownTopic),
-        ("site/nosuch", "1", Code::UnknownTopic),
-        ("nosuch", "1", Code::UnknownTopic),
-    ];
-    for (topic, payload, code) in cases {
+    ]);
+}
+
+fn all_refused(cases: &[(&str, &str, Code)]) {
+    for &(topic, payload, code) in cases {
         let mut control = house::control();
         let before = full_state(&control).topics();
         let answer = set(&mut control, &format!("{topic}/set"), payload);
@@ -204,15 +223,6 @@ fn payloads_that_mean_nothing_are_refused_with_a_code() {
         assert!(!answer.message.is_empty());
         assert_eq!(full_state(&control).topics(), before, "{topic} {payload}");
     }
-    let mut control = house::control();
-    let system = house::system();
-    let long = vec![b'1'; api::MAX_PAYLOAD + 1];
-    let answer =
-        api::write_topic(&mut control, &system, house::noon(), "site/bufferSoc/set", &long);
-    assert_eq!(answer.unwrap().code, Code::TooLarge);
-    assert!(
-        api::write_topic(&mut control, &system, house::noon(), "site/bufferSoc/set", b"").is_none()
-    );
 }
 
 #[test]

@@ -213,6 +213,40 @@ fn off_beats_a_plan_and_the_plan_comes_back() {
 }
 
 #[test]
+fn a_car_that_is_to_be_full_keeps_its_power_until_it_leaves() {
+    let mut bench = Bench::new(Mode::Pv);
+    bench.plan(30.0, 100.0);
+    bench.minutes(20.0);
+    assert!(bench.lp().plan.active);
+    bench.vehicle(VehicleValue::Soc(Some(Percent(100.0))));
+    bench.share = 0.0;
+    bench.minutes(60.0);
+    assert!(bench.lp().plan.active && bench.lp().enabled);
+    bench.charger(ChargerValue::Status(ChargeStatus::Disconnected));
+    bench.minutes(1.0);
+    assert!(!bench.lp().plan.active && !bench.lp().enabled);
+    assert_eq!(bench.control.vehicles()[0].settings.plan, None);
+}
+
+#[test]
+fn an_edit_lets_go_of_what_was_pursued() {
+    let mut bench = Bench::new(Mode::Pv);
+    bench.plan(60.0, 80.0);
+    bench.minutes(5.0);
+    assert!(bench.lp().plan.active);
+    bench.plan(900.0, 80.0);
+    bench.minutes(1.0);
+    assert_eq!(bench.lp().plan.goal.map(|goal| goal.time), Some(at(900.0)));
+    assert!(!bench.lp().plan.active);
+    assert_eq!(bench.lp().plan.overrun, Duration::ZERO);
+    let past = SocPlan { time: at(1.0), soc: Percent(80.0) };
+    assert!(bench.control.set_plan_soc(bench.now, CAR, Some(past)).is_err());
+    bench.control.set_plan_soc(bench.now, CAR, None).unwrap();
+    bench.minutes(1.0);
+    assert_eq!(bench.lp().plan.goal, None);
+}
+
+#[test]
 fn energy_plans_count_from_when_they_were_set() {
     let mut bench = Bench::new(Mode::Now);
     bench.control.set_vehicle(bench.now, LP, None).unwrap();
