@@ -144,6 +144,8 @@ pub struct Field {
     pub cadence: Cadence,
     /// Where it is told.
     pub told: Told,
+    /// Whether it is stored beside another field, with which it is restored.
+    pub kept: bool,
     /// An old name of something that has a newer one; told only while [`System::mirrors`].
     pub mirror: bool,
     /// One sentence for people.
@@ -190,13 +192,17 @@ pub enum Set {
     Word(fn(&mut Control, Now, usize, Option<&str>) -> Result<(), Refusal>),
     /// A word, `None` clears, and for how long it holds unless it is written again.
     Lease(SetLease),
+    /// JSON of any form, whatever the kind of the field; null clears. Limits of the field hold for
+    /// its number: the JSON itself, or its member `value`, `soc` or `energy`.
+    Json(fn(&mut Control, Now, usize, &serde_json::Value) -> Result<(), Refusal>),
 }
 
 /// The setter of [`Set::Lease`].
 pub type SetLease =
     fn(&mut Control, Now, usize, Option<&str>, Option<Duration>) -> Result<(), Refusal>;
 
-/// REST routes of a field below `/api`. The parameters are `{id}`, `{name}` and `{value}`.
+/// REST routes of a field below `/api`. The parameters are `{id}`, `{name}`, `{value}` and `{time}`;
+/// without `{value}` the body is the value.
 #[derive(Clone, Copy, Debug)]
 pub struct Rest {
     /// POST paths; the first is the current one, the others are older.
@@ -216,6 +222,7 @@ impl Field {
         unit: "",
         cadence: Cadence::OnChange,
         told: Told::Everywhere,
+        kept: false,
         mirror: false,
         doc: "",
         get: |_, _| Value::Absent,
@@ -244,7 +251,7 @@ impl Field {
 
     /// The key in the settings store after the prefix of its scope, if the value is stored.
     pub fn stored(&self) -> Option<&'static str> {
-        self.write.filter(|write| write.stored).map(|_| self.key)
+        (self.kept || self.write.is_some_and(|write| write.stored)).then_some(self.key)
     }
 }
 

@@ -4,6 +4,7 @@
 //! a write goes through [`Address`] and [`write()`](fn@write).
 
 mod field;
+mod goal;
 mod payload;
 mod project;
 mod table;
@@ -12,6 +13,7 @@ mod value;
 mod write;
 
 pub use field::{Cadence, Field, Kind, Rest, Scope, Set, SetLease, System, Told, View, Write};
+pub use goal::goal_text;
 pub use project::{Changes, State};
 pub use table::{TABLES, all, rows};
 pub use topic::{Address, Place};

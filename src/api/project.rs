@@ -155,6 +155,11 @@ impl State {
         started == Some(&Value::Bool(true))
     }
 
+    /// The value of a field, told or not.
+    pub fn value(&self, place: &Place, key: &str) -> Option<&Value> {
+        self.block(place)?.value(key)
+    }
+
     /// The topics that only count; none before anything was told.
     fn counts(&self) -> Option<[(&'static str, usize); 2]> {
         self.site.as_ref()?;
@@ -251,7 +256,7 @@ impl Block {
                 before.tell(row, &mut |topic, payload| old.push((topic.to_owned(), payload)));
                 if let Some(key) = self.rows()[row].stored() {
                     let key = stored_key(&self.place, key);
-                    changes.stored.push((key, self.values[row].mqtt_text()));
+                    changes.stored.push((key, self.values[row].stored_text()));
                 }
             }
             let mut new = Vec::new();

@@ -14,15 +14,9 @@ const UNSUPPORTED: &[(Scope, &str)] = &[
     (Scope::Site, "smartCostLimit"),
     (Scope::Site, "smartFeedInPriorityLimit"),
     (Scope::LoadPoint, "alwaysCharge"),
-    (Scope::LoadPoint, "plan/energy"),
-    (Scope::LoadPoint, "planEnergy"),
-    (Scope::LoadPoint, "planStrategy"),
     (Scope::LoadPoint, "smartCostLimit"),
     (Scope::LoadPoint, "smartFeedInPriorityLimit"),
     (Scope::LoadPoint, "targetTime"),
-    (Scope::Vehicle, "planSoc"),
-    (Scope::Vehicle, "planStrategy"),
-    (Scope::Vehicle, "repeatingPlans"),
 ];
 
 /// Which one of a scope.

@@ -103,6 +103,23 @@ impl Value {
         }
     }
 
+    /// The text in the settings store: one text also for what MQTT spreads over several topics.
+    pub fn stored_text(&self) -> String {
+        match self {
+            Self::List(_) | Self::Object(_) => self.json(),
+            Self::Absent
+            | Self::Null
+            | Self::Bool(_)
+            | Self::Int(_)
+            | Self::Float(_)
+            | Self::Text(_)
+            | Self::Time(_)
+            | Self::Duration(_)
+            | Self::Phases(_)
+            | Self::Json(_) => self.mqtt_text(),
+        }
+    }
+
     /// All topics of the value of a top-level key and their payloads (api.md §1.3).
     pub fn each_topic(&self, topic: &str, tell: &mut dyn FnMut(&str, String)) {
         match self {

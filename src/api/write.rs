@@ -3,11 +3,12 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use crate::control::Control;
+use crate::control::{Control, Refusal};
 use crate::model::{Mode, Now};
 
 use super::Value;
 use super::field::{Field, Kind, Set, System, View, Write};
+use super::goal;
 use super::payload::{Asked, unwrap};
 use super::table::rows;
 use super::topic::{Address, Place};
@@ -173,7 +174,7 @@ pub fn write(
 ) -> Box<Answer> {
     let field = address.field;
     let asked = match raw {
-        Raw::Text(text) => match unwrap(text) {
+        Raw::Text(text) => match unwrap_for(field, text) {
             Ok(asked) => asked,
             Err(message) => {
                 let mut answer = Answer::refusal(Code::InvalidType, message);
@@ -229,7 +230,8 @@ pub fn restore(
 ) -> Vec<Problem> {
     let mut waiting: Vec<(String, String)> = stored
         .iter()
-        .flat_map(|(key, text)| spread(key, text))
+        .flat_map(|(key, text)| goal::join(key, text, stored))
+        .flat_map(|(key, text)| spread(&key, &text))
         .filter(|(_, text)| !text.is_empty())
         .collect();
     loop {
@@ -317,6 +319,20 @@ fn spread(key: &str, text: &str) -> Vec<(String, String)> {
     settings
 }
 
+/// As [`unwrap`], for a field that takes JSON: there an object can be the value itself.
+fn unwrap_for(field: &Field, text: &str) -> Result<Asked, String> {
+    if !field.write.is_some_and(|write| matches!(write.set, Set::Json(_))) {
+        return unwrap(text);
+    }
+    let json: serde_json::Value = serde_json::from_str(text).unwrap_or_default();
+    let wrapped = json.get("value").is_some_and(|value| !value.is_number());
+    if wrapped && json.get("time").is_none() {
+        return unwrap(text);
+    }
+    let asked = Asked::from(Raw::Text(text.trim().to_owned()));
+    Ok(Asked { id: json.get("id").cloned(), ..asked })
+}
+
 fn apply(
     control: &mut Control,
     now: Now,
@@ -332,7 +348,11 @@ fn apply(
             format!("{} holds until it is changed: no ttl", field.key),
         ));
     }
-    let refused = |refusal: crate::control::Refusal| (Code::Refused, refusal.to_string());
+    let refused = |refusal: Refusal| {
+        let malformed = matches!(refusal, Refusal::Malformed(_));
+        let code = if malformed { Code::InvalidType } else { Code::Refused };
+        (code, refusal.to_string())
+    };
     match (write.set, &value) {
         (Set::Float(set), Value::Float(number)) => set(control, now, index, *number),
         (Set::Float(set), Value::Int(number)) => set(control, now, index, *number as f64),
@@ -345,6 +365,8 @@ fn apply(
         (Set::Word(set), Value::Null) => set(control, now, index, None),
         (Set::Lease(set), Value::Text(word)) => set(control, now, index, Some(word), asked.ttl),
         (Set::Lease(set), Value::Null) => set(control, now, index, None, None),
+        (Set::Json(set), Value::Json(json)) => set(control, now, index, json),
+        (Set::Json(set), Value::Null) => set(control, now, index, &serde_json::Value::Null),
         (
             Set::Float(_)
             | Set::Int(_)
@@ -352,7 +374,8 @@ fn apply(
             | Set::FloatOrNone(_)
             | Set::Duration(_)
             | Set::Word(_)
-            | Set::Lease(_),
+            | Set::Lease(_)
+            | Set::Json(_),
             _,
         ) => {
             return Err((Code::InvalidType, format!("{} does not take this", field.key)));
@@ -373,6 +396,14 @@ pub(super) fn parse(field: &Field, write: &Write, asked: &Raw) -> Result<Value, 
         Raw::Text(text) => text,
         Raw::Clear => return Err((Code::InvalidType, "cannot be cleared".to_owned())),
     };
+    if let Set::Json(_) = write.set {
+        let json: serde_json::Value =
+            serde_json::from_str(text).map_err(|_| invalid("JSON", text))?;
+        if let Some(number) = goal::number(&json) {
+            in_range(field, write, number)?;
+        }
+        return Ok(Value::Json(json));
+    }
     match field.kind {
         Kind::Bool => bool_of(text).map(Value::Bool).ok_or_else(|| invalid("true or false", text)),
         Kind::Int => {

@@ -155,9 +155,10 @@ impl Control {
             priority: identify.priority.unwrap_or(0),
             min_current: identify.min_current,
             max_current: identify.max_current,
+            max_power: identify.max_power,
             coarse: vehicle.has(VehicleFeature::CoarseCurrent),
             offline: vehicle.has(VehicleFeature::Offline),
-            soc: loadpoint.charger_soc.or(vehicle.soc),
+            soc: loadpoint.estimated_soc().or_else(|| self.told_soc(loadpoint)),
             min_soc: vehicle.settings.min_soc,
             limit_soc: vehicle.settings.limit_soc,
             climate: vehicle.climater == Some(true)
@@ -170,7 +171,8 @@ impl Control {
         }
     }
 
-    /// State of charge at a load point, the charger's word before the vehicle's; 0 to 100.
+    /// State of charge at a load point, the charger's word before the vehicle's, estimated between
+    /// two words; 0 to 100.
     pub fn soc(&self, lp: LoadPointIx) -> Option<Percent> {
         let loadpoint = self.loadpoints.get(lp.0)?;
         self.vehicle_view(loadpoint).soc

@@ -28,6 +28,12 @@ pub enum Why {
     ModeNow,
     /// The vehicle is below its minimum SoC.
     MinSoc,
+    /// A charging plan wants it now.
+    Plan,
+    /// Charging goes on between two slots of a plan: a pause would be too short.
+    PlanBridge,
+    /// The time of the plan has passed; charging goes on until its goal is reached.
+    PlanLate,
     /// The energy limit is reached.
     EnergyLimit,
     /// The SoC limit is reached.
@@ -69,6 +75,9 @@ impl Why {
             Self::ModeOff => "mode_off",
             Self::ModeNow => "mode_now",
             Self::MinSoc => "min_soc",
+            Self::Plan => "plan",
+            Self::PlanBridge => "plan_bridge",
+            Self::PlanLate => "plan_late",
             Self::EnergyLimit => "energy_limit",
             Self::SocLimit => "soc_limit",
             Self::SwitchingPhases => "switching_phases",
@@ -95,6 +104,9 @@ impl Why {
             Self::ModeOff => "The mode is off.",
             Self::ModeNow => "Charging as fast as possible, as asked.",
             Self::MinSoc => "Charging fast until the minimum SoC is reached.",
+            Self::Plan => "Charging as planned.",
+            Self::PlanBridge => "Outside the planned slots; a pause would be too short.",
+            Self::PlanLate => "The planned time has passed; charging until the goal is reached.",
             Self::EnergyLimit => "The energy limit is reached.",
             Self::SocLimit => "The SoC limit is reached.",
             Self::SwitchingPhases => "Switching phases.",

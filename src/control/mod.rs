@@ -7,10 +7,13 @@ mod battery;
 mod battery_settings;
 mod coordinator;
 mod decision;
+mod estimator;
 mod loadpoint;
+mod plan;
 mod reading;
 mod settings;
 mod site;
+mod tariffs;
 mod vehicle;
 
 use std::collections::{BTreeMap, VecDeque};
@@ -25,10 +28,16 @@ use site::SitePower;
 
 pub use battery::{Battery, EXTERNAL_TTL};
 pub use decision::{Decision, Why};
+pub use estimator::{Estimator, Remaining};
 pub use loadpoint::{Effective, LoadPoint, LoadPointSettings, Session};
+pub use plan::{
+    Aim, EnergyPlan, Goal, PlanState, RepeatingPlan, Request, SocPlan, Strategy, charge_duration,
+    choose, mean_value, missing_energy, plan,
+};
 pub use reading::Reading;
 pub use settings::Refusal;
 pub use site::{Balance, Meter, Site, SiteSettings};
+pub use tariffs::Tariffs;
 pub use vehicle::{Vehicle, VehicleSettings};
 
 /// Samples that belong together arrive within this time: it is waited for before deciding.
@@ -48,6 +57,7 @@ pub struct Control {
     loadpoints: Vec<LoadPoint>,
     vehicles: Vec<Vehicle>,
     battery: Battery,
+    tariffs: Tariffs,
     effects: VecDeque<Effect>,
     started: Mono,
     decided: Mono,
@@ -82,6 +92,7 @@ impl Control {
             loadpoints,
             vehicles,
             battery,
+            tariffs: Tariffs::default(),
             effects: VecDeque::new(),
             started: now.mono,
             decided: now.mono,
@@ -153,6 +164,7 @@ impl Control {
                     VehicleValue::Soc(_) | VehicleValue::Status(_) | VehicleValue::Climater(_)
                 );
                 vehicle.record(now, value, origin);
+                self.estimate();
                 if !decisive {
                     return;
                 }
@@ -221,6 +233,7 @@ impl Control {
         for lp in 0..self.loadpoints.len() {
             self.detect(now, LoadPointIx(lp));
         }
+        self.estimate();
         let voltage = self.setup.voltage;
         let green = self.site.balance.green_share_loadpoints;
         let grid_at =
@@ -229,6 +242,7 @@ impl Control {
         for (loadpoint, view) in self.loadpoints.iter_mut().zip(&views) {
             loadpoint.refresh(now, grid_at, voltage, green, view);
         }
+        self.plan(now, &views);
         let charge = self.loadpoints.iter().map(LoadPoint::charge_power).sum();
         let power = self.site.balance(now, charge);
         self.watch_grid(now, power.is_some());

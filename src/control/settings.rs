@@ -42,6 +42,21 @@ pub enum Refusal {
     },
     /// Boost in another mode than pv or minpv.
     BoostOutsidePv,
+    /// A plan for a time that has passed.
+    TimeInPast,
+    /// Not 0 to 6.
+    InvalidWeekday(i64),
+    /// No IANA time zone.
+    InvalidTimezone(String),
+    /// No time of day.
+    InvalidTime(String),
+    /// More repeating plans than a vehicle can have.
+    TooManyPlans {
+        /// So many it can have.
+        most: usize,
+    },
+    /// The value has not the form that is expected.
+    Malformed(String),
     /// There is no such load point, vehicle or meter.
     NotFound(String),
 }
@@ -76,6 +91,12 @@ impl fmt::Display for Refusal {
                 "cannot configure more phases than physically connected: {wanted} > {physical}"
             ),
             Self::BoostOutsidePv => f.write_str("battery boost is only available in PV modes"),
+            Self::TimeInPast => f.write_str("timestamp is in the past"),
+            Self::InvalidWeekday(day) => write!(f, "weekday out of range: {day}"),
+            Self::InvalidTimezone(zone) => write!(f, "invalid timezone: {zone}"),
+            Self::InvalidTime(time) => write!(f, "invalid time: {time}"),
+            Self::TooManyPlans { most } => write!(f, "more than {most} repeating plans"),
+            Self::Malformed(message) => f.write_str(message),
             Self::NotFound(name) => write!(f, "not found: {name}"),
         }
     }
@@ -98,6 +119,7 @@ impl Control {
             }
             if matches!(mode, Mode::Now | Mode::Off) {
                 loadpoint.phase_timer = Timer::Idle;
+                loadpoint.plan.release();
             }
         }
         Ok(())
@@ -343,7 +365,7 @@ impl Control {
         self.loadpoints.get_mut(lp.0).ok_or_else(missing)
     }
 
-    fn vehicle_settings(
+    pub(super) fn vehicle_settings(
         &mut self,
         now: Now,
         vehicle: VehicleIx,

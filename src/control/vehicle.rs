@@ -7,6 +7,8 @@ use crate::model::{
     VehicleValue,
 };
 
+use super::{RepeatingPlan, SocPlan, Strategy};
+
 /// One vehicle.
 #[derive(Clone, Debug)]
 pub struct Vehicle {
@@ -57,6 +59,12 @@ pub struct VehicleSettings {
     pub min_soc: Percent,
     /// Stop at this SoC; 0 = no limit.
     pub limit_soc: Percent,
+    /// The plan for one time.
+    pub plan: Option<SocPlan>,
+    /// Plans for weekdays, in the order of their owner.
+    pub repeating: Vec<RepeatingPlan>,
+    /// How the plans are carried out.
+    pub plan_strategy: Strategy,
 }
 
 impl Vehicle {

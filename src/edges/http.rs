@@ -4,7 +4,7 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::extract::{FromRef, Query, RawPathParams, State as Shared, WebSocketUpgrade};
+use axum::extract::{FromRef, Path, Query, RawPathParams, State as Shared, WebSocketUpgrade};
 use axum::http::{HeaderValue, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodFilter, MethodRouter, get, on};
@@ -63,7 +63,8 @@ fn router(app: App) -> Router {
         .route("/style.css", get(|| asset("text/css", include_str!("page/style.css"))))
         .route("/ws", get(socket))
         .route("/api/health", get(health))
-        .route("/api/state", get(state));
+        .route("/api/state", get(state))
+        .route("/api/loadpoints/{id}/plan", get(plan));
     for field in api::all() {
         let Some(write) = field.write else { continue };
         let rest = write.rest;
@@ -80,7 +81,7 @@ fn router(app: App) -> Router {
 /// A route of the table: POST sets a field, DELETE clears it.
 fn route(field: &'static Field, method: MethodFilter) -> MethodRouter<App> {
     let clear = method == MethodFilter::DELETE;
-    on(method, async move |Shared(door): Shared<Door>, params: RawPathParams| {
+    on(method, async move |Shared(door): Shared<Door>, params: RawPathParams, body: String| {
         let param = |name: &str| {
             params.iter().find(|(key, _)| *key == name).map(|(_, value)| value.to_owned())
         };
@@ -92,7 +93,15 @@ fn route(field: &'static Field, method: MethodFilter) -> MethodRouter<App> {
         let Some(place) = place else {
             return problem(StatusCode::NOT_FOUND, "not found");
         };
-        let value = param("value").filter(|_| !clear).map_or(Raw::Clear, Raw::Text);
+        if body.len() > api::MAX_PAYLOAD {
+            return problem(StatusCode::PAYLOAD_TOO_LARGE, "the body is too long");
+        }
+        let value = match (param("value"), param("time")) {
+            _ if clear => Raw::Clear,
+            (Some(value), None) => Raw::Text(value),
+            (Some(value), Some(time)) => Raw::Text(api::goal_text(&value, &time)),
+            (None, _) => Raw::Text(body),
+        };
         write(&door, Address { field, place }, value).await
     })
 }
@@ -145,6 +154,16 @@ async fn state(Shared(door): Shared<Door>, Query(filter): Query<Filter>) -> Resp
             Ok(result) => json(StatusCode::OK, result),
             Err(message) => problem(StatusCode::BAD_REQUEST, &message),
         },
+    }
+}
+
+/// The plan of a load point as it was last reckoned (api.md §3.6).
+async fn plan(Shared(door): Shared<Door>, Path(id): Path<String>) -> Response {
+    let place = id.parse().map(Place::LoadPoint);
+    let told = door.told.borrow();
+    match place.ok().and_then(|place| told.state.value(&place, "planDetails")) {
+        Some(plan) => json(StatusCode::OK, plan.json()),
+        None => problem(StatusCode::NOT_FOUND, "not found"),
     }
 }
 

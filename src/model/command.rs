@@ -60,6 +60,8 @@ pub enum EventKind {
     Start,
     /// Charging stopped.
     Stop,
+    /// The goal of a charging plan will be reached too late.
+    PlanOverrun,
     /// An input that control needs has fallen silent.
     MeterSilent,
     /// That input is back.
@@ -78,6 +80,7 @@ impl EventKind {
             Self::Disconnect => "disconnect",
             Self::Start => "start",
             Self::Stop => "stop",
+            Self::PlanOverrun => "planoverrun",
             Self::MeterSilent => "metersilent",
             Self::MeterBack => "meterback",
             Self::Asleep => "asleep",

@@ -4,6 +4,7 @@ mod command;
 mod fact;
 mod ids;
 mod kinds;
+mod rate;
 mod setup;
 mod time;
 mod units;
@@ -14,6 +15,7 @@ pub use ids::{LoadPointIx, MeterIx, TeslaMateCar, VehicleIx};
 pub use kinds::{
     BatteryMode, ChargeStatus, MeterRole, Mode, PhaseAction, PvAction, Trust, UnknownSpelling,
 };
+pub use rate::Rate;
 pub use setup::{
     ChargerFeature, ChargerSetup, LoadPointSetup, MeterSetup, OnIdentify, Setup, Thresholds,
     VehicleFeature, VehicleSetup,

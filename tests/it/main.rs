@@ -19,6 +19,7 @@ mod house;
 mod http;
 mod packaging;
 mod papers;
+mod plan;
 mod property;
 mod sim;
 mod site;

@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::api::Value;
 use crate::api::field::{Cadence, Field, Kind, View};
 use crate::control::{LoadPoint, Vehicle};
-use crate::model::{Mono, PhaseAction, PvAction, Watts};
+use crate::model::{LoadPointIx, Mono, PhaseAction, PvAction, Watts};
 
 const ONCE: Field = Field { cadence: Cadence::Once, ..Field::LOADPOINT };
 const SAMPLED: Field = Field { cadence: Cadence::Sampled, ..Field::LOADPOINT };
@@ -40,6 +40,28 @@ pub(super) const ROWS: &[Field] = &[
         unit: "W",
         doc: "Charge power.",
         get: |view, ix| Value::from(lp(view, ix).charge_power()),
+        ..SAMPLED
+    },
+    Field {
+        key: "chargeRemainingDuration",
+        kind: Kind::Duration,
+        unit: "s",
+        doc: "Time until the limit is reached at the present power; 0 when unknown.",
+        get: |view, ix| {
+            let remaining = view.control.remaining(LoadPointIx(ix)).duration;
+            in_steps(view, remaining.unwrap_or_default())
+        },
+        ..SAMPLED
+    },
+    Field {
+        key: "chargeRemainingEnergy",
+        kind: Kind::Float,
+        unit: "Wh",
+        doc: "Energy that is missing to the limit; 0 when unknown.",
+        get: |view, ix| {
+            let remaining = view.control.remaining(LoadPointIx(ix)).energy;
+            Value::float(remaining.map_or(0.0, |energy| (energy.0 / 10.0).round() * 10.0))
+        },
         ..SAMPLED
     },
     Field {
@@ -314,11 +336,11 @@ pub(super) const ROWS: &[Field] = &[
         key: "vehicleSoc",
         kind: Kind::Float,
         unit: "%",
-        doc: "State of charge of the vehicle; 0 when unknown; a temperature for heating.",
+        doc: "SoC of the vehicle, estimated between its words; 0 when unknown; a temperature for heating.",
         get: |view, ix| {
-            let of_vehicle = || vehicle(view, ix).and_then(|vehicle| vehicle.soc);
-            let soc = lp(view, ix).charger_soc.or_else(of_vehicle);
-            Value::float(soc.map_or(0.0, |soc| soc.0))
+            // An estimate is not news with every watt-hour.
+            let soc = view.control.soc(LoadPointIx(ix));
+            Value::float(soc.map_or(0.0, |soc| (soc.0 * 10.0).round() / 10.0))
         },
         ..SAMPLED
     },

@@ -5,6 +5,7 @@ mod charger;
 mod loadpoint;
 mod loadpoint_settings;
 mod none;
+mod plan;
 mod settings;
 mod site;
 mod system;
@@ -29,9 +30,10 @@ pub const TABLES: &[&[Field]] = &[
     loadpoint::MIRRORS,
     charger::ROWS,
     vehicle::ROWS,
+    plan::LOADPOINT,
+    plan::VEHICLE,
     none::SITE,
     none::LOADPOINT,
-    none::VEHICLE,
 ];
 
 /// The rows of a scope, sorted by key. A row is known by its position in this list.

@@ -6,7 +6,6 @@ use crate::api::field::{Cadence, Field, Kind};
 
 const SITE_ROW: Field = Field { cadence: Cadence::Once, ..Field::SITE };
 const LOADPOINT_ROW: Field = Field { cadence: Cadence::Once, ..Field::LOADPOINT };
-const VEHICLE_ROW: Field = Field { cadence: Cadence::Once, ..Field::VEHICLE };
 
 pub(super) const SITE: &[Field] = &[
     Field {
@@ -137,93 +136,6 @@ pub(super) const LOADPOINT: &[Field] = &[
         ..LOADPOINT_ROW
     },
     Field {
-        key: "effectivePlanId",
-        kind: Kind::Int,
-        doc: "The plan in force: 0 none, 1 static, 2 and more repeating.",
-        get: |_, _| Value::Int(0),
-        ..LOADPOINT_ROW
-    },
-    Field {
-        key: "effectivePlanSoc",
-        kind: Kind::Int,
-        unit: "%",
-        doc: "Goal of the plan in force.",
-        get: |_, _| Value::Int(0),
-        ..LOADPOINT_ROW
-    },
-    Field {
-        key: "effectivePlanStrategy",
-        kind: Kind::Object,
-        doc: "How the plan in force is carried out.",
-        get: |_, _| no_strategy(),
-        ..LOADPOINT_ROW
-    },
-    Field {
-        key: "effectivePlanTime",
-        kind: Kind::Time,
-        doc: "Time of the plan in force.",
-        get: |_, _| Value::Null,
-        ..LOADPOINT_ROW
-    },
-    Field {
-        key: "plan",
-        kind: Kind::Json,
-        doc: "Slots of the plan: start, end, value.",
-        get: |_, _| Value::Json(serde_json::Value::Null),
-        ..LOADPOINT_ROW
-    },
-    Field {
-        key: "planActive",
-        kind: Kind::Bool,
-        doc: "The plan charges now.",
-        get: |_, _| Value::Bool(false),
-        ..LOADPOINT_ROW
-    },
-    Field {
-        key: "planEnergy",
-        kind: Kind::Float,
-        unit: "kWh",
-        doc: "Goal of the energy plan; 0 is none.",
-        get: |_, _| Value::Int(0),
-        ..LOADPOINT_ROW
-    },
-    Field {
-        key: "planOverrun",
-        kind: Kind::Duration,
-        unit: "s",
-        doc: "How late the plan will be.",
-        get: |_, _| Value::Int(0),
-        ..LOADPOINT_ROW
-    },
-    Field {
-        key: "planProjectedEnd",
-        kind: Kind::Time,
-        doc: "When the plan will end.",
-        get: |_, _| Value::Null,
-        ..LOADPOINT_ROW
-    },
-    Field {
-        key: "planProjectedStart",
-        kind: Kind::Time,
-        doc: "When the plan will start.",
-        get: |_, _| Value::Null,
-        ..LOADPOINT_ROW
-    },
-    Field {
-        key: "planStrategy",
-        kind: Kind::Object,
-        doc: "How the energy plan is carried out.",
-        get: |_, _| no_strategy(),
-        ..LOADPOINT_ROW
-    },
-    Field {
-        key: "planTime",
-        kind: Kind::Time,
-        doc: "Time of the energy plan.",
-        get: |_, _| Value::Null,
-        ..LOADPOINT_ROW
-    },
-    Field {
         key: "sessionCo2PerKWh",
         kind: Kind::Float,
         unit: "g/kWh",
@@ -299,27 +211,3 @@ pub(super) const LOADPOINT: &[Field] = &[
         ..LOADPOINT_ROW
     },
 ];
-
-pub(super) const VEHICLE: &[Field] = &[
-    Field {
-        key: "planStrategy",
-        kind: Kind::Object,
-        doc: "How the SoC plan is carried out.",
-        get: |_, _| no_strategy(),
-        ..VEHICLE_ROW
-    },
-    Field {
-        key: "repeatingPlans",
-        kind: Kind::List,
-        doc: "Plans by weekday.",
-        get: |_, _| Value::Null,
-        ..VEHICLE_ROW
-    },
-];
-
-fn no_strategy() -> Value {
-    Value::Object(vec![
-        ("continuous".into(), Value::Bool(false)),
-        ("precondition".into(), Value::Int(0)),
-    ])
-}

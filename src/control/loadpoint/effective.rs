@@ -2,10 +2,9 @@
 
 use crate::model::{Amps, ChargerFeature, KilowattHours, Percent, Volts, WattHours, Watts};
 
-use super::{LoadPoint, LoadPointSettings};
+use crate::control::estimator::CHARGE_EFFICIENCY;
 
-/// Watt-hours taken from the grid per watt-hour in the battery, inverted (control.md §15, §20.7).
-const CHARGE_EFFICIENCY: f64 = 0.85;
+use super::{LoadPoint, LoadPointSettings};
 
 /// Values that result from load point, vehicle and charger together (control.md §8).
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -39,6 +38,8 @@ pub(crate) struct VehicleView {
     pub(crate) min_current: Option<Amps>,
     /// Largest current of the vehicle.
     pub(crate) max_current: Option<Amps>,
+    /// Largest power of the vehicle.
+    pub(crate) max_power: Option<Watts>,
     /// Takes whole amperes only.
     pub(crate) coarse: bool,
     /// Has no telemetry.

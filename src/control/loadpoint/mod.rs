@@ -21,7 +21,8 @@ use crate::model::{
     Volts, Watts,
 };
 
-use super::{Decision, Reading, Why};
+use super::estimator::{Estimator, Subject};
+use super::{Decision, EnergyPlan, PlanState, Reading, Strategy, Why};
 use boost::Boost;
 use setpoint::{InFlight, SETTLING};
 use wakeup::WakeUp;
@@ -82,9 +83,13 @@ pub struct LoadPoint {
     pub effective: Effective,
     /// Whether the vehicle is below its minimum SoC.
     pub min_soc_not_reached: bool,
+    /// What the charging plan says.
+    pub plan: PlanState,
     /// Why the load point does what it does.
     pub decision: Decision,
 
+    /// The estimate of the vehicle's SoC while it is connected.
+    pub(super) estimator: Option<(Subject, Estimator)>,
     pub(super) pv_timer: Timer<PvAction>,
     pub(super) phase_timer: Timer<PhaseAction>,
     boost: Boost,
@@ -138,6 +143,10 @@ pub struct LoadPointSettings {
     pub thresholds: Thresholds,
     /// The home battery helps down to this SoC; 100 = no limit (Q14).
     pub battery_boost_limit: Percent,
+    /// The energy plan.
+    pub plan: Option<EnergyPlan>,
+    /// How the energy plan is carried out.
+    pub plan_strategy: Strategy,
 }
 
 /// What a change of the charger's status means (control.md §6.1).
@@ -163,6 +172,8 @@ impl LoadPoint {
             limit_energy: KilowattHours::ZERO,
             thresholds: setup.thresholds,
             battery_boost_limit: Percent(100.0),
+            plan: None,
+            plan_strategy: Strategy::default(),
         };
         let fixed_phases = if setup.charger.phase_switching { 0 } else { setup.phases_configured };
         let decision = Decision {
@@ -193,7 +204,9 @@ impl LoadPoint {
             phase_action: (PhaseAction::Inactive, None),
             effective: Effective::default(),
             min_soc_not_reached: false,
+            plan: PlanState::default(),
             decision,
+            estimator: None,
             pv_timer: Timer::Idle,
             phase_timer: Timer::Idle,
             boost: Boost::Off,
@@ -295,6 +308,7 @@ impl LoadPoint {
         let mut changes = Vec::new();
         if matches!(previous, None | Some(Disconnected)) && status != Disconnected {
             self.session = Session::connect(now, self.energy);
+            self.plan.connect();
             if previous.is_some() {
                 self.pv_timer = Timer::Elapsed;
             }
@@ -387,7 +401,7 @@ impl LoadPoint {
 
     /// What this load point could give up for one of higher priority (control.md §25.1).
     pub(super) fn flexible_power(&self, voltage: Volts, vehicle: &VehicleView) -> Watts {
-        if !self.charging() || self.min_soc_not_reached {
+        if !self.charging() || self.min_soc_not_reached || self.plan.active {
             return Watts::ZERO;
         }
         match self.settings.mode {
@@ -433,8 +447,9 @@ impl LoadPoint {
             [self.switched, self.phases_switched].map(|at| at.map(|at| at + SETTLING + after));
         let retries = [self.retry_at, self.off_failed.map(|at| at + Duration::from_secs(1))];
         let lease = self.enabled.then(|| self.renewed + RENEW);
+        let plan = self.plan.due();
         let delays =
-            [self.pv_due(), self.phase_due(), self.lands_at(), self.detecting_until, lease];
+            [self.pv_due(), self.phase_due(), self.lands_at(), self.detecting_until, lease, plan];
         let later = [self.boost_due(), self.wakes_at()];
         windows
             .into_iter()

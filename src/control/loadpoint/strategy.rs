@@ -79,6 +79,11 @@ impl LoadPoint {
             self.pv_timer = Timer::Elapsed;
             return self.fast(now, Why::MinSoc);
         }
+        if let Some(why) = self.plan.why {
+            self.phase_timer = Timer::Idle;
+            self.pv_timer = Timer::Elapsed;
+            return self.fast(now, why);
+        }
         if self.energy_limit_reached(vehicle) {
             return self.limited(vehicle, Why::EnergyLimit);
         }

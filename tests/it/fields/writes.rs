@@ -2,10 +2,38 @@
 
 use super::*;
 
+/// A time for plans.
+const LATER: &str = "2031-01-01T06:00:00Z";
+const REPEATING: &str =
+    r#"[{"weekdays":[1,5],"time":"07:00","tz":"Europe/Berlin","soc":80,"active":true}]"#;
+
 /// Some values of a writable field, and what its getter then says.
 fn samples(field: &Field) -> Vec<(String, Value)> {
     let write = field.write.unwrap();
     match (field.kind, field.key) {
+        (Kind::Float, "planEnergy") => {
+            vec![(format!(r#"{{"time":"{LATER}","value":12.5}}"#), Value::float(12.5))]
+        }
+        (Kind::Int, "planSoc") => {
+            vec![(format!(r#"{{"soc":80,"time":"{LATER}"}}"#), Value::Int(80))]
+        }
+        (Kind::Object, "planStrategy") => vec![(
+            r#"{"continuous":true,"precondition":1800}"#.into(),
+            Value::Object(vec![
+                ("continuous".into(), Value::Bool(true)),
+                ("precondition".into(), Value::Duration(std::time::Duration::from_secs(1800))),
+            ]),
+        )],
+        (Kind::List, "repeatingPlans") => vec![(
+            REPEATING.into(),
+            Value::List(vec![Value::Object(vec![
+                ("weekdays".into(), Value::List(vec![Value::Int(1), Value::Int(5)])),
+                ("time".into(), Value::word("07:00")),
+                ("tz".into(), Value::word("Europe/Berlin")),
+                ("soc".into(), Value::Int(80)),
+                ("active".into(), Value::Bool(true)),
+            ])]),
+        )],
         (Kind::Text, "vehicleName") => vec![("zoe".into(), Value::word("zoe"))],
         (Kind::Enum(words), _) => {
             words.iter().map(|word| ((*word).to_owned(), Value::word(word))).collect()
@@ -47,11 +75,16 @@ fn what_was_set_is_read_and_both_texts_of_it_parse_back() {
             let answer = set(&mut control, &topic, &text);
             assert!(answer.ok(), "{topic} {text}: {}", answer.message);
             assert_eq!(answer.applied, value, "{topic}");
-            for spelled in [value.mqtt_text(), value.path_text()] {
+            let spread = matches!(value, Value::Object(_) | Value::List(_));
+            let spelled = match spread {
+                true => [value.json(), value.stored_text()],
+                false => [value.mqtt_text(), value.path_text()],
+            };
+            for spelled in spelled {
                 let again = set(&mut control, &topic, &spelled);
                 assert_eq!((again.ok(), &again.applied), (true, &value), "{topic} {spelled}");
             }
-            if let (Told::Everywhere, Some(told)) = (field.told, field.topic()) {
+            if let (Told::Everywhere, Some(told), false) = (field.told, field.topic(), spread) {
                 let topic = format!("{}/{told}", place(field.scope));
                 assert_eq!(payload_of(&control, &topic), Some(value.mqtt_text()), "{topic}");
             }
@@ -117,7 +150,7 @@ fn payloads_that_mean_nothing_are_refused_with_a_code() {
         ("site/residualPower", "1e999", Code::InvalidType),
         ("site/gridPower", "1", Code::ReadOnly),
         ("site/smartCostLimit", "1", Code::Unsupported),
-        ("loadpoints/1/planEnergy", "{}", Code::Unsupported),
+        ("loadpoints/1/targetTime", "null", Code::Unsupported),
         ("loadpoints/0/mode", "pv", Code::UnknownTopic),
         ("loadpoints/3/mode", "pv", Code::UnknownTopic),
         ("loadpoints/x/mode", "pv", Code::UnknownTopic),
@@ -127,14 +160,7 @@ fn payloads_that_mean_nothing_are_refused_with_a_code() {
         ("site/nosuch", "1", Code::UnknownTopic),
         ("nosuch", "1", Code::UnknownTopic),
     ];
-    for (topic, payload, code) in cases {
-        let mut control = house::control();
-        let before = full_state(&control).topics();
-        let answer = set(&mut control, &format!("{topic}/set"), payload);
-        assert_eq!(answer.code, code, "{topic} {payload}: {}", answer.message);
-        assert!(!answer.message.is_empty());
-        assert_eq!(full_state(&control).topics(), before, "{topic} {payload}");
-    }
+    all_refused(&cases);
     let mut control = house::control();
     let system = house::system();
     let long = vec![b'1'; api::MAX_PAYLOAD + 1];
@@ -198,6 +224,62 @@ fn boost_and_battery_control_need_something_to_work_with() {
         );
     }
     assert!(set(&mut control, "site/gridExportLimit/set", "5000").ok());
+}
+
+#[test]
+fn plans_that_mean_nothing_are_refused_with_a_code() {
+    all_refused(&[
+        ("loadpoints/1/planEnergy", "12", Code::InvalidType),
+        ("loadpoints/1/planEnergy", r#"{"value":12}"#, Code::InvalidType),
+        ("loadpoints/1/planEnergy", r#"{"time":"tomorrow","value":12}"#, Code::InvalidType),
+        (
+            "loadpoints/1/planEnergy",
+            r#"{"time":"2031-01-01T06:00:00Z","value":"x"}"#,
+            Code::InvalidType,
+        ),
+        (
+            "loadpoints/1/planEnergy",
+            r#"{"time":"2031-01-01T06:00:00Z","value":-1}"#,
+            Code::OutOfRange,
+        ),
+        ("loadpoints/1/planEnergy", r#"{"time":"2026-08-08T11:59:59Z","value":1}"#, Code::Refused),
+        ("loadpoints/1/planStrategy", "null", Code::InvalidType),
+        ("loadpoints/1/planStrategy", r#"{"precondition":-1}"#, Code::InvalidType),
+        ("loadpoints/1/planActive", "true", Code::ReadOnly),
+        (
+            "vehicles/tesla/planSoc",
+            r#"{"time":"2031-01-01T06:00:00Z","value":101}"#,
+            Code::OutOfRange,
+        ),
+        ("vehicles/tesla/planSoc", r#"{"time":"2026-08-08T11:59:59Z","value":1}"#, Code::Refused),
+        ("vehicles/tesla/repeatingPlans", "{}", Code::InvalidType),
+        (
+            "vehicles/tesla/repeatingPlans",
+            r#"[{"weekdays":[7],"time":"07:00","tz":"UTC","soc":80,"active":true}]"#,
+            Code::Refused,
+        ),
+        (
+            "vehicles/tesla/repeatingPlans",
+            r#"[{"weekdays":[1],"time":"07:00","tz":"Mars","soc":80,"active":true}]"#,
+            Code::Refused,
+        ),
+        (
+            "vehicles/tesla/repeatingPlans",
+            r#"[{"weekdays":[1],"time":"25:00","tz":"UTC","soc":80,"active":true}]"#,
+            Code::Refused,
+        ),
+    ]);
+}
+
+fn all_refused(cases: &[(&str, &str, Code)]) {
+    for &(topic, payload, code) in cases {
+        let mut control = house::control();
+        let before = full_state(&control).topics();
+        let answer = set(&mut control, &format!("{topic}/set"), payload);
+        assert_eq!(answer.code, code, "{topic} {payload}: {}", answer.message);
+        assert!(!answer.message.is_empty());
+        assert_eq!(full_state(&control).topics(), before, "{topic} {payload}");
+    }
 }
 
 #[test]
@@ -265,7 +347,15 @@ fn stored_settings_come_back_whatever_their_order() {
         ("lp2.thresholds", r#"{"enable":{"delay":30000000000,"threshold":-500},"disable":{"delay":120000000000,"threshold":200}}"#),
         ("lp9.mode", "pv"),
         ("lp1.smartCostLimit", "0.2"),
+        ("lp1.planEnergy", "12.5"),
+        ("lp1.planTime", "1925013600"),
+        ("lp1.planStrategy", r#"{"continuous":true,"precondition":900}"#),
+        ("lp2.planEnergy", "0"),
+        ("lp2.planTime", ""),
         ("prioritySoc", "50"),
+        ("vehicle.tesla.planSoc", "80"),
+        ("vehicle.tesla.planTime", LATER),
+        ("vehicle.tesla.repeatingPlans", REPEATING),
         ("vehicle.tesla.minSoc", "20"),
         ("vehicle.tesla.limitSoc", ""),
     ])
@@ -288,7 +378,54 @@ fn stored_settings_come_back_whatever_their_order() {
     assert_eq!(two.settings.min_current.0, 6.0);
     assert_eq!(two.settings.thresholds.enable.0, -500.0);
     assert_eq!(two.settings.thresholds.disable_delay.as_secs(), 120);
-    assert_eq!(control.vehicles()[0].settings.min_soc.0, 20.0);
+    let plan = one.settings.plan.unwrap();
+    assert_eq!((plan.energy.0, plan.time.timestamp()), (12.5, 1_925_013_600));
+    assert_eq!(one.settings.plan_strategy.precondition.as_secs(), 900);
+    assert_eq!(two.settings.plan, None);
+    let tesla = &control.vehicles()[0].settings;
+    assert_eq!(tesla.min_soc.0, 20.0);
+    assert_eq!(
+        tesla.plan.map(|plan| (plan.soc.0, plan.time.timestamp())),
+        Some((80.0, 1_925_013_600))
+    );
+    assert_eq!(tesla.repeating.len(), 1);
+}
+
+/// What goes into the store is what comes back after a restart.
+#[test]
+fn stored_plans_come_back() {
+    let writes = [
+        ("loadpoints/2/planEnergy", format!(r#"{{"time":"{LATER}","value":12.5,"id":3}}"#)),
+        ("loadpoints/2/planStrategy", r#"{"precondition":600}"#.to_owned()),
+        ("vehicles/zoe/planSoc", format!(r#"{{"value":{{"time":"{LATER}","soc":70}},"id":3}}"#)),
+        ("vehicles/zoe/planStrategy", r#"{"continuous":true}"#.to_owned()),
+        ("vehicles/zoe/repeatingPlans", REPEATING.to_owned()),
+    ];
+    let mut control = house::control();
+    let before = full_state(&control);
+    for (topic, payload) in &writes {
+        let answer = set(&mut control, &format!("{topic}/set"), payload);
+        assert!(answer.ok(), "{topic}: {}", answer.message);
+    }
+    let system = house::system();
+    let view = View { control: &control, system: &system, now: house::noon() };
+    let stored: BTreeMap<_, _> = before.next(&view).changes(&before).stored.into_iter().collect();
+    assert_eq!(stored.len(), 7, "{stored:?}");
+    let mut again = house::control();
+    assert_eq!(api::restore(&mut again, &system, house::noon(), &stored), []);
+    assert_eq!(full_state(&again).topics(), full_state(&control).topics());
+
+    for (topic, payload) in [
+        ("loadpoints/2/plan/energy", "null"),
+        ("vehicles/zoe/planSoc", "{}"),
+        ("vehicles/zoe/repeatingPlans", "-"),
+    ] {
+        let answer = set(&mut control, &format!("{topic}/set"), payload);
+        assert!(answer.ok(), "{topic}: {}", answer.message);
+    }
+    assert_eq!(control.loadpoints()[1].settings.plan, None);
+    assert_eq!(control.vehicles()[1].settings.plan, None);
+    assert!(control.vehicles()[1].settings.repeating.is_empty());
 }
 
 proptest! {
@@ -298,7 +435,7 @@ proptest! {
         topic in prop_oneof![
             "[a-zA-Z0-9/]{0,40}",
             "(site|loadpoints/[0-3]|vehicles/(tesla|zoe|x))/[a-zA-Z/]{1,20}(/set)?",
-            "(site/(prioritySoc|bufferSoc|bufferStartSoc|residualPower)|loadpoints/[12]/(mode|limitSoc|minCurrent|maxCurrent|phases|vehicle|enableDelay)|vehicles/tesla/(mode|minSoc))/set",
+            "(site/(prioritySoc|bufferSoc|bufferStartSoc|residualPower)|loadpoints/[12]/(mode|limitSoc|minCurrent|maxCurrent|phases|vehicle|enableDelay)|vehicles/tesla/(mode|minSoc|planSoc|planStrategy|repeatingPlans)|loadpoints/2/(planEnergy|planStrategy))/set",
         ],
         payload in prop_oneof![
             proptest::collection::vec(any::<u8>(), 1..60),

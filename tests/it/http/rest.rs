@@ -106,6 +106,72 @@ async fn refusals_carry_the_words_of_evcc() {
 }
 
 #[tokio::test]
+async fn plans_are_written_in_paths_and_bodies() {
+    let facade = Facade::start().await;
+    let repeating =
+        r#"[{"weekdays":[1,5],"time":"07:00","tz":"Europe/Berlin","soc":80,"active":true}]"#;
+    let calls = [
+        (
+            "POST",
+            "loadpoints/2/plan/energy/12.5/2031-01-01T06:00:00.000Z",
+            "",
+            200,
+            r#"{"energy":12.5,"time":"2031-01-01T06:00:00Z"}"#,
+        ),
+        ("DELETE", "loadpoints/2/plan/energy", "", 200, "{}"),
+        ("POST", "loadpoints/2/plan/energy/x/2031-01-01T06:00:00Z", "", 400, ""),
+        ("POST", "loadpoints/2/plan/energy/5/tomorrow", "", 400, ""),
+        (
+            "POST",
+            "vehicles/tesla/plan/soc/80/2026-08-08T11:00:00Z",
+            "",
+            400,
+            r#"{"error":"timestamp is in the past"}"#,
+        ),
+        (
+            "POST",
+            "vehicles/tesla/plan/soc/80/2031-01-01T06:00:00+01:00",
+            "",
+            200,
+            r#"{"soc":80,"time":"2031-01-01T05:00:00Z"}"#,
+        ),
+        (
+            "GET",
+            "loadpoints/2/plan",
+            "",
+            200,
+            r#"{"planId":0,"planTime":"0001-01-01T00:00:00Z","duration":0,"plan":null,"power":11040}"#,
+        ),
+        ("GET", "loadpoints/3/plan", "", 404, r#"{"error":"not found"}"#),
+        (
+            "POST",
+            "vehicles/tesla/plan/strategy",
+            r#"{"continuous":true}"#,
+            200,
+            r#"{"continuous":true,"precondition":0}"#,
+        ),
+        ("POST", "loadpoints/1/plan/strategy", "", 400, ""),
+        ("POST", "vehicles/tesla/plan/repeating", repeating, 200, repeating),
+        (
+            "POST",
+            "vehicles/tesla/plan/repeating",
+            r#"[{"weekdays":[9],"time":"07:00","tz":"UTC","soc":80,"active":true}]"#,
+            400,
+            r#"{"error":"weekday out of range: 9"}"#,
+        ),
+    ];
+    for (method, path, body, status, answer) in calls {
+        let length = body.len();
+        let request = format!(
+            "{method} /api/{path} HTTP/1.1\r\nHost: test\r\nConnection: close\r\nContent-Length: {length}\r\n\r\n{body}"
+        );
+        let whole = facade.raw(request.as_bytes()).await;
+        assert!(whole.starts_with(&format!("HTTP/1.1 {status} ")), "{method} {path}: {whole}");
+        assert!(answer.is_empty() || whole.trim_end().ends_with(answer), "{path}: {whole}");
+    }
+}
+
+#[tokio::test]
 async fn answers_have_the_shapes_of_evcc() {
     let facade = Facade::start().await;
     let calls = [

@@ -1,0 +1,17 @@
+//! Charging plans: goals with a time, and the slots in which they are charged for
+//! (plans-vehicles-devices.md §1).
+
+mod duration;
+mod evaluation;
+mod goal;
+mod planner;
+mod repeating;
+mod state;
+mod wishes;
+
+pub use duration::{charge_duration, missing_energy};
+pub use goal::{Aim, Goal, choose};
+pub use planner::{Request, mean_value, plan};
+pub use repeating::RepeatingPlan;
+pub use state::PlanState;
+pub use wishes::{EnergyPlan, SocPlan, Strategy};
