@@ -84,7 +84,7 @@ fn charges_fast(loadpoint: &LoadPoint) -> bool {
     let asked = match loadpoint.settings.mode {
         Mode::Off => false,
         Mode::Now => true,
-        Mode::Pv | Mode::MinPv => loadpoint.min_soc_not_reached,
+        Mode::Pv | Mode::MinPv => loadpoint.min_soc_not_reached || loadpoint.plan.active,
     };
     loadpoint.charging() && asked
 }

@@ -39,13 +39,6 @@ impl Seen {
         self.value(topic) == Some(payload)
     }
 
-    /// Whether a topic below `evcc/` was told this value since the client came.
-    pub(super) fn hears(&self, topic: &str, payload: &str) -> bool {
-        let topic = format!("evcc/{topic}");
-        let mut news = self.log.iter().filter(|message| !message.retain && message.topic == topic);
-        news.any(|message| message.payload == payload)
-    }
-
     /// The value of a topic below `evcc/`.
     pub(super) fn value(&self, topic: &str) -> Option<&str> {
         self.now.get(&format!("evcc/{topic}")).map(String::as_str)

@@ -9,7 +9,7 @@ use tokio::process::{Child, ChildStdout, Command};
 
 use super::client::Client;
 use super::service::{Home, http};
-use crate::support::{free_port, soon};
+use crate::support::{DEADLINE, free_port, soon};
 
 fn chargebus(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_chargebus"));
@@ -143,7 +143,10 @@ async fn charges(port: u16) {
     let mut client = Client::connect(port).await;
     client.until("the service", |seen| seen.says("status", "online")).await;
     client.set("loadpoints/1/enableDelay", "0").await;
-    client.until("a charge", |seen| seen.says("loadpoints/1/charging", "true")).await;
+    // A simulated car takes its time, as a real one does, at any speed.
+    client
+        .within(DEADLINE * 2, "a charge", |seen| seen.says("loadpoints/1/charging", "true"))
+        .await;
     client
         .until("its power", |seen| seen.number("evcc/loadpoints/1/chargePower") > Some(1000.0))
         .await;

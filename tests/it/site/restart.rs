@@ -1,6 +1,6 @@
 //! What a restart must not lose.
 
-use super::client::{differing, lasting, retained};
+use super::client::{Client, differing, lasting, retained};
 use super::house::House;
 use super::service::Home;
 
@@ -93,8 +93,17 @@ async fn nothing_is_withdrawn(home: Home) {
     service.stop().await;
     drop(house);
 
+    // Beside mosquitto somebody can be there all the time.
+    let watcher = match &home.mosquitto {
+        Some(mosquitto) => Some(Client::connect(mosquitto.port).await),
+        None => None,
+    };
     let service = home.start().await;
-    let mut client = service.client().await;
+    let mut client = match watcher {
+        Some(client) => client,
+        None => service.client().await,
+    };
+    client.until("the service", |seen| seen.says("status", "online")).await;
     client.set("site/residualPower", "0").await;
     let _house = House::recorded(service.port);
     client.until("the car", |seen| seen.says("vehicles/tesla/trust", "live")).await;

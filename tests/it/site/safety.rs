@@ -82,8 +82,7 @@ async fn a_broker_that_lost_everything_is_told_everything() {
     client.set("loadpoints/1/mode", "now").await;
     client.within(AT_ONCE, "the wallbox", |seen| seen.now.contains_key(ENABLE)).await;
     client.until("its state", |seen| seen.says("loadpoints/1/mode", "now")).await;
-    let (_, state) = http(service.http(), "GET /api/state").await;
-    let state: serde_json::Value = serde_json::from_str(&state).unwrap();
+    let state = service.state().await;
     assert_eq!(state["loadpoints"][0]["mode"], "now");
     service.stop().await;
 }

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use chargebus::config::{Broker, Config};
 use chargebus::edges::app::{self, App, Database, Place};
+use serde_json::Value as Json;
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -101,6 +102,13 @@ impl Service {
         let mut client = Client::connect(self.port).await;
         client.until("the service", |seen| seen.says("status", "online")).await;
         client
+    }
+
+    /// What REST says of everything.
+    pub(super) async fn state(&self) -> Json {
+        let (status, body) = http(self.http(), "GET /api/state").await;
+        assert_eq!(status, 200, "{body}");
+        serde_json::from_str(&body).unwrap()
     }
 
     /// Where REST is.
