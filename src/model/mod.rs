@@ -4,6 +4,7 @@ mod command;
 mod fact;
 mod ids;
 mod kinds;
+mod limit;
 mod setup;
 mod time;
 mod units;
@@ -13,6 +14,9 @@ pub use fact::{ChargerValue, Fact, MeterValue, Origin, Outcome, Phase, Telemetry
 pub use ids::{LoadPointIx, MeterIx, TeslaMateCar, VehicleIx};
 pub use kinds::{
     BatteryMode, ChargeStatus, MeterRole, Mode, PhaseAction, PvAction, Trust, UnknownSpelling,
+};
+pub use limit::{
+    CircuitIx, CircuitSetup, LimitSetup, OperatorSetup, OperatorSignal, Rotation, Wiring,
 };
 pub use setup::{
     ChargerFeature, ChargerSetup, LoadPointSetup, MeterSetup, OnIdentify, Setup, Thresholds,

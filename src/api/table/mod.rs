@@ -1,6 +1,7 @@
 //! The table itself: rows by scope. Whatever is told or can be written stands here once.
 
 mod charger;
+mod circuit;
 mod loadpoint;
 mod loadpoint_settings;
 mod none;
@@ -26,6 +27,8 @@ pub const TABLES: &[&[Field]] = &[
     loadpoint::MIRRORS,
     charger::ROWS,
     vehicle::ROWS,
+    circuit::SITE,
+    circuit::LOADPOINT,
     none::SITE,
     none::LOADPOINT,
     none::VEHICLE,

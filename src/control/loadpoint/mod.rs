@@ -1,6 +1,7 @@
 //! One load point: a charger, its session and the rules that drive it (control.md §4–§15, §21).
 
 mod effective;
+mod limited;
 mod phases;
 mod session;
 mod setpoint;
@@ -19,7 +20,9 @@ use crate::model::{
     Volts, Watts,
 };
 
+use super::circuit::Cap;
 use super::{Decision, Reading, Why};
+use limited::Limited;
 use setpoint::{InFlight, SETTLING};
 
 pub use effective::Effective;
@@ -102,6 +105,7 @@ pub struct LoadPoint {
     reported_enabled: Option<(bool, Mono)>,
     reported_current: Option<Amps>,
     reported_phases: Option<u8>,
+    limited: Limited,
     commands: Vec<ChargerCommand>,
 }
 
@@ -199,6 +203,7 @@ impl LoadPoint {
             reported_enabled: None,
             reported_current: None,
             reported_phases: None,
+            limited: Limited::NOT,
             commands: Vec::new(),
         };
         loadpoint.effective = loadpoint.effective_values(&VehicleView::default());
@@ -320,7 +325,8 @@ impl LoadPoint {
     pub(super) fn decide(&mut self, now: Now, site: &SiteView, vehicle: &VehicleView) {
         self.synchronise(now, site.voltage, vehicle);
         let wish = self.strategy(now, site, vehicle);
-        if let Some(current) = wish.current {
+        let left = self.within_limits(now, wish, site.voltage, vehicle);
+        if let Some(current) = left.current {
             self.offer(now, current, site.voltage, vehicle);
         }
         self.pv_action = match self.pv_timer.running() {
@@ -337,7 +343,8 @@ impl LoadPoint {
         };
         let target = wish.current.unwrap_or(self.offered);
         let offered = self.enabled && target > Amps::ZERO && self.consistent(now);
-        let why = if offered && !self.charging() { Why::NotDrawing } else { wish.why };
+        let waits = offered && !self.charging() && left.why == wish.why;
+        let why = if waits { Why::NotDrawing } else { left.why };
         let since = if self.decision.why == why { self.decision.since } else { now.mono };
         self.decision = Decision { why, target, surplus, since };
     }
@@ -388,12 +395,18 @@ impl LoadPoint {
         let starting = self.settings.mode == Mode::Pv
             && self.connected()
             && !self.enabled
+            && !self.held_back()
             && self.pv_timer.is_set();
         if starting && !self.soc_limit_reached(vehicle) && !self.energy_limit_reached(vehicle) {
             self.min_power(voltage, vehicle)
         } else {
             Watts::ZERO
         }
+    }
+
+    /// Takes what the circuits leave for it.
+    pub(super) fn set_cap(&mut self, cap: Cap) {
+        self.limited.cap = cap;
     }
 
     /// Renews the lease of a set-point that is in force.
@@ -413,7 +426,7 @@ impl LoadPoint {
         let lease = self.enabled.then(|| self.renewed + RENEW);
         let delays =
             [self.pv_due(), self.phase_due(), self.lands_at(), self.detecting_until, lease];
-        windows.into_iter().chain(retries).chain(delays).flatten().filter(|at| *at > now).min()
+        windows.into_iter().chain(retries).chain(delays).chain(self.limited.ends()).flatten().filter(|at| *at > now).min()
     }
 
     /// Commands in the order in which they must be carried out.

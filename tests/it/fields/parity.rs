@@ -18,7 +18,7 @@ const NOT_TOLD: &[(&str, &[&str])] = &[
             "tariffTemperature",
         ],
     ),
-    ("absent until first used", &["batteryGridChargeLimit", "batteryModeExternal", "dimmed"]),
+    ("absent until first used", &["batteryGridChargeLimit", "batteryModeExternal"]),
     (
         "no sessions yet",
         &["statistics", "historyUpdated", "todayEnergy", "last24hEnergy", "last7dEnergy"],
@@ -27,7 +27,6 @@ const NOT_TOLD: &[(&str, &[&str])] = &[
         "no estimator yet: unknown is not zero",
         &["chargeRemainingDuration", "chargeRemainingEnergy"],
     ),
-    ("no circuits yet", &["circuits"]),
     (
         "no optimizer",
         &["evopt", "evopt-batteries", "optimizerChargingStrategies", "optimizerChargingStrategy"],
@@ -52,7 +51,6 @@ const NOT_TOLD: &[(&str, &[&str])] = &[
             "database",
             "deviceColors",
             "eebus",
-            "hems",
             "influx",
             "messaging",
             "messagingEvents",
