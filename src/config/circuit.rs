@@ -174,10 +174,7 @@ impl Circuits {
     pub(super) fn wiring(&self, section: &Section<'_>) -> Wiring {
         let circuit = section.get("circuit");
         if circuit.is_none() && !self.setups.is_empty() {
-            section.notice(
-                "",
-                "belongs to no circuit: no fuse limits it, write circuit: <name>",
-            );
+            section.notice("", "belongs to no circuit: no fuse limits it, write circuit: <name>");
         }
         let rotation = section.get("phaseRotation");
         Wiring {

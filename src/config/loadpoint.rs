@@ -1,7 +1,7 @@
 //! `loadpoints`: each with its charger, its meter and its limits (control.md §28).
 
-use super::device::ChargerDevice;
 use super::circuit::Circuits;
+use super::device::ChargerDevice;
 use super::devices::{Catalog, Charger, charger, meter};
 use super::finding::Flaw;
 use super::reader::{Field, Section};

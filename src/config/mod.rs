@@ -25,7 +25,8 @@ use crate::model::Setup;
 
 pub use device::{
     ChargerDevice, Devices, Encoding, MeterDevice, ModbusLink, ModbusSource, MqttSource, Number,
-    OperatorDevice, Pipeline, Register, RegisterKind, Sink, Source, TeslaMateCar, VehicleDevice, by_phase,
+    OperatorDevice, Pipeline, Register, RegisterKind, Sink, Source, TeslaMateCar, VehicleDevice,
+    by_phase,
 };
 
 pub use finding::{Errors, Finding, Place};

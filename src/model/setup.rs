@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use super::{Amps, KilowattHours, LimitSetup, MeterRole, Mode, Percent, VehicleIx, Volts, Watts, Wiring};
+use super::{
+    Amps, KilowattHours, LimitSetup, MeterRole, Mode, Percent, VehicleIx, Volts, Watts, Wiring,
+};
 
 /// The whole site; built by `config`, which guarantees that references are valid.
 #[derive(Clone, Debug, PartialEq)]

@@ -2,8 +2,9 @@
 
 use crate::model::{
     Amps, BatteryMode, ChargeStatus, ChargerCommand, ChargerSetup, ChargerValue, Effect, Fact,
-    LimitSetup, LoadPointIx, LoadPointSetup, MeterIx, MeterRole, MeterSetup, MeterValue, Origin, Outcome,
-    Percent, Phase, Setup, Thresholds, Trust, VehicleIx, VehicleSetup, VehicleValue, Watts, Wiring,
+    LimitSetup, LoadPointIx, LoadPointSetup, MeterIx, MeterRole, MeterSetup, MeterValue, Origin,
+    Outcome, Percent, Phase, Setup, Thresholds, Trust, VehicleIx, VehicleSetup, VehicleValue,
+    Watts, Wiring,
 };
 
 use super::wallbox::{Command, VOLTAGE, WallBoxPlan};

@@ -7,7 +7,8 @@ use chargebus::control::Control;
 use chargebus::model::{
     Amps, ChargeStatus, ChargerSetup, ChargerValue, Fact, KilowattHours, LimitSetup, LoadPointIx,
     LoadPointSetup, MeterIx, MeterRole, MeterSetup, MeterValue, Mode, Mono, Now, Origin, Percent,
-    Phase, Setup, Thresholds, VehicleFeature, VehicleIx, VehicleSetup, VehicleValue, Volts, Watts, Wiring,
+    Phase, Setup, Thresholds, VehicleFeature, VehicleIx, VehicleSetup, VehicleValue, Volts, Watts,
+    Wiring,
 };
 use chrono::DateTime;
 

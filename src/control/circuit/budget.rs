@@ -50,6 +50,16 @@ impl Load {
         self.with(other, f64::min)
     }
 
+    /// Phase by phase: `instead` where `load` is above `limit`.
+    pub(crate) fn unless_above(self, load: Self, limit: Self, instead: Self) -> Self {
+        let amps = |ix: usize| {
+            let above = load.amps[ix] > limit.amps[ix];
+            if above { instead.amps[ix] } else { self.amps[ix] }
+        };
+        let power = if load.power > limit.power { instead.power } else { self.power };
+        Self { amps: std::array::from_fn(amps), power }
+    }
+
     fn with(self, other: Self, join: impl Fn(f64, f64) -> f64) -> Self {
         let amps = std::array::from_fn(|ix| Amps(join(self.amps[ix].0, other.amps[ix].0)));
         Self { amps, power: Watts(join(self.power.0, other.power.0)) }
@@ -197,12 +207,7 @@ pub(crate) struct Budget {
 impl Budget {
     /// Shares out: the minimum for as many as possible by priority, then what their vehicles are
     /// likely to take, then the rest. `order` has the highest priority first.
-    pub(crate) fn new(
-        volts: Volts,
-        nodes: Vec<Node>,
-        claims: Vec<Claim>,
-        order: &[usize],
-    ) -> Self {
+    pub(crate) fn new(volts: Volts, nodes: Vec<Node>, claims: Vec<Claim>, order: &[usize]) -> Self {
         let mut budget = Self {
             volts,
             entitled: vec![Load::ZERO; claims.len()],
@@ -346,7 +351,8 @@ mod tests {
                     Node { limit, most: rest, least: rest, operator: false }
                 };
                 let claim = Claim { min: Amps(0.1), ..claim(&[0, 1], Rotation::L1L2L3, 1, 0.0) };
-                let budget = Budget::new(Volts(1.0), vec![node(own), node(parent)], vec![claim], &[0]);
+                let budget =
+                    Budget::new(Volts(1.0), vec![node(own), node(parent)], vec![claim], &[0]);
                 let allowed = budget.cap(0).current(Amps(old), 1, Volts(1.0)).0.min(new);
                 assert!((allowed - expected).abs() < 1e-9, "{row:?}: {allowed}");
             }

@@ -64,38 +64,23 @@ struct Gauge {
 /// What a meter can be believed.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Measured {
-    /// This much, as of then.
-    Known(Load, Mono),
+    /// This much.
+    Known(Load),
     /// It has not spoken since the start, and not for long enough to worry.
     Awaited,
     /// It is missed.
     Silent,
 }
 
-/// What a load point draws, as far as it is known.
+/// What a load point draws, as far as it is known: a meter may or may not show yet what is under way.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Draw {
-    /// At least and at most.
-    pub(crate) between: (Load, Load),
-    /// A change that is under way: from, to, since.
-    pub(crate) flight: Option<(Load, Load, Mono)>,
-}
-
-impl Draw {
-    /// What a meter may have seen of it at a time: at least and at most.
-    fn seen(&self, at: Mono) -> (Load, Load) {
-        let (low, high) = self.between;
-        match self.flight {
-            Some((from, _, since)) if at <= since => (from, from),
-            Some((from, to, _)) => (low.min(from).min(to), high.max(from).max(to)),
-            None => (low, high),
-        }
-    }
-
-    /// The most that it may draw just now.
-    pub(crate) fn most(&self) -> Load {
-        self.flight.map_or(self.between.1, |(from, to, _)| self.between.1.max(from).max(to))
-    }
+    /// At least.
+    pub(crate) least: Load,
+    /// At most, where a fuse is overloaded: what was just taken back may still be on the wire.
+    pub(crate) most: Load,
+    /// At most, where none is: what was just granted may be on the wire already.
+    pub(crate) granted: Load,
 }
 
 impl Circuits {
@@ -165,13 +150,16 @@ impl Circuits {
     ) -> Vec<Node> {
         let mut nodes: Vec<_> = self.circuits.iter().map(|circuit| circuit.node()).collect();
         for &ix in &self.upwards {
-            let measured = self.circuits[ix].measured(now, self.started, volts, self.needs_power(ix));
+            let measured =
+                self.circuits[ix].measured(now, self.started, volts, self.needs_power(ix));
             match measured {
                 None => {}
-                Some(Measured::Known(load, at)) => {
-                    let (low, high) = self.drawn_below(ix, |draw| draw.seen(at), draws);
-                    nodes[ix].most = load - low;
-                    nodes[ix].least = load - high;
+                Some(Measured::Known(load)) => {
+                    let sum = |part: fn(&Draw) -> Load| self.drawn_below(ix, part, draws);
+                    let strict = load - sum(|draw| draw.most);
+                    let lenient = load - sum(|draw| draw.granted);
+                    nodes[ix].most = load - sum(|draw| draw.least);
+                    nodes[ix].least = lenient.unless_above(load, nodes[ix].limit, strict);
                 }
                 Some(Measured::Awaited) => {
                     nodes[ix].most = Load::infinite();
@@ -182,7 +170,7 @@ impl Circuits {
                     nodes[ix].least = Load::infinite();
                 }
             }
-            let own = self.drawn_below(ix, |draw| (draw.between.0, draw.between.1), draws).1;
+            let own = self.drawn_below(ix, |draw| draw.least, draws);
             self.circuits[ix].show(nodes[ix].most + own, measured);
             self.circuits[ix].watch(CircuitIx(ix), measured, events);
             if let Some(CircuitIx(parent)) = self.circuits[ix].setup.parent {
@@ -208,18 +196,12 @@ impl Circuits {
     }
 
     /// The sum over the load points below a circuit.
-    fn drawn_below(
-        &self,
-        ix: usize,
-        seen: impl Fn(&Draw) -> (Load, Load),
-        draws: &[Draw],
-    ) -> (Load, Load) {
+    fn drawn_below(&self, ix: usize, part: impl Fn(&Draw) -> Load, draws: &[Draw]) -> Load {
         let below = |circuit: &Option<usize>| {
             circuit.is_some_and(|circuit| self.paths[circuit].contains(&ix))
         };
         let fed = self.fed_by.iter().zip(draws).filter(|(circuit, _)| below(circuit));
-        fed.map(|(_, draw)| seen(draw))
-            .fold((Load::ZERO, Load::ZERO), |sum, one| (sum.0 + one.0, sum.1 + one.1))
+        fed.map(|(_, draw)| part(draw)).fold(Load::ZERO, |sum, one| sum + one)
     }
 
     /// When something is not to be believed any more.
@@ -283,30 +265,26 @@ impl Circuit {
         let power = self.gauge.power.filter(|reading| self.counts(now, reading));
         let amps = self.gauge.amps.map(|phase| phase.filter(|reading| self.counts(now, reading)));
         let all_amps = match amps {
-            [Some(l1), Some(l2), Some(l3)] => {
-                Some(([l1.value, l2.value, l3.value], l1.at.min(l2.at).min(l3.at)))
-            }
+            [Some(l1), Some(l2), Some(l3)] => Some([l1.value, l2.value, l3.value]),
             _ => None,
         };
         let needs_amps = self.setup.max_current.is_some();
         let known = match (power, all_amps) {
-            (Some(power), Some((amps, at))) => {
-                Some((Load { amps, power: power.value }, at.min(power.at)))
-            }
+            (Some(power), Some(amps)) => Some(Load { amps, power: power.value }),
             // Which phase carries it is unknown: any may carry it all.
             (Some(power), None) if !needs_amps => {
                 let amps = power.value.max(Watts::ZERO).current(volts, 1);
-                Some((Load::even(amps, power.value), power.at))
+                Some(Load::even(amps, power.value))
             }
-            (None, Some((amps, at))) if !needs_power => {
+            (None, Some(amps)) if !needs_power => {
                 let power = amps.into_iter().map(|amps| amps.power(volts, 1)).sum();
-                Some((Load { amps, power }, at))
+                Some(Load { amps, power })
             }
             (Some(_), None) | (None, _) => None,
         };
         let early = !self.gauge.spoke() && now.mono.since(started) < GUARD_MAX;
         Some(match known {
-            Some((load, at)) => Measured::Known(load, at),
+            Some(load) => Measured::Known(load),
             None if early => Measured::Awaited,
             None => Measured::Silent,
         })
@@ -329,7 +307,7 @@ impl Circuit {
     /// What people see: the meter's word, or the sum of what is below.
     fn show(&mut self, sum: Load, measured: Option<Measured>) {
         let load = match measured {
-            Some(Measured::Known(load, _)) => load,
+            Some(Measured::Known(load)) => load,
             None if sum.power.0.is_finite() => sum,
             Some(Measured::Awaited | Measured::Silent) | None => return,
         };

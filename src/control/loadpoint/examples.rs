@@ -146,11 +146,9 @@ fn circuit(circuit: &Value, loadpoint: &LoadPoint, view: &VehicleView, now: Now)
         limit("max_power").map_or(least, Watts),
     );
     let draw = loadpoint.draw(now, volts, view);
-    let measured = Load::even(
-        Amps(number(circuit, "current", 0.0)),
-        Watts(number(circuit, "power", 0.0)),
-    );
-    let rest = measured - draw.between.0;
+    let measured =
+        Load::even(Amps(number(circuit, "current", 0.0)), Watts(number(circuit, "power", 0.0)));
+    let rest = measured - draw.least;
     let fuse = Node { limit: limit_of, most: rest, least: rest, operator: false };
     let hems = Load { power: limit("hems").map_or(least, Watts), ..Load::infinite() };
     let operator = Node { limit: hems, operator: true, ..fuse };

@@ -14,6 +14,8 @@ use super::{LoadPoint, Why};
 const CUT_HOLD: Duration = Duration::from_secs(60);
 /// After a reduction the current is not raised sooner than this.
 const TRIM_HOLD: Duration = Duration::from_secs(10);
+/// A reduction shows within this time.
+const FALL_MAX: Duration = Duration::from_secs(5);
 /// A car that draws less than offered is expected to draw this much more at most (control.md §11).
 const HEADROOM: Amps = Amps(2.0);
 
@@ -28,11 +30,18 @@ pub(super) struct Limited {
     trimmed: Option<Mono>,
     /// When three phases were last too much.
     squeezed: Option<Mono>,
+    /// What it drew before the change that is under way, at least and at most.
+    before: (Load, Load),
 }
 
 impl Limited {
-    pub(super) const NOT: Self =
-        Self { cap: Cap::NONE, cut: None, trimmed: None, squeezed: None };
+    pub(super) const NOT: Self = Self {
+        cap: Cap::NONE,
+        cut: None,
+        trimmed: None,
+        squeezed: None,
+        before: (Load::ZERO, Load::ZERO),
+    };
 
     /// When a raise is possible again.
     pub(super) fn ends(&self) -> [Option<Mono>; 3] {
@@ -126,7 +135,7 @@ impl LoadPoint {
             likely,
             wish,
             step: self.step(vehicle),
-            held: self.granted(volts, vehicle).max(draw.most()),
+            held: self.granted(volts, vehicle).max(draw.most),
         }
     }
 
@@ -160,8 +169,27 @@ impl LoadPoint {
         Load::of(current, self.active_phases(vehicle), volts, self.setup.wiring.rotation)
     }
 
-    /// What it draws, as far as its own meter tells.
+    /// What it draws, as far as its own meter tells and what is under way allows.
     pub(crate) fn draw(&self, now: Now, volts: Volts, vehicle: &VehicleView) -> Draw {
+        let drawn = self.drawn(volts, vehicle);
+        let fresh = self.power.is_none_or(|reading| reading.is_fresh(now, None));
+        let granted = self.granted(volts, vehicle);
+        let (least, most) = match (fresh, self.charging()) {
+            (true, _) => (drawn, drawn),
+            (false, false) => (Load::ZERO, drawn),
+            (false, true) => (Load::ZERO, drawn.max(granted)),
+        };
+        let Some(flight) = self.in_flight else {
+            return Draw { least, most, granted: most };
+        };
+        let (before_least, before_most) = self.limited.before;
+        let falling = now.mono.since(flight.since()) < FALL_MAX;
+        let most = if falling { most.max(before_most) } else { most };
+        Draw { least: least.min(before_least).min(granted), most, granted: most.max(granted) }
+    }
+
+    /// What its meter shows.
+    fn drawn(&self, volts: Volts, vehicle: &VehicleView) -> Load {
         let rotation = self.setup.wiring.rotation;
         let phases = self.active_phases(vehicle);
         let power = self.charge_power();
@@ -171,20 +199,14 @@ impl LoadPoint {
                 drawn.amps[phase.index()] = current.unwrap_or(Amps::ZERO);
             }
         }
-        let fresh = self.power.is_none_or(|reading| reading.is_fresh(now, None));
-        let between = match (fresh, self.charging()) {
-            (true, _) => (drawn, drawn),
-            (false, false) => (Load::ZERO, drawn),
-            (false, true) => (Load::ZERO, drawn.max(self.granted(volts, vehicle))),
-        };
-        let flight = self.in_flight.map(|flight| {
-            // While phases are being switched it may still use all of them.
-            let before = if self.phases_settling(now) { 3 } else { phases };
-            let (from, to) = flight.powers();
-            let from = Load::of(from.current(volts, before), before, volts, rotation);
-            (from, Load::of(to.current(volts, phases), phases, volts, rotation), flight.since())
-        });
-        Draw { between, flight }
+        drawn
+    }
+
+    /// Remembers what it drew before a command that has just been given.
+    pub(super) fn remember(&mut self, now: Now, draw: &Draw) {
+        if self.in_flight.is_some_and(|flight| flight.since() == now.mono) {
+            self.limited.before = (draw.least, draw.most);
+        }
     }
 
     fn step(&self, vehicle: &VehicleView) -> Amps {

@@ -324,10 +324,12 @@ impl LoadPoint {
     /// Decides: aligns with the charger, picks the rule, offers the current.
     pub(super) fn decide(&mut self, now: Now, site: &SiteView, vehicle: &VehicleView) {
         self.synchronise(now, site.voltage, vehicle);
+        let draw = self.draw(now, site.voltage, vehicle);
         let wish = self.strategy(now, site, vehicle);
         let left = self.within_limits(now, wish, site.voltage, vehicle);
         if let Some(current) = left.current {
             self.offer(now, current, site.voltage, vehicle);
+            self.remember(now, &draw);
         }
         self.pv_action = match self.pv_timer.running() {
             Some((action, _)) => (action, self.pv_due()),
@@ -426,7 +428,14 @@ impl LoadPoint {
         let lease = self.enabled.then(|| self.renewed + RENEW);
         let delays =
             [self.pv_due(), self.phase_due(), self.lands_at(), self.detecting_until, lease];
-        windows.into_iter().chain(retries).chain(delays).chain(self.limited.ends()).flatten().filter(|at| *at > now).min()
+        windows
+            .into_iter()
+            .chain(retries)
+            .chain(delays)
+            .chain(self.limited.ends())
+            .flatten()
+            .filter(|at| *at > now)
+            .min()
     }
 
     /// Commands in the order in which they must be carried out.

@@ -122,8 +122,8 @@ impl LoadPoint {
         let phases = self.active_phases(vehicle);
         let available = self.charge_power() - site;
         let min = self.effective.min_current;
-        let insufficient = (site > Watts::ZERO || !self.enabled)
-            && available.current(voltage, phases) < min;
+        let insufficient =
+            (site > Watts::ZERO || !self.enabled) && available.current(voltage, phases) < min;
         phases > 1
             && self.settings.phases_configured < 3
             && (insufficient || !self.circuit_allows(min, phases, voltage))

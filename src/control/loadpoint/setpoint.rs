@@ -42,11 +42,6 @@ pub(crate) struct InFlight {
 }
 
 impl InFlight {
-    /// Charge power before and after.
-    pub(super) fn powers(&self) -> (Watts, Watts) {
-        (self.from, self.to)
-    }
-
     /// When it was commanded.
     pub(super) fn since(&self) -> Mono {
         self.since

@@ -4,10 +4,12 @@ use std::sync::{Arc, Mutex};
 
 use super::Broken;
 use super::value::{Combined, Delivery, Kind, Make, MakeVehicle, Part, Target};
-use crate::config::{ChargerDevice, Config, MeterDevice, OperatorDevice, Source, VehicleDevice, by_phase};
+use crate::config::{
+    ChargerDevice, Config, MeterDevice, OperatorDevice, Source, VehicleDevice, by_phase,
+};
 use crate::model::{
-    Amps, ChargerValue, KilowattHours, LoadPointIx, MeterIx, MeterValue, OperatorSignal, Percent, VehicleIx,
-    VehicleValue, Volts, Watts,
+    Amps, ChargerValue, KilowattHours, LoadPointIx, MeterIx, MeterValue, OperatorSignal, Percent,
+    VehicleIx, VehicleValue, Volts, Watts,
 };
 
 /// One value to be read somewhere.

@@ -3,8 +3,8 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::model::{
-    ChargeStatus, ChargerValue, Fact, LoadPointIx, MeterIx, MeterValue, OperatorSignal, Origin, Phase, VehicleIx,
-    VehicleValue,
+    ChargeStatus, ChargerValue, Fact, LoadPointIx, MeterIx, MeterValue, OperatorSignal, Origin,
+    Phase, VehicleIx, VehicleValue,
 };
 
 /// The types of attributes.
