@@ -16,7 +16,7 @@ pub(super) const SITE: &[Field] = &[
     Field {
         key: "hems",
         kind: Kind::Object,
-        doc: "What the grid operator allows; absent if it cannot limit anything.",
+        doc: "Whether the grid operator can limit the consumption, and what it allows.",
         get: operator,
         ..Field::SITE
     },
@@ -62,15 +62,20 @@ fn told(circuit: &Circuit, parent: Option<&Circuit>) -> Value {
     ])
 }
 
+/// What control has of the grid operator; `fresh` is an addition of ours: false once the signal is lost.
 fn operator(view: &View<'_>, _: usize) -> Value {
-    let Some(operator) = &view.control.circuits().operator else {
-        return Value::Absent;
-    };
-    let limit = operator.limit.map(|power| power.0);
-    let status = Value::Object(vec![
-        ("dimmed".into(), Value::Bool(limit.is_some())),
-        ("maxConsumptionPower".into(), Value::float_or_absent(limit)),
-        ("fresh".into(), Value::Bool(!operator.lost)),
-    ]);
-    Value::Object(vec![("status".into(), status)])
+    let operator = view.control.circuits().operator.as_ref();
+    let configured = Value::Bool(operator.is_some());
+    let mut members =
+        vec![("config".into(), Value::Object(vec![("configured".into(), configured)]))];
+    if let Some(operator) = operator {
+        let limit = operator.limit.map(|power| power.0);
+        let status = vec![
+            ("dimmed".into(), Value::Bool(limit.is_some())),
+            ("maxConsumptionPower".into(), Value::float_or_absent(limit)),
+            ("fresh".into(), Value::Bool(!operator.lost)),
+        ];
+        members.push(("status".into(), Value::Object(status)));
+    }
+    Value::Object(members)
 }

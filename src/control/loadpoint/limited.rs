@@ -118,9 +118,8 @@ impl LoadPoint {
         vehicle: &VehicleView,
     ) -> Claim {
         let (wish, min) = (self.wish(), self.effective.min_current);
-        let settled = self.in_flight.is_none() && self.consistent(now);
         let likely = match self.max_phase_current() {
-            _ if !settled => wish,
+            _ if !self.consistent(now) => wish,
             _ if !self.charging() => min,
             Some(drawn) => wish.min(drawn + HEADROOM),
             None => wish,

@@ -62,7 +62,9 @@ impl LoadPoint {
 
     /// Counts the phases that carry current (control.md §7.2).
     pub(super) fn measure_phases(&mut self, now: Now) {
-        if !self.charging() || self.phases_settling(now) {
+        // What is being switched off falls phase by phase.
+        let off = self.enabled_known && !self.enabled;
+        if !self.charging() || off || self.phases_settling(now) {
             return;
         }
         let used =
