@@ -89,11 +89,9 @@ fn loadpoint(lp: &Value, now: Now) -> (LoadPoint, VehicleView) {
             has_power: true,
             min_current: amps(lp, "charger_min"),
             max_current: amps(lp, "charger_max"),
-            features: if flag(lp, "integrated") {
-                vec![ChargerFeature::IntegratedDevice]
-            } else {
-                vec![]
-            },
+            features: Vec::from_iter(
+                flag(lp, "integrated").then_some(ChargerFeature::IntegratedDevice),
+            ),
             ..ChargerSetup::default()
         },
     };

@@ -171,16 +171,12 @@ impl House {
     /// What a circuit carries, per phase.
     fn carries(&self, circuit: usize) -> [f64; 3] {
         let below = self.below(circuit);
-        let mut amps = [0.0; 3];
-        for phase in 0..3 {
-            amps[phase] += below.iter().map(|ix| self.base[*ix][phase]).sum::<f64>();
-            for (lp, state) in self.control.loadpoints().iter().enumerate() {
-                if state.setup.wiring.circuit.is_some_and(|ix| below.contains(&ix.0)) {
-                    amps[phase] += self.draws(lp)[phase];
-                }
-            }
-        }
-        amps
+        let lps = self.control.loadpoints().iter().enumerate();
+        let fed =
+            lps.filter(|(_, lp)| lp.setup.wiring.circuit.is_some_and(|ix| below.contains(&ix.0)));
+        let cars = fed.map(|(lp, _)| self.draws(lp));
+        let loads = cars.chain(below.iter().map(|ix| self.base[*ix]));
+        loads.fold([0.0; 3], |sum, load| std::array::from_fn(|phase| sum[phase] + load[phase]))
     }
 
     /// Everything says what it draws; then a second passes.
@@ -263,6 +259,21 @@ fn a_step_of_ten_amperes_is_gone_within_three_seconds() {
     house.base[0] = [5.0; 3];
     house.seconds(15);
     assert_eq!(house.offered(), [16.0], "and back again");
+}
+
+#[test]
+fn a_limit_needs_no_grid_meter() {
+    let mut house = fuse(25.0, &[CAR]);
+    house.seconds(3);
+    house.control.set_mode(house.now, LoadPointIx(0), Mode::Pv).unwrap();
+    house.seconds(1);
+    assert_eq!((house.offered(), house.why(0)), (vec![16.0], Why::GridAwaited));
+    house.base[0] = [15.0; 3];
+    house.seconds(1);
+    assert_eq!(house.offered(), [10.0]);
+    house.base[0] = [24.0; 3];
+    house.seconds(1);
+    assert_eq!(house.offered(), [0.0]);
 }
 
 #[test]
