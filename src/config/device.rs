@@ -15,6 +15,17 @@ pub struct Devices {
     pub chargers: Vec<ChargerDevice>,
     /// Parallel to `Setup::vehicles`.
     pub vehicles: Vec<VehicleDevice>,
+    /// Where the grid operator's limit is read, if it can be.
+    pub operator: Option<OperatorDevice>,
+}
+
+/// Where the grid operator's limit is read (control.md §23.1).
+#[derive(Clone, Debug, PartialEq)]
+pub enum OperatorDevice {
+    /// W; 0 is none.
+    Limit(Source),
+    /// Bool: the relay is closed.
+    Relay(Source),
 }
 
 /// Where the attributes of a site meter come from (§7.6).

@@ -9,8 +9,8 @@ use super::loadpoint::{self, Catalogs};
 use super::reader::{Field, Section};
 use super::text::quoted;
 use super::unsupported::Scope;
-use super::{Broker, Config, Mqtt, Network, address, site};
-use crate::model::Setup;
+use super::{Broker, Config, Mqtt, Network, address, circuit, site};
+use crate::model::{LimitSetup, Setup};
 
 /// evcc's control interval where nothing is said.
 const INTERVAL: Duration = Duration::from_secs(30);
@@ -72,9 +72,12 @@ fn site_and_devices(
         setups.push(vehicle.setup);
         devices.vehicles.push(vehicle.device);
     }
-    let site = site::read(root, meters);
+    let mut site = site::read(root, meters);
+    let circuits = circuit::read(root, meters, &mut site);
     devices.meters = site.devices;
-    let catalogs = Catalogs { meters, chargers, vehicles };
+    let (operator, operator_device) = circuit::operator(root).unzip();
+    devices.operator = operator_device;
+    let catalogs = Catalogs { meters, chargers, vehicles, circuits: &circuits };
     let (loadpoints, charger_devices) = loadpoint::read(root, &catalogs);
     devices.chargers = charger_devices;
     let setup = Setup {
@@ -85,6 +88,7 @@ fn site_and_devices(
         buffer_soc: site.buffer_soc,
         buffer_start_soc: site.buffer_start_soc,
         meters: site.meters,
+        limits: LimitSetup { circuits: circuits.setups, operator },
         loadpoints,
         vehicles: setups,
     };

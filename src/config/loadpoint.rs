@@ -1,5 +1,6 @@
 //! `loadpoints`: each with its charger, its meter and its limits (control.md §28).
 
+use super::circuit::Circuits;
 use super::device::ChargerDevice;
 use super::devices::{Catalog, Charger, charger, meter};
 use super::finding::Flaw;
@@ -19,6 +20,7 @@ pub(super) struct Catalogs<'c, 'a> {
     pub(super) meters: &'c Catalog<'a>,
     pub(super) chargers: &'c Catalog<'a>,
     pub(super) vehicles: &'c Catalog<'a>,
+    pub(super) circuits: &'c Circuits,
 }
 
 /// Load points and, parallel to them, their chargers. A load point with errors is left out.
@@ -82,6 +84,7 @@ fn read_loadpoint(
         min_current,
         max_current,
         thresholds: thresholds(section),
+        wiring: catalogs.circuits.wiring(section),
         vehicle: section.get("vehicle").and_then(|field| {
             let name = field.text()?;
             catalogs.vehicles.find(&field, &name).map(VehicleIx)

@@ -5,6 +5,7 @@
 //! `source` each read their part; `finding` collects what is said about it.
 
 mod address;
+mod circuit;
 mod device;
 mod devices;
 mod env;
@@ -24,7 +25,8 @@ use crate::model::Setup;
 
 pub use device::{
     ChargerDevice, Devices, Encoding, MeterDevice, ModbusLink, ModbusSource, MqttSource, Number,
-    Pipeline, Register, RegisterKind, Sink, Source, TeslaMateCar, VehicleDevice, by_phase,
+    OperatorDevice, Pipeline, Register, RegisterKind, Sink, Source, TeslaMateCar, VehicleDevice,
+    by_phase,
 };
 
 pub use finding::{Errors, Finding, Place};

@@ -14,6 +14,10 @@ use super::unsupported;
 const GUARDS: &[&str] = &[
     "minCurrent",
     "maxCurrent",
+    "maxPower",
+    "circuit",
+    "circuits",
+    "hems",
     "phases",
     "phasesConfigured",
     "safeCurrent",

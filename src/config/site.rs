@@ -129,7 +129,7 @@ fn read_meters(site: &mut Site, section: &Section<'_>, catalog: &Catalog<'_>) {
     }
 }
 
-fn add(site: &mut Site, field: &Field<'_>, name: String, role: MeterRole, meter: Meter) {
+pub(super) fn add(site: &mut Site, field: &Field<'_>, name: String, role: MeterRole, meter: Meter) {
     let mut device = meter.device;
     if role == MeterRole::Battery {
         // Batteries have no phases (§7.6).

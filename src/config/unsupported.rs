@@ -13,6 +13,8 @@ pub(super) enum Scope {
     Site,
     SiteMeters,
     LoadPoint,
+    Circuit,
+    Hems,
     /// `soc` of a load point.
     Soc,
     Meter,
@@ -28,9 +30,8 @@ const LATER: &str = "not built yet, ignored";
 const CLOUD: &str = "not used: nothing is sent to a cloud";
 const AT_RUN_TIME: &str = "not read from the file: set it at run time (web page, REST or MQTT)";
 const PUSHED: &str = "not used: values are taken the moment they arrive";
-const NO_CIRCUITS: &str = "load management is not built yet, circuit limits are NOT enforced: \
-     keep the sum of maxCurrent of all load points below the fuse";
-const NO_HEMS: &str = "grid-operator limits are not built yet and are NOT enforced";
+const DYNAMIC: &str = "not built yet: this limit is NOT enforced, write maxCurrent or maxPower";
+const NO_FEEDIN: &str = "limits of the feed-in are not built yet and are NOT enforced";
 const NO_DIMMING: &str = "dimming and curtailment are not built yet: the device is left alone";
 const NO_BATTERY_LIMIT: &str =
     "battery control through a SoC limit is not built yet: use batterymode";
@@ -38,11 +39,9 @@ const NO_BATTERY_LIMIT: &str =
 /// Scope, key, what happens instead.
 const TABLE: &[(Scope, &str, &str)] = &[
     (Scope::File, "authproviders", LATER),
-    (Scope::File, "circuits", NO_CIRCUITS),
     (Scope::File, "eebus", "not built yet: EEBus devices cannot be reached"),
     (Scope::File, "experimental", "not used"),
     (Scope::File, "go", "scripts are not run: describe the device with source mqtt or modbus"),
-    (Scope::File, "hems", NO_HEMS),
     (Scope::File, "homeassistant", LATER),
     (Scope::File, "influx", "not built yet: all values are on MQTT, any bridge can store them"),
     (Scope::File, "javascript", "scripts are not run: use jq on MQTT values"),
@@ -61,6 +60,15 @@ const TABLE: &[(Scope, &str, &str)] = &[
     (Scope::File, "sponsortoken", NO_SPONSOR),
     (Scope::File, "telemetry", CLOUD),
     (Scope::File, "uri", "older spelling, not used: write network.host and network.port"),
+    (Scope::Circuit, "getmaxcurrent", DYNAMIC),
+    (Scope::Circuit, "getmaxpower", DYNAMIC),
+    (Scope::Circuit, "icon", "not used"),
+    (Scope::Circuit, "type", "not used: there is one kind of circuit"),
+    (Scope::Hems, "interval", PUSHED),
+    (Scope::Hems, "maxproduction", NO_FEEDIN),
+    (Scope::Hems, "maxproductionpower", NO_FEEDIN),
+    (Scope::Hems, "nominalproductionpower", NO_FEEDIN),
+    (Scope::Hems, "passthrough", "not built yet: the signal is not passed on"),
     (Scope::Network, "externalurl", "not used: links are relative"),
     (Scope::Network, "internalurl", "not used: links are relative"),
     (Scope::Network, "schema", "not used: serve https through a reverse proxy"),
@@ -68,7 +76,6 @@ const TABLE: &[(Scope, &str, &str)] = &[
     (Scope::Site, "batterygridchargelimit", AT_RUN_TIME),
     (Scope::Site, "maxgridsupplywhilebatterycharging", "not used, as in evcc"),
     (Scope::Site, "smartcostlimit", AT_RUN_TIME),
-    (Scope::LoadPoint, "circuit", NO_CIRCUITS),
     (Scope::LoadPoint, "guardduration", "not used, as in evcc"),
     (Scope::LoadPoint, "limitenergy", AT_RUN_TIME),
     (Scope::LoadPoint, "limitsoc", AT_RUN_TIME),

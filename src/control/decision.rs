@@ -64,6 +64,10 @@ pub enum Why {
     GridAwaited,
     /// The grid meter is silent; only lower currents are allowed.
     MeterSilent,
+    /// A circuit does not carry more.
+    CircuitLimit,
+    /// The grid operator limits the consumption.
+    GridOperatorLimit,
 }
 
 impl Why {
@@ -93,6 +97,8 @@ impl Why {
             Self::Climate => "climate",
             Self::GridAwaited => "grid_awaited",
             Self::MeterSilent => "meter_silent",
+            Self::CircuitLimit => "circuit_limit",
+            Self::GridOperatorLimit => "grid_operator_limit",
         }
     }
 
@@ -122,6 +128,8 @@ impl Why {
             Self::Climate => "The vehicle asks for climate power.",
             Self::GridAwaited => "Waiting for the grid meter's first live value.",
             Self::MeterSilent => "The grid meter is silent: the current is lowered and not raised.",
+            Self::CircuitLimit => "The circuit does not carry more.",
+            Self::GridOperatorLimit => "The grid operator limits the consumption.",
         }
     }
 }

@@ -5,6 +5,7 @@
 
 mod battery;
 mod battery_settings;
+mod circuit;
 mod coordinator;
 mod decision;
 mod estimator;
@@ -23,10 +24,12 @@ use crate::model::{
     Effect, Event, EventKind, Fact, LoadPointIx, MeterValue, Mono, Now, Origin, Setup, VehicleIx,
     VehicleSetup, VehicleValue, Watts,
 };
+use circuit::{Budget, Cap};
 use loadpoint::{Change, GridView, SiteView, VehicleView};
 use site::SitePower;
 
 pub use battery::{Battery, EXTERNAL_TTL};
+pub use circuit::{Circuit, Circuits, Operator};
 pub use decision::{Decision, Why};
 pub use estimator::{Estimator, Remaining};
 pub use loadpoint::{Effective, LoadPoint, LoadPointSettings, Session};
@@ -58,6 +61,9 @@ pub struct Control {
     vehicles: Vec<Vehicle>,
     battery: Battery,
     tariffs: Tariffs,
+    circuits: Circuits,
+    /// Wishes have changed that circuits must know: another decision is due.
+    share_again: Option<Mono>,
     effects: VecDeque<Effect>,
     started: Mono,
     decided: Mono,
@@ -87,6 +93,8 @@ impl Control {
         let battery = Battery::new(&site);
         let vehicles = setup.vehicles.iter().cloned().map(Vehicle::new).collect();
         Self {
+            circuits: Circuits::new(&setup, now),
+            share_again: None,
             setup,
             site,
             loadpoints,
@@ -121,6 +129,11 @@ impl Control {
         &self.vehicles
     }
 
+    /// Circuits and the grid operator.
+    pub fn circuits(&self) -> &Circuits {
+        &self.circuits
+    }
+
     /// Whether the grid meter is missed.
     pub fn grid_silent(&self) -> bool {
         self.grid_silent
@@ -137,9 +150,16 @@ impl Control {
         match fact {
             Fact::Meter { meter, value, origin } => {
                 self.site.record(now, meter.0, value, origin);
-                if !matches!(value, MeterValue::Power(_)) {
+                let guards = self.circuits.record(now, meter.0, value, origin);
+                if !guards && !matches!(value, MeterValue::Power(_)) {
                     return;
                 }
+            }
+            Fact::Operator { signal, origin: _ } => {
+                let Some(operator) = &mut self.circuits.operator else {
+                    return;
+                };
+                operator.record(now, signal);
             }
             Fact::Charger { lp, value, origin } => {
                 let green = self.site.balance.green_share_loadpoints;
@@ -190,7 +210,13 @@ impl Control {
         let timers = self.loadpoints.iter().filter_map(|lp| lp.next_wake(now.mono));
         let timers = timers.chain(self.battery.next_wake(now.mono));
         let first_word = Some(self.started + FIRST_WORD).filter(|at| *at > now.mono);
-        if let Some(at) = timers.chain(self.site.stale_at(now.mono)).chain(first_word).min() {
+        if let Some(at) = timers
+            .chain(self.site.stale_at(now.mono))
+            .chain(self.circuits.stale_at(now.mono))
+            .chain(self.share_again)
+            .chain(first_word)
+            .min()
+        {
             self.wake(at.max(now.mono + Duration::from_millis(1)), Wake::Timer);
         }
     }
@@ -250,15 +276,20 @@ impl Control {
         let mut order: Vec<usize> = (0..self.loadpoints.len()).collect();
         order.sort_by_key(|lp| -self.loadpoints[*lp].effective.priority);
         let mut shares = Shares::new(self, grid_at, &views);
+        let mut budget = self.budget(now, &views, &order);
         for lp in order {
             let view = &views[lp];
             let site = self.site_view(now, power, &shares, lp);
             let loadpoint = &mut self.loadpoints[lp];
             let before = loadpoint.power_in_flight(grid_at);
+            loadpoint.set_cap(budget.as_ref().map_or(Cap::NONE, |budget| budget.cap(lp)));
             loadpoint.decide(now, &site, view);
             loadpoint.renew(now);
             let change = loadpoint.power_in_flight(grid_at) - before;
             shares.decided(loadpoint, change, loadpoint.reservation(voltage, view));
+            if let Some(budget) = &mut budget {
+                budget.decided(lp, loadpoint.granted(voltage, view));
+            }
             let (commands, asleep) = (loadpoint.take_commands(), loadpoint.take_asleep());
             let vehicle = loadpoint.vehicle;
             let lp = LoadPointIx(lp);
@@ -270,6 +301,29 @@ impl Control {
             }
         }
         self.decide_battery(now);
+        // The shares were those of the last wishes: where these have changed, share anew.
+        let wishes = self.loadpoints.iter().map(LoadPoint::wish);
+        let changed = budget.is_some_and(|budget| budget.is_outdated(wishes));
+        self.share_again = changed.then(|| now.mono + DECISION_SPACING);
+    }
+
+    /// What the circuits leave for each load point; `None` where nothing limits them.
+    fn budget(&mut self, now: Now, views: &[VehicleView], order: &[usize]) -> Option<Budget> {
+        if self.circuits.is_empty() {
+            return None;
+        }
+        let volts = self.setup.voltage;
+        let lps = || self.loadpoints.iter().zip(views);
+        let draws: Vec<_> = lps().map(|(lp, view)| lp.draw(now, volts, view)).collect();
+        let claims = lps().zip(&draws).enumerate().map(|(ix, ((lp, view), draw))| {
+            lp.claim(now, self.circuits.path(ix), draw, volts, view)
+        });
+        let claims: Vec<_> = claims.collect();
+        let mut events = Vec::new();
+        let nodes = self.circuits.nodes(now, volts, &draws, &mut events);
+        let event = |kind| Effect::Event(Event { lp: None, vehicle: None, kind });
+        self.effects.extend(events.into_iter().map(event));
+        Some(Budget::new(volts, nodes, claims, order))
     }
 
     /// Tells people when the grid meter falls silent and when it is back.

@@ -420,8 +420,12 @@ impl Run {
 
     fn tell_event(&self, now: Now, event: Event) {
         let vehicle = event.vehicle.and_then(|ix| self.brain.control.vehicles().get(ix.0));
+        let circuits = &self.brain.control.circuits().circuits;
+        let (circuit, watts) = event.kind.details();
         let json = serde_json::json!({
             "event": event.kind.as_str(),
+            "circuit": circuit.and_then(|ix| circuits.get(ix.0)).map(|circuit| &circuit.setup.name),
+            "limit": watts,
             "loadpoint": event.lp.map(|lp| lp.0 + 1),
             "vehicle": vehicle.map(|vehicle| &vehicle.setup.name),
             "time": now.utc.to_rfc3339_opts(chrono::SecondsFormat::Secs, true),

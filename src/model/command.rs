@@ -1,6 +1,6 @@
 //! Effects: what the core wants done. It never publishes and never stores.
 
-use super::{Amps, BatteryMode, LoadPointIx, MeterIx, VehicleIx};
+use super::{Amps, BatteryMode, CircuitIx, LoadPointIx, MeterIx, VehicleIx};
 
 /// One thing for the edges to do.
 #[derive(Clone, Debug, PartialEq)]
@@ -70,9 +70,37 @@ pub enum EventKind {
     Asleep,
     /// A home battery feeds although it is held.
     BatteryNotHeld,
+    /// The meter of a circuit has fallen silent: what is below it is switched off.
+    CircuitSilent(CircuitIx),
+    /// That meter is back.
+    CircuitBack(CircuitIx),
+    /// The grid operator limits the consumption to this many watts.
+    GridLimit(u32),
+    /// The grid operator's signal is lost: the consumption is limited to this many watts.
+    GridLimitFailSafe(u32),
+    /// The grid operator limits nothing any more.
+    GridLimitEnd,
 }
 
 impl EventKind {
+    /// The circuit that it is about, and the limit in W.
+    pub fn details(self) -> (Option<CircuitIx>, Option<u32>) {
+        match self {
+            Self::CircuitSilent(circuit) | Self::CircuitBack(circuit) => (Some(circuit), None),
+            Self::GridLimit(watts) | Self::GridLimitFailSafe(watts) => (None, Some(watts)),
+            Self::Connect
+            | Self::Disconnect
+            | Self::Start
+            | Self::Stop
+            | Self::PlanOverrun
+            | Self::Asleep
+            | Self::BatteryNotHeld
+            | Self::MeterSilent
+            | Self::MeterBack
+            | Self::GridLimitEnd => (None, None),
+        }
+    }
+
     /// The wire spelling.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -85,6 +113,11 @@ impl EventKind {
             Self::MeterBack => "meterback",
             Self::Asleep => "asleep",
             Self::BatteryNotHeld => "batterynotheld",
+            Self::CircuitSilent(_) => "circuitsilent",
+            Self::CircuitBack(_) => "circuitback",
+            Self::GridLimit(_) => "gridlimit",
+            Self::GridLimitFailSafe(_) => "gridlimitfailsafe",
+            Self::GridLimitEnd => "gridlimitend",
         }
     }
 }

@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 
 use super::{Amps, ChargeStatus, ChargerCommand, KilowattHours, LoadPointIx, MeterIx};
-use super::{Percent, Trust, VehicleIx, Volts, WattHours, Watts};
+use super::{OperatorSignal, Percent, Trust, VehicleIx, Volts, WattHours, Watts};
 
 /// One observation of the world.
 #[derive(Clone, Debug, PartialEq)]
@@ -33,6 +33,13 @@ pub enum Fact {
         /// What was reported.
         value: VehicleValue,
         /// How the value reached us.
+        origin: Origin,
+    },
+    /// The grid operator limits the consumption, or does so no more.
+    Operator {
+        /// What it says.
+        signal: OperatorSignal,
+        /// How it reached us.
         origin: Origin,
     },
     /// A charger command was carried out, or was not.

@@ -137,6 +137,8 @@ spelled!(
         Aux = "aux",
         /// A monitored consumer.
         Consumer = "consumer",
+        /// Measures a circuit and nothing else.
+        Circuit = "circuit",
         /// Any other meter.
         Ext = "ext",
     }

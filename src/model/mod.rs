@@ -4,6 +4,7 @@ mod command;
 mod fact;
 mod ids;
 mod kinds;
+mod limit;
 mod rate;
 mod setup;
 mod time;
@@ -14,6 +15,9 @@ pub use fact::{ChargerValue, Fact, MeterValue, Origin, Outcome, Phase, Telemetry
 pub use ids::{LoadPointIx, MeterIx, TeslaMateCar, VehicleIx};
 pub use kinds::{
     BatteryMode, ChargeStatus, MeterRole, Mode, PhaseAction, PvAction, Trust, UnknownSpelling,
+};
+pub use limit::{
+    CircuitIx, CircuitSetup, LimitSetup, OperatorSetup, OperatorSignal, Rotation, Wiring,
 };
 pub use rate::Rate;
 pub use setup::{

@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use super::{Amps, KilowattHours, MeterRole, Mode, Percent, VehicleIx, Volts, Watts};
+use super::{
+    Amps, KilowattHours, LimitSetup, MeterRole, Mode, Percent, VehicleIx, Volts, Watts, Wiring,
+};
 
 /// The whole site; built by `config`, which guarantees that references are valid.
 #[derive(Clone, Debug, PartialEq)]
@@ -23,6 +25,8 @@ pub struct Setup {
     pub meters: Vec<MeterSetup>,
     /// Load points in configured order.
     pub loadpoints: Vec<LoadPointSetup>,
+    /// Circuits and the grid operator.
+    pub limits: LimitSetup,
     /// Configured vehicles in order.
     pub vehicles: Vec<VehicleSetup>,
 }
@@ -69,6 +73,8 @@ pub struct LoadPointSetup {
     pub max_current: Amps,
     /// When PV charging starts and stops.
     pub thresholds: Thresholds,
+    /// How it is connected.
+    pub wiring: Wiring,
     /// The default vehicle.
     pub vehicle: Option<VehicleIx>,
     /// What the charger can do.

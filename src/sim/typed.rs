@@ -2,8 +2,9 @@
 
 use crate::model::{
     Amps, BatteryMode, ChargeStatus, ChargerCommand, ChargerSetup, ChargerValue, Effect, Fact,
-    LoadPointIx, LoadPointSetup, MeterIx, MeterRole, MeterSetup, MeterValue, Origin, Outcome,
-    Percent, Phase, Setup, Thresholds, Trust, VehicleIx, VehicleSetup, VehicleValue, Watts,
+    LimitSetup, LoadPointIx, LoadPointSetup, MeterIx, MeterRole, MeterSetup, MeterValue, Origin,
+    Outcome, Percent, Phase, Setup, Thresholds, Trust, VehicleIx, VehicleSetup, VehicleValue,
+    Watts, Wiring,
 };
 
 use super::wallbox::{Command, VOLTAGE, WallBoxPlan};
@@ -31,6 +32,7 @@ impl World {
             priority_soc: Percent::ZERO,
             buffer_soc: Percent::ZERO,
             buffer_start_soc: Percent::ZERO,
+            limits: LimitSetup::default(),
             meters,
             loadpoints: (0..)
                 .zip(places)
@@ -181,6 +183,7 @@ fn loadpoint(ix: usize, wallbox: &WallBoxPlan) -> LoadPointSetup {
         min_current: Amps(6.0),
         max_current: wallbox.max_current,
         thresholds: Thresholds::default(),
+        wiring: Wiring::default(),
         vehicle: Some(VehicleIx(ix)),
         charger: ChargerSetup {
             name: format!("wb{}", ix + 1),

@@ -31,6 +31,7 @@ fn loadpoint(name: &str) -> LoadPointSetup {
         min_current: Amps(6.0),
         max_current: Amps(16.0),
         thresholds: Thresholds::default(),
+        wiring: Wiring::default(),
         vehicle: None,
         charger: ChargerSetup { has_power: true, ..ChargerSetup::default() },
     }
@@ -58,6 +59,7 @@ fn setup(loadpoints: Vec<LoadPointSetup>) -> Setup {
         priority_soc: Percent(0.0),
         buffer_soc: Percent(0.0),
         buffer_start_soc: Percent(0.0),
+        limits: LimitSetup::default(),
         meters: vec![meter("grid", MeterRole::Grid), meter("pv", MeterRole::Pv)],
         loadpoints,
         vehicles: vec![],

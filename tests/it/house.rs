@@ -5,9 +5,10 @@ use std::time::Duration;
 use chargebus::api::System;
 use chargebus::control::Control;
 use chargebus::model::{
-    Amps, ChargeStatus, ChargerSetup, ChargerValue, Fact, KilowattHours, LoadPointIx,
+    Amps, ChargeStatus, ChargerSetup, ChargerValue, Fact, KilowattHours, LimitSetup, LoadPointIx,
     LoadPointSetup, MeterIx, MeterRole, MeterSetup, MeterValue, Mode, Mono, Now, Origin, Percent,
     Phase, Setup, Thresholds, VehicleFeature, VehicleIx, VehicleSetup, VehicleValue, Volts, Watts,
+    Wiring,
 };
 use chrono::DateTime;
 
@@ -41,6 +42,7 @@ pub(crate) fn setup() -> Setup {
         priority_soc: Percent::ZERO,
         buffer_soc: Percent::ZERO,
         buffer_start_soc: Percent::ZERO,
+        limits: LimitSetup::default(),
         meters: vec![
             meter("grid", MeterRole::Grid),
             meter("pv1", MeterRole::Pv),
@@ -110,6 +112,7 @@ fn loadpoint(name: &str, title: &str) -> LoadPointSetup {
         min_current: Amps(6.0),
         max_current: Amps(16.0),
         thresholds: Thresholds::default(),
+        wiring: Wiring::default(),
         vehicle: None,
         charger: ChargerSetup {
             name: "wb2".to_owned(),

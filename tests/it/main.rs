@@ -9,6 +9,7 @@
 
 mod broker;
 mod bus;
+mod circuit;
 mod config;
 mod control;
 mod days;

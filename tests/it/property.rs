@@ -78,6 +78,7 @@ fn site() -> Setup {
         min_current: Amps(6.0),
         max_current: Amps(16.0),
         thresholds: Thresholds::default(),
+        wiring: Wiring::default(),
         vehicle: (index == 0).then_some(VehicleIx(0)),
         charger: ChargerSetup {
             phase_switching: index == 0,
@@ -95,6 +96,7 @@ fn site() -> Setup {
         priority_soc: Percent(20.0),
         buffer_soc: Percent(60.0),
         buffer_start_soc: Percent(90.0),
+        limits: LimitSetup::default(),
         meters: vec![
             meter("grid", MeterRole::Grid),
             meter("pv", MeterRole::Pv),

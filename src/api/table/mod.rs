@@ -2,6 +2,7 @@
 
 mod battery;
 mod charger;
+mod circuit;
 mod loadpoint;
 mod loadpoint_settings;
 mod none;
@@ -32,6 +33,8 @@ pub const TABLES: &[&[Field]] = &[
     vehicle::ROWS,
     plan::LOADPOINT,
     plan::VEHICLE,
+    circuit::SITE,
+    circuit::LOADPOINT,
     none::SITE,
     none::LOADPOINT,
 ];

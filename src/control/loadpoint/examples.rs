@@ -7,10 +7,11 @@ use serde_json::Value;
 
 use super::timer::Timer;
 use super::*;
+use crate::control::circuit::{Budget, Load, Node};
 use crate::model::ChargerSetup;
 
 /// Examples whose rules come with later issues: the word that marks them.
-const LATER: &[&str] = &["smart_cost", "smart_feedin", "circuit"];
+const LATER: &[&str] = &["smart_cost", "smart_feedin"];
 
 /// Examples that we differ from on purpose, each with the reason (control.md §32).
 const DIFFERENT: &[(&str, &str)] = &[
@@ -89,6 +90,7 @@ fn loadpoint(lp: &Value, now: Now) -> (LoadPoint, VehicleView) {
             disable: Watts(number(lp, "disable_threshold", 0.0)),
             disable_delay: Duration::from_secs_f64(number(lp, "disable_delay", 180.0)),
         },
+        wiring: crate::model::Wiring::default(),
         vehicle: None,
         charger: ChargerSetup {
             phase_switching: switchable,
@@ -97,11 +99,9 @@ fn loadpoint(lp: &Value, now: Now) -> (LoadPoint, VehicleView) {
             has_power: true,
             min_current: amps(lp, "charger_min"),
             max_current: amps(lp, "charger_max"),
-            features: if flag(lp, "integrated") {
-                vec![ChargerFeature::IntegratedDevice]
-            } else {
-                vec![]
-            },
+            features: Vec::from_iter(
+                flag(lp, "integrated").then_some(ChargerFeature::IntegratedDevice),
+            ),
             ..ChargerSetup::default()
         },
     };
@@ -152,6 +152,26 @@ fn set_timers(loadpoint: &mut LoadPoint, lp: &Value, now: Now) {
     loadpoint.pv_timer = timer(&lp["pv_timer"], action, now);
     let action = if loadpoint.phases == 1 { PhaseAction::Scale3p } else { PhaseAction::Scale1p };
     loadpoint.phase_timer = timer(&lp["phase_timer"], action, now);
+}
+
+/// What a circuit, whose meter has just spoken, leaves for the only load point in it.
+fn circuit(circuit: &Value, loadpoint: &LoadPoint, view: &VehicleView, now: Now) -> Cap {
+    let volts = Volts(230.0);
+    let limit = |key: &str| circuit[key].as_f64();
+    let (most, least) = (Amps(f64::INFINITY), Watts(f64::INFINITY));
+    let limit_of = Load::even(
+        limit("max_current").map_or(most, Amps),
+        limit("max_power").map_or(least, Watts),
+    );
+    let draw = loadpoint.draw(now, volts, view);
+    let measured =
+        Load::even(Amps(number(circuit, "current", 0.0)), Watts(number(circuit, "power", 0.0)));
+    let rest = measured - draw.least;
+    let fuse = Node { limit: limit_of, most: rest, least: rest, operator: false };
+    let hems = Load { power: limit("hems").map_or(least, Watts), ..Load::infinite() };
+    let operator = Node { limit: hems, operator: true, ..fuse };
+    let claim = loadpoint.claim(now, vec![0, 1], &draw, volts, view);
+    Budget::new(volts, vec![fuse, operator], vec![claim], &[0]).cap(0)
 }
 
 /// What the meters of the load point show; no events, the examples start in the middle.
@@ -254,6 +274,9 @@ fn strategy() {
         }
         let now = now(0.0);
         let (mut loadpoint, view) = loadpoint(&row["lp"], now);
+        if !row["lp"]["circuit"].is_null() {
+            loadpoint.set_cap(circuit(&row["lp"]["circuit"], &loadpoint, &view, now));
+        }
         let mut input = row["in"].clone();
         input["max_discharge"] = row["lp"]["max_discharge"].clone();
         let mut commands = evaluate(&mut loadpoint, &view, &input, now);
@@ -271,7 +294,7 @@ fn strategy() {
         check(id, &loadpoint, &row, now);
         run += 1;
     }
-    assert_eq!(run, 53, "examples that were run");
+    assert_eq!(run, 60, "examples that were run");
 }
 
 #[test]
@@ -359,6 +382,34 @@ fn phase_timers() {
         let switched = loadpoint.scale_phases(now, Volts(230.0), site, site, &view);
         let result = if switched { loadpoint.phases } else { 0 };
         assert_eq!(result, integer(&row, "result", 0), "{row}");
+    }
+}
+
+/// The text of control.md §31.3: switching phases looks at the circuit.
+#[test]
+fn phase_timers_with_a_circuit() {
+    let rows = [
+        (1, 5520.0, None, None, 0),
+        (1, 5520.0, Some(20.0), None, 3),
+        (1, 5520.0, Some(16.0), Some(4000.0), 0),
+        (1, 5520.0, Some(2.0), None, 0),
+        (3, 11040.0, None, None, 0),
+        (3, 11040.0, None, Some(3000.0), 1),
+    ];
+    for (phases, available, max_current, max_power, expected) in rows {
+        let description = serde_json::json!({
+            "switchable": true, "phases": phases, "measured": phases, "max_current": 32,
+            "enable_delay": 0, "disable_delay": 0, "phase_timer": "elapsed", "vehicle_phases": 3,
+        });
+        let now = now(0.0);
+        let (mut loadpoint, view) = loadpoint(&description, now);
+        let limits = serde_json::json!({"max_current": max_current, "max_power": max_power});
+        loadpoint.refresh(now, Some(now.mono), Volts(230.0), 0.0, &view);
+        loadpoint.set_cap(circuit(&limits, &loadpoint, &view, now));
+        let site = Watts(-available);
+        let switched = loadpoint.scale_phases(now, Volts(230.0), site, site, &view);
+        let result = if switched { loadpoint.phases } else { 0 };
+        assert_eq!(result, expected, "{available} W on {phases}p, {limits}");
     }
 }
 

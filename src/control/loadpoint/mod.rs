@@ -2,6 +2,7 @@
 
 mod boost;
 mod effective;
+mod limited;
 mod phases;
 mod session;
 mod setpoint;
@@ -21,9 +22,11 @@ use crate::model::{
     Volts, Watts,
 };
 
+use super::circuit::Cap;
 use super::estimator::{Estimator, Subject};
 use super::{Decision, EnergyPlan, PlanState, Reading, Strategy, Why};
 use boost::Boost;
+use limited::Limited;
 use setpoint::{InFlight, SETTLING};
 use wakeup::WakeUp;
 
@@ -117,6 +120,7 @@ pub struct LoadPoint {
     reported_enabled: Option<(bool, Mono)>,
     reported_current: Option<Amps>,
     reported_phases: Option<u8>,
+    limited: Limited,
     commands: Vec<ChargerCommand>,
 }
 
@@ -229,6 +233,7 @@ impl LoadPoint {
             reported_enabled: None,
             reported_current: None,
             reported_phases: None,
+            limited: Limited::NOT,
             commands: Vec::new(),
         };
         loadpoint.effective = loadpoint.effective_values(&VehicleView::default());
@@ -354,9 +359,12 @@ impl LoadPoint {
         self.synchronise(now, site.voltage, vehicle);
         self.follow_boost(now, &site.battery);
         self.follow_welcome(now);
+        let draw = self.draw(now, site.voltage, vehicle);
         let wish = self.strategy(now, site, vehicle);
-        if let Some(current) = wish.current {
+        let left = self.within_limits(now, wish, site.voltage, vehicle);
+        if let Some(current) = left.current {
             self.offer(now, current, site.voltage, vehicle);
+            self.remember(now, &draw);
         }
         self.pv_action = match self.pv_timer.running() {
             Some((action, _)) => (action, self.pv_due()),
@@ -372,7 +380,8 @@ impl LoadPoint {
         };
         let target = wish.current.unwrap_or(self.offered);
         let offered = self.enabled && target > Amps::ZERO && self.consistent(now);
-        let why = if offered && !self.charging() { Why::NotDrawing } else { wish.why };
+        let waits = offered && !self.charging() && left.why == wish.why;
+        let why = if waits { Why::NotDrawing } else { left.why };
         let since = if self.decision.why == why { self.decision.since } else { now.mono };
         self.decision = Decision { why, target, surplus, since };
         self.continue_wake_up(now, vehicle);
@@ -424,12 +433,18 @@ impl LoadPoint {
         let starting = self.settings.mode == Mode::Pv
             && self.connected()
             && !self.enabled
+            && !self.held_back()
             && self.pv_timer.is_set();
         if starting && !self.soc_limit_reached(vehicle) && !self.energy_limit_reached(vehicle) {
             self.min_power(voltage, vehicle)
         } else {
             Watts::ZERO
         }
+    }
+
+    /// Takes what the circuits leave for it.
+    pub(super) fn set_cap(&mut self, cap: Cap) {
+        self.limited.cap = cap;
     }
 
     /// Renews the lease of a set-point that is in force.
@@ -456,6 +471,7 @@ impl LoadPoint {
             .chain(retries)
             .chain(delays)
             .chain(later)
+            .chain(self.limited.ends())
             .flatten()
             .filter(|at| *at > now)
             .min()

@@ -62,7 +62,9 @@ impl LoadPoint {
 
     /// Counts the phases that carry current (control.md §7.2).
     pub(super) fn measure_phases(&mut self, now: Now) {
-        if !self.charging() || self.phases_settling(now) {
+        // What is being switched off falls phase by phase.
+        let off = self.enabled_known && !self.enabled;
+        if !self.charging() || off || self.phases_settling(now) {
             return;
         }
         let used =
@@ -121,19 +123,25 @@ impl LoadPoint {
     fn wants_one_phase(&self, voltage: Volts, site: Watts, vehicle: &VehicleView) -> bool {
         let phases = self.active_phases(vehicle);
         let available = self.charge_power() - site;
+        let min = self.effective.min_current;
+        let insufficient =
+            (site > Watts::ZERO || !self.enabled) && available.current(voltage, phases) < min;
         phases > 1
             && self.settings.phases_configured < 3
-            && (site > Watts::ZERO || !self.enabled)
-            && available.current(voltage, phases) < self.effective.min_current
+            && (insufficient || !self.circuit_allows(min, phases, voltage))
     }
 
     /// The surplus exceeds one phase and covers the minimum on all of them (control.md §12 UP).
     fn wants_three_phases(&self, voltage: Volts, site: Watts, vehicle: &VehicleView) -> bool {
         let most = self.max_phases(vehicle);
         let available = self.charge_power() - site;
+        let min = self.effective.min_current;
+        let one_phase = self.effective.max_current.min(self.limited.cap.one_phase());
         most > 1
             && self.phases < most
-            && available.current(voltage, most) >= self.effective.min_current
-            && available.current(voltage, 1) > self.effective.max_current
+            && available.current(voltage, most) >= min
+            && available.current(voltage, 1) > one_phase
+            && one_phase >= min
+            && self.circuit_allows(min, most, voltage)
     }
 }

@@ -41,6 +41,13 @@ pub(crate) struct InFlight {
     seen: Option<Mono>,
 }
 
+impl InFlight {
+    /// When it was commanded.
+    pub(super) fn since(&self) -> Mono {
+        self.since
+    }
+}
+
 impl LoadPoint {
     /// Power that is on its way and that the grid meter cannot know yet; negative after a reduction.
     pub(crate) fn power_in_flight(&self, grid_at: Option<Mono>) -> Watts {
@@ -156,6 +163,8 @@ impl LoadPoint {
             return;
         }
         self.in_flight = None;
+        // Less is asked for again soon, however often it fails (design S4).
+        let less = matches!(command, ChargerCommand::MaxCurrent(current) if current < self.taken);
         match command {
             ChargerCommand::MaxCurrent(current) if current == self.offered => {
                 self.offered = self.taken;
@@ -189,7 +198,7 @@ impl LoadPoint {
             | ChargerCommand::WakeUp
             | ChargerCommand::Renew => return,
         }
-        let pause = RETRY_MIN * 2_u32.saturating_pow(self.retries);
+        let pause = RETRY_MIN * if less { 1 } else { 2_u32.saturating_pow(self.retries) };
         self.retries = self.retries.saturating_add(1).min(6);
         self.retry_at = Some(now.mono + pause.min(RETRY_MAX));
     }

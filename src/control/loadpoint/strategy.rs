@@ -77,12 +77,12 @@ impl LoadPoint {
         if self.min_soc_not_reached {
             self.phase_timer = Timer::Idle;
             self.pv_timer = Timer::Elapsed;
-            return self.fast(now, Why::MinSoc);
+            return self.fast(now, site.voltage, Why::MinSoc);
         }
         if let Some(why) = self.plan.why {
             self.phase_timer = Timer::Idle;
             self.pv_timer = Timer::Elapsed;
-            return self.fast(now, why);
+            return self.fast(now, site.voltage, why);
         }
         if self.energy_limit_reached(vehicle) {
             return self.limited(vehicle, Why::EnergyLimit);
@@ -92,7 +92,7 @@ impl LoadPoint {
         }
         match self.settings.mode {
             Mode::Off => Wish::off(Why::ModeOff),
-            Mode::Now => self.fast(now, Why::ModeNow),
+            Mode::Now => self.fast(now, site.voltage, Why::ModeNow),
             Mode::Pv | Mode::MinPv => self.solar(now, site, vehicle),
         }
     }
@@ -112,10 +112,13 @@ impl LoadPoint {
     }
 
     /// As fast as possible (control.md §13).
-    fn fast(&mut self, now: Now, why: Why) -> Wish {
+    fn fast(&mut self, now: Now, volts: Volts, why: Why) -> Wish {
         if self.switchable() {
-            let phases = self.settings.phases_configured;
-            self.switch_phases(now, if phases == 0 { 3 } else { phases });
+            let phases = match self.settings.phases_configured {
+                0 => self.fast_phases(now, volts),
+                configured => configured,
+            };
+            self.switch_phases(now, phases);
         }
         Wish::of(self.effective.max_current, why)
     }

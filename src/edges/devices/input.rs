@@ -4,10 +4,12 @@ use std::sync::{Arc, Mutex};
 
 use super::Broken;
 use super::value::{Combined, Delivery, Kind, Make, MakeVehicle, Part, Target};
-use crate::config::{ChargerDevice, Config, MeterDevice, Source, VehicleDevice, by_phase};
+use crate::config::{
+    ChargerDevice, Config, MeterDevice, OperatorDevice, Source, VehicleDevice, by_phase,
+};
 use crate::model::{
-    Amps, ChargerValue, KilowattHours, LoadPointIx, MeterIx, MeterValue, Percent, VehicleIx,
-    VehicleValue, Volts, Watts,
+    Amps, ChargerValue, KilowattHours, LoadPointIx, MeterIx, MeterValue, OperatorSignal, Percent,
+    VehicleIx, VehicleValue, Volts, Watts,
 };
 
 /// One value to be read somewhere.
@@ -50,6 +52,10 @@ pub(super) fn inputs(config: &Config) -> (Vec<Input<'_>>, Vec<Broken>) {
         list.device = &vehicle.name;
         list.vehicle(VehicleIx(ix), device);
     }
+    if let Some(operator) = &devices.operator {
+        list.device = "hems";
+        list.operator(operator);
+    }
     (list.inputs, list.broken)
 }
 
@@ -84,6 +90,15 @@ impl<'a> List<'a> {
             ("voltages", &device.voltages, |p, v| V::Voltage(p, Volts(v))),
         ];
         self.table(single, phases, |make| Target::Meter(ix, make));
+    }
+
+    fn operator(&mut self, device: &'a OperatorDevice) {
+        use OperatorSignal as V;
+        let (source, make) = match device {
+            OperatorDevice::Limit(source) => (source, Make::Number(|w| V::Limit(Watts(w)))),
+            OperatorDevice::Relay(source) => (source, Make::Bool(V::Closed)),
+        };
+        self.attribute("limit".to_owned(), Some(source), Target::Operator(make));
     }
 
     fn charger(&mut self, ix: LoadPointIx, device: &'a ChargerDevice) {

@@ -3,8 +3,8 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::model::{
-    ChargeStatus, ChargerValue, Fact, LoadPointIx, MeterIx, MeterValue, Origin, Phase, VehicleIx,
-    VehicleValue,
+    ChargeStatus, ChargerValue, Fact, LoadPointIx, MeterIx, MeterValue, OperatorSignal, Origin,
+    Phase, VehicleIx, VehicleValue,
 };
 
 /// The types of attributes.
@@ -106,6 +106,7 @@ pub(super) enum Target {
     Meter(MeterIx, Make<MeterValue>),
     Charger(LoadPointIx, Make<ChargerValue>),
     Vehicle(VehicleIx, MakeVehicle),
+    Operator(Make<OperatorSignal>),
 }
 
 impl Target {
@@ -114,6 +115,7 @@ impl Target {
             Self::Meter(_, make) => make.kind(),
             Self::Charger(_, make) => make.kind(),
             Self::Vehicle(_, make) => make.kind(),
+            Self::Operator(make) => make.kind(),
         }
     }
 
@@ -133,6 +135,7 @@ impl Target {
                 let value = make.apply(value)?;
                 Fact::Vehicle { vehicle: *vehicle, value, origin }
             }
+            Self::Operator(make) => Fact::Operator { signal: make.apply(value?)?, origin },
         })
     }
 }

@@ -10,6 +10,7 @@ use chargebus::config::{
 };
 
 mod broken;
+mod circuits;
 mod devices;
 mod hostile;
 mod language;

@@ -36,12 +36,11 @@ fn what_the_site_can_do_without_is_left_out() {
 #[test]
 fn keys_that_are_not_used() {
     noticed(
-        "circuits: []\nsponsortoken: abc\ntelemetry: true\nnetwrk: {}\nxyz: 1\nx-mine: {a: 1}\n\
+        "shm: {}\nsponsortoken: abc\ntelemetry: true\nnetwrk: {}\nxyz: 1\nx-mine: {a: 1}\n\
          network: {host: evcc.local, schema: http}\nmqtt: {broker: host, topic: '', caCert: x}\n\
          meters: [{name: unused}]\n",
         &[
-            "1:1 circuits: load management is not built yet, circuit limits are NOT enforced: keep \
-             the sum of maxCurrent of all load points below the fuse",
+            "1:1 shm: not built yet: SMA Sunny Home Manager is not served",
             "2:1 sponsortoken: not used: nothing here needs a sponsor token",
             "3:1 telemetry: not used: nothing is sent to a cloud",
             "4:1 netwrk: unknown key, ignored (did you mean \"network\"?)",

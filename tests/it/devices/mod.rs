@@ -21,8 +21,8 @@ use chargebus::config::{
 };
 use chargebus::edges::devices::{Devices, Publish};
 use chargebus::model::{
-    Amps, ChargerSetup, Fact, LoadPointSetup, MeterRole, MeterSetup, Percent, Setup, Thresholds,
-    VehicleSetup, Volts, Watts,
+    Amps, ChargerSetup, Fact, LimitSetup, LoadPointSetup, MeterRole, MeterSetup, Percent, Setup,
+    Thresholds, VehicleSetup, Volts, Watts, Wiring,
 };
 use tokio::sync::mpsc;
 use tokio_util::sync::{CancellationToken, DropGuard};
@@ -43,6 +43,7 @@ fn site(
         priority_soc: Percent::ZERO,
         buffer_soc: Percent::ZERO,
         buffer_start_soc: Percent::ZERO,
+        limits: LimitSetup::default(),
         meters: (1..=meters.len()).map(meter_setup).collect(),
         loadpoints: (1..=chargers.len()).map(loadpoint_setup).collect(),
         vehicles: (1..=vehicles.len())
@@ -51,7 +52,7 @@ fn site(
     };
     Config {
         setup,
-        devices: DeviceConfig { meters, chargers, vehicles },
+        devices: DeviceConfig { meters, chargers, vehicles, operator: None },
         interval: Duration::from_secs(30),
         network: Network { host: "127.0.0.1".to_owned(), port: 0 },
         mqtt: None,
@@ -88,6 +89,7 @@ fn loadpoint_setup(n: usize) -> LoadPointSetup {
         min_current: Amps(6.0),
         max_current: Amps(16.0),
         thresholds: Thresholds::default(),
+        wiring: Wiring::default(),
         vehicle: None,
         charger: ChargerSetup { name: format!("charger{n}"), ..ChargerSetup::default() },
     }

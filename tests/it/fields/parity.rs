@@ -18,12 +18,10 @@ const NOT_TOLD: &[(&str, &[&str])] = &[
             "tariffTemperature",
         ],
     ),
-    ("absent until first used", &["dimmed"]),
     (
         "no sessions yet",
         &["statistics", "historyUpdated", "todayEnergy", "last24hEnergy", "last7dEnergy"],
     ),
-    ("no circuits yet", &["circuits"]),
     (
         "no optimizer",
         &["evopt", "evopt-batteries", "optimizerChargingStrategies", "optimizerChargingStrategy"],
@@ -48,7 +46,6 @@ const NOT_TOLD: &[(&str, &[&str])] = &[
             "database",
             "deviceColors",
             "eebus",
-            "hems",
             "influx",
             "messaging",
             "messagingEvents",

@@ -1,5 +1,12 @@
 //! What is told after a change.
 
+use std::time::Duration;
+
+use chargebus::model::{
+    Amps, CircuitIx, CircuitSetup, Fact, MeterIx, MeterValue, OperatorSetup, OperatorSignal,
+    Origin, Phase, Watts,
+};
+
 use super::*;
 
 #[test]
@@ -148,4 +155,54 @@ fn a_decision_tells_why_and_since_when() {
     let told: u64 = topics["loadpoints/1/decision/since"].parse().unwrap();
     assert_eq!(told, house::noon().utc.timestamp() as u64 + since);
     assert_eq!(topics["loadpoints/2/decision/code"], "mode_off");
+}
+
+#[test]
+fn circuits_and_the_grid_operator_are_told() {
+    let mut setup = house::setup();
+    assert_eq!(payload_of(&Control::new(setup.clone(), house::noon()), "site/circuits"), None);
+    setup.limits.circuits = vec![
+        CircuitSetup {
+            name: "main".to_owned(),
+            title: "Main".to_owned(),
+            meter: Some(MeterIx(0)),
+            max_current: Some(Amps(35.0)),
+            ..CircuitSetup::default()
+        },
+        CircuitSetup {
+            name: "garage".to_owned(),
+            parent: Some(CircuitIx(0)),
+            max_power: Some(Watts(11000.0)),
+            ..CircuitSetup::default()
+        },
+    ];
+    let (max_power, fail_safe) = (Watts(4200.0), Watts(4200.0));
+    setup.limits.operator = Some(OperatorSetup { max_power, fail_safe, timeout: None });
+    let mut control = Control::new(setup, house::noon());
+    let (meter, origin) = (MeterIx(0), Origin::Live);
+    let fact = |value| Fact::Meter { meter, value, origin };
+    control.handle(house::noon(), fact(MeterValue::Power(Watts(4200.0))));
+    for phase in Phase::ALL {
+        control.handle(house::noon(), fact(MeterValue::Current(phase, Amps(6.1))));
+    }
+    let signal = OperatorSignal::Closed(true);
+    control.handle(house::noon(), Fact::Operator { signal, origin });
+    control.handle_timeout(house::noon().later(Duration::from_secs(1)));
+    for (topic, payload) in [
+        ("site/circuits/main/title", "Main"),
+        ("site/circuits/main/parent", ""),
+        ("site/circuits/main/power", "4200"),
+        ("site/circuits/main/current", "6.1"),
+        ("site/circuits/main/maxCurrent", "35"),
+        ("site/circuits/main/maxPower", ""),
+        ("site/circuits/main/fresh", "true"),
+        ("site/circuits/garage/parent", "main"),
+        ("site/circuits/garage/power", "0"),
+        ("site/circuits/garage/maxPower", "11000"),
+        ("site/hems/status/dimmed", "true"),
+        ("site/hems/status/maxConsumptionPower", "4200"),
+        ("loadpoints/1/dimmed", "true"),
+    ] {
+        assert_eq!(payload_of(&control, topic).as_deref(), Some(payload), "{topic}");
+    }
 }
