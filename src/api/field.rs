@@ -87,6 +87,8 @@ pub enum Kind {
     Int,
     /// A number.
     Float,
+    /// A price or a limit on one.
+    Price,
     /// Whole seconds.
     Duration,
     /// An instant.
@@ -178,6 +180,8 @@ pub struct Write {
 pub enum Set {
     /// A number, whole ones included.
     Float(fn(&mut Control, Now, usize, f64) -> Result<(), Refusal>),
+    /// A number; `None` clears.
+    FloatOrNone(fn(&mut Control, Now, usize, Option<f64>) -> Result<(), Refusal>),
     /// A whole number.
     Int(fn(&mut Control, Now, usize, i64) -> Result<(), Refusal>),
     /// A length of time.

@@ -5,6 +5,7 @@
 
 mod field;
 mod project;
+mod rates;
 mod table;
 mod topic;
 mod value;

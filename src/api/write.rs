@@ -351,11 +351,18 @@ fn apply(
     match (write.set, &value) {
         (Set::Float(set), Value::Float(number)) => set(control, now, index, *number),
         (Set::Float(set), Value::Int(number)) => set(control, now, index, *number as f64),
+        (Set::FloatOrNone(set), Value::Price(number) | Value::Float(number)) => {
+            set(control, now, index, Some(*number))
+        }
+        (Set::FloatOrNone(set), Value::Null) => set(control, now, index, None),
         (Set::Int(set), Value::Int(number)) => set(control, now, index, *number),
         (Set::Duration(set), Value::Duration(duration)) => set(control, now, index, *duration),
         (Set::Word(set), Value::Text(word)) => set(control, now, index, Some(word)),
         (Set::Word(set), Value::Null) => set(control, now, index, None),
-        (Set::Float(_) | Set::Int(_) | Set::Duration(_) | Set::Word(_), _) => {
+        (
+            Set::Float(_) | Set::FloatOrNone(_) | Set::Int(_) | Set::Duration(_) | Set::Word(_),
+            _,
+        ) => {
             return Err((Code::InvalidType, format!("{} does not take this", field.key)));
         }
     }
@@ -385,6 +392,11 @@ pub(super) fn parse(field: &Field, write: &Write, asked: &Raw) -> Result<Value, 
             let number = float_of(text).ok_or_else(|| invalid("a number", text))?;
             in_range(field, write, number)?;
             Ok(Value::float(number))
+        }
+        Kind::Price => {
+            let number = float_of(text).ok_or_else(|| invalid("a number", text))?;
+            in_range(field, write, number)?;
+            Ok(Value::price(number))
         }
         Kind::Duration => {
             let number = int_of(text).ok_or_else(|| invalid("whole seconds", text))?;

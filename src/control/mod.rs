@@ -9,6 +9,7 @@ mod loadpoint;
 mod reading;
 mod settings;
 mod site;
+pub mod tariff;
 mod vehicle;
 
 use std::collections::{BTreeMap, VecDeque};
@@ -20,9 +21,10 @@ use crate::model::{
 };
 use loadpoint::{Change, GridView, SiteView, VehicleView};
 use site::SitePower;
+use tariff::Tariffs;
 
 pub use decision::{Decision, Why};
-pub use loadpoint::{Effective, LoadPoint, LoadPointSettings, Session};
+pub use loadpoint::{Effective, LoadPoint, LoadPointSettings, Session, SmartLimit};
 pub use reading::Reading;
 pub use settings::Refusal;
 pub use site::{Balance, Meter, Site, SiteSettings};
@@ -44,6 +46,7 @@ pub struct Control {
     site: Site,
     loadpoints: Vec<LoadPoint>,
     vehicles: Vec<Vehicle>,
+    tariffs: Tariffs,
     effects: VecDeque<Effect>,
     started: Mono,
     decided: Mono,
@@ -76,6 +79,7 @@ impl Control {
             site,
             loadpoints,
             vehicles,
+            tariffs: Tariffs::default(),
             effects: VecDeque::new(),
             started: now.mono,
             decided: now.mono,
@@ -166,7 +170,9 @@ impl Control {
         self.due = (now.mono + IDLE, Wake::Idle);
         let timers = self.loadpoints.iter().filter_map(|lp| lp.next_wake(now.mono));
         let first_word = Some(self.started + FIRST_WORD).filter(|at| *at > now.mono);
-        if let Some(at) = timers.chain(self.site.stale_at(now.mono)).chain(first_word).min() {
+        let slot = self.tariffs.next_change(now.utc).map(|at| now.until(at));
+        let others = self.site.stale_at(now.mono).into_iter().chain(first_word).chain(slot);
+        if let Some(at) = timers.chain(others).min() {
             self.wake(at.max(now.mono + Duration::from_millis(1)), Wake::Timer);
         }
     }
@@ -229,6 +235,7 @@ impl Control {
             let site = self.site_view(now, power, &shares, lp);
             let loadpoint = &mut self.loadpoints[lp];
             let before = loadpoint.power_in_flight(grid_at);
+            loadpoint.watch_tariffs(now, &self.tariffs);
             loadpoint.decide(now, &site, view);
             loadpoint.renew(now);
             let change = loadpoint.power_in_flight(grid_at) - before;

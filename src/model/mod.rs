@@ -4,7 +4,9 @@ mod command;
 mod fact;
 mod ids;
 mod kinds;
+mod rate;
 mod setup;
+mod tariff;
 mod time;
 mod units;
 
@@ -14,9 +16,11 @@ pub use ids::{LoadPointIx, MeterIx, TeslaMateCar, VehicleIx};
 pub use kinds::{
     BatteryMode, ChargeStatus, MeterRole, Mode, PhaseAction, PvAction, Trust, UnknownSpelling,
 };
+pub use rate::Rate;
 pub use setup::{
     ChargerFeature, ChargerSetup, LoadPointSetup, MeterSetup, OnIdentify, Setup, Thresholds,
     VehicleFeature, VehicleSetup,
 };
+pub use tariff::{Charges, TariffKind, TariffUse, Zone};
 pub use time::{Mono, Now};
 pub use units::{Amps, KilowattHours, Percent, Volts, WattHours, Watts};

@@ -4,6 +4,7 @@ mod effective;
 mod phases;
 mod session;
 mod setpoint;
+mod smart;
 mod solar;
 mod strategy;
 mod timer;
@@ -24,6 +25,7 @@ use setpoint::{InFlight, SETTLING};
 
 pub use effective::Effective;
 pub use session::Session;
+pub use smart::SmartLimit;
 
 pub(crate) use effective::VehicleView;
 pub(crate) use strategy::{GridView, SiteView};
@@ -77,6 +79,10 @@ pub struct LoadPoint {
     pub effective: Effective,
     /// Whether the vehicle is below its minimum SoC.
     pub min_soc_not_reached: bool,
+    /// Power is cheap enough to charge from the grid.
+    pub smart_cost: SmartLimit,
+    /// Feeding in pays enough to leave the sun to the grid.
+    pub smart_feed_in: SmartLimit,
     /// Why the load point does what it does.
     pub decision: Decision,
 
@@ -126,6 +132,10 @@ pub struct LoadPointSettings {
     pub limit_energy: KilowattHours,
     /// When PV charging starts and stops.
     pub thresholds: Thresholds,
+    /// Charge fast at this planner rate or below it; `None` = never.
+    pub smart_cost_limit: Option<f64>,
+    /// Leave the sun to the grid at this feed-in rate or above it; `None` = never.
+    pub smart_feed_in_limit: Option<f64>,
 }
 
 /// What a change of the charger's status means (control.md §6.1).
@@ -150,6 +160,8 @@ impl LoadPoint {
             limit_soc: Percent::ZERO,
             limit_energy: KilowattHours::ZERO,
             thresholds: setup.thresholds,
+            smart_cost_limit: None,
+            smart_feed_in_limit: None,
         };
         let fixed_phases = if setup.charger.phase_switching { 0 } else { setup.phases_configured };
         let decision = Decision {
@@ -180,6 +192,8 @@ impl LoadPoint {
             phase_action: (PhaseAction::Inactive, None),
             effective: Effective::default(),
             min_soc_not_reached: false,
+            smart_cost: SmartLimit::default(),
+            smart_feed_in: SmartLimit::default(),
             decision,
             pv_timer: Timer::Idle,
             phase_timer: Timer::Idle,
