@@ -141,7 +141,7 @@ impl State {
     /// The answer to `GET /api/tariff/<type>`; `None` without that tariff or its rates (api.md §3.2).
     pub fn tariff(&self, usage: TariffUse) -> Option<String> {
         let key = table::forecast_key(usage);
-        let Value::Rates(rates) = self.site.as_ref()?.value(key)? else { return None };
+        let rates = self.site.as_ref()?.value(key)?.rates()?;
         Some(format!(r#"{{"rates":{}}}"#, rates::objects(rates)))
     }
 

@@ -56,13 +56,19 @@ mod tests {
     #[test]
     fn worked_example() {
         let at = |hour: i64| DateTime::from_timestamp(1_735_689_600 + hour * 3600, 0).unwrap();
-        let rates = [(0, 0.25), (1, -0.1)]
-            .map(|(hour, value)| Rate { start: at(hour), end: at(hour + 1), value });
+        let rates = [(0, 0.25), (1, -0.1)].map(|(hour, value)| Rate {
+            start: at(hour),
+            end: at(hour + 1),
+            value,
+        });
         let mut out = String::new();
         write_triples(&rates, &mut out);
         assert_eq!(out, "[[1735689600,1735693200,0.25],[1735693200,1735696800,-0.1]]", "E-60");
         let mut out = String::new();
-        write_pairs(&[Rate { value: 1000.0, ..rates[0] }, Rate { value: 0.0, ..rates[1] }], &mut out);
+        write_pairs(
+            &[Rate { value: 1000.0, ..rates[0] }, Rate { value: 0.0, ..rates[1] }],
+            &mut out,
+        );
         assert_eq!(out, "[[1735689600,1000],[1735693200,0]]", "E-60");
         assert_eq!(
             objects(&rates[..1]),

@@ -242,6 +242,27 @@ impl Value {
         out
     }
 
+    /// The slots of a tariff in a forecast.
+    pub(super) fn rates(&self) -> Option<&[Rate]> {
+        match self {
+            Self::Rates(rates) | Self::Series(rates) => Some(rates),
+            Self::Packed(value) => value.rates(),
+            Self::Object(members) => members.iter().find_map(|(_, member)| member.rates()),
+            Self::Absent
+            | Self::Null
+            | Self::Bool(_)
+            | Self::Int(_)
+            | Self::Float(_)
+            | Self::Price(_)
+            | Self::Text(_)
+            | Self::Time(_)
+            | Self::Duration(_)
+            | Self::Phases(_)
+            | Self::List(_)
+            | Self::Json(_) => None,
+        }
+    }
+
     /// The text of a REST path segment, before percent-encoding.
     pub fn path_text(&self) -> String {
         match self {

@@ -195,10 +195,6 @@ fn charges(section: &Section<'_>) -> Result<Charges, Flaw> {
         Some(field) => {
             Err(field.unsupported("formulas are not built yet: use charges, chargesZones and tax"))
         }
-        None => Ok(Charges {
-            charge,
-            zones: zones.unwrap_or_default(),
-            tax: tax.unwrap_or(0.0),
-        }),
+        None => Ok(Charges { charge, zones: zones.unwrap_or_default(), tax: tax.unwrap_or(0.0) }),
     }
 }

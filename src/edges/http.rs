@@ -4,7 +4,7 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::extract::{FromRef, Query, RawPathParams, State as Shared, WebSocketUpgrade};
+use axum::extract::{FromRef, Path, Query, RawPathParams, State as Shared, WebSocketUpgrade};
 use axum::http::{HeaderValue, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodFilter, MethodRouter, get, on};
@@ -63,7 +63,8 @@ fn router(app: App) -> Router {
         .route("/style.css", get(|| asset("text/css", include_str!("page/style.css"))))
         .route("/ws", get(socket))
         .route("/api/health", get(health))
-        .route("/api/state", get(state));
+        .route("/api/state", get(state))
+        .route("/api/tariff/{type}", get(tariff));
     for field in api::all() {
         let Some(write) = field.write else { continue };
         let rest = write.rest;
@@ -145,6 +146,18 @@ async fn state(Shared(door): Shared<Door>, Query(filter): Query<Filter>) -> Resp
             Ok(result) => json(StatusCode::OK, result),
             Err(message) => problem(StatusCode::BAD_REQUEST, &message),
         },
+    }
+}
+
+/// What is known of a tariff (api.md §3.2).
+async fn tariff(Shared(door): Shared<Door>, Path(usage): Path<String>) -> Response {
+    let Ok(usage) = usage.parse() else {
+        return problem(StatusCode::NOT_FOUND, "no such tariff");
+    };
+    let state = door.told.borrow().state.clone();
+    match state.tariff(usage) {
+        Some(rates) => json(StatusCode::OK, rates),
+        None => problem(StatusCode::NOT_FOUND, "tariff not available"),
     }
 }
 

@@ -21,5 +21,6 @@ mod property;
 mod sim;
 mod store;
 mod support;
+mod tariffs;
 mod teslamate;
 mod tidy;

@@ -176,13 +176,6 @@ pub(super) const FORECASTS: &[Field] = &[
         },
         ..FORECAST
     },
-    Field {
-        key: "forecastSolarRates",
-        told: Told::Nowhere,
-        doc: "The solar forecast as `GET /api/tariff/solar` answers it.",
-        get: |view, _| rates(view, TariffUse::Solar),
-        ..FORECAST
-    },
 ];
 
 const FORECAST: Field = Field { kind: Kind::Json, ..Field::SITE };
@@ -194,7 +187,7 @@ pub(in crate::api) fn forecast_key(usage: TariffUse) -> &'static str {
         TariffUse::FeedIn => "forecastFeedIn",
         TariffUse::Co2 => "forecastCo2",
         TariffUse::Planner => "forecastPlanner",
-        TariffUse::Solar => "forecastSolarRates",
+        TariffUse::Solar => "forecastSolar",
     }
 }
 
@@ -411,12 +404,7 @@ fn all(
     (0..control.loadpoints().len()).try_for_each(|lp| set(control, LoadPointIx(lp)))
 }
 
-fn set_cost(
-    control: &mut Control,
-    now: Now,
-    ix: usize,
-    limit: Option<f64>,
-) -> Result<(), Refusal> {
+fn set_cost(control: &mut Control, now: Now, ix: usize, limit: Option<f64>) -> Result<(), Refusal> {
     control.set_smart_cost_limit(now, LoadPointIx(ix), limit)
 }
 

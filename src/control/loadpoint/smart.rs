@@ -18,7 +18,12 @@ pub struct SmartLimit {
 
 impl SmartLimit {
     /// 0 and negative limits are limits; without a limit or a rate nothing is active.
-    fn of(rates: &[Rate], now: DateTime<Utc>, limit: Option<f64>, met: fn(f64, f64) -> bool) -> Self {
+    fn of(
+        rates: &[Rate],
+        now: DateTime<Utc>,
+        limit: Option<f64>,
+        met: fn(f64, f64) -> bool,
+    ) -> Self {
         let Some(limit) = limit else { return Self::default() };
         let active = Rate::at(rates, now).is_some_and(|rate| met(rate.value, limit));
         let mut ahead = rates.iter().filter(|rate| rate.start > now);

@@ -34,8 +34,11 @@ pub fn rates(contract: &Contract<'_>, zone: Tz, now: DateTime<Utc>) -> Vec<Rate>
         let local = start.with_timezone(&zone);
         let minute = local.hour() * 60 + local.minute();
         let next_slot = minute - minute % 15 + 15;
-        let until =
-            edges.iter().copied().find(|edge| *edge > minute).map_or(next_slot, |e| e.min(next_slot));
+        let until = edges
+            .iter()
+            .copied()
+            .find(|edge| *edge > minute)
+            .map_or(next_slot, |e| e.min(next_slot));
         let stop = start + TimeDelta::minutes(i64::from(until - minute));
         let price = last_match(contract.zones, &local).unwrap_or(contract.price);
         let value = compose(price, contract.charges, &local);

@@ -4,20 +4,7 @@ use super::*;
 
 /// Keys of evcc that we do not tell, and why (api-state-keys.json).
 const NOT_TOLD: &[(&str, &[&str])] = &[
-    (
-        "no tariff yet",
-        &[
-            "tariffCo2",
-            "tariffCo2Home",
-            "tariffCo2Loadpoints",
-            "tariffFeedIn",
-            "tariffGrid",
-            "tariffPriceHome",
-            "tariffPriceLoadpoints",
-            "tariffSolar",
-            "tariffTemperature",
-        ],
-    ),
+    ("no temperature yet", &["tariffTemperature"]),
     ("absent until first used", &["batteryGridChargeLimit", "batteryModeExternal", "dimmed"]),
     (
         "no sessions yet",
@@ -82,15 +69,6 @@ const NOT_WRITTEN: &[(&str, &[&str])] = &[
             "site.batteryMode",
             "loadpoint.batteryBoost",
             "loadpoint.batteryBoostLimit",
-        ],
-    ),
-    (
-        "no tariff yet",
-        &[
-            "site.smartCostLimit",
-            "site.smartFeedInPriorityLimit",
-            "loadpoint.smartCostLimit",
-            "loadpoint.smartFeedInPriorityLimit",
         ],
     ),
     (
@@ -200,10 +178,7 @@ const DIFFERENT: &[(&str, &[&str])] = &[
         &["offeredCurrent", "enabled", "interval", "phasesActive", "pvAction", "pvRemaining"],
     ),
     ("running, instead of the age of the universe", &["connectedDuration"]),
-    (
-        "no engine behind it yet",
-        &["batteryGridChargeLimit", "smartCostAvailable", "smartCostType", "repeatingPlans"],
-    ),
+    ("no engine behind it yet", &["batteryGridChargeLimit", "repeatingPlans"]),
     ("empty instead of 0 when there are none", &["features"]),
 ];
 
@@ -223,7 +198,7 @@ fn our_topics_are_those_of_evcc() {
             ["site", key, ..] | ["loadpoints" | "vehicles", _, key, ..] => key,
             _ => continue,
         };
-        // What is empty there is nothing; forecasts have no engine yet.
+        // What is empty there is nothing; forecasts are one text here (api.md §1.5.4).
         if payload.is_empty() || not_told.contains(key) || key == "forecast" {
             continue;
         }
