@@ -159,9 +159,9 @@ pub(super) const FORECASTS: &[Field] = &[
         key: "forecastSolar",
         told: Told::TopicOnly("forecast/solar"),
         doc: "The sun of the coming days.",
-        get: |view, _| match solar(tariffs(view), "energy") {
-            Value::Absent => Value::Absent,
-            solar => Value::Packed(Box::new(solar)),
+        get: |view, _| {
+            let solar = solar(tariffs(view), "energy");
+            solar.map_or(Value::Absent, |solar| Value::Packed(Box::new(solar)))
         },
         ..FORECAST
     },
@@ -170,9 +170,9 @@ pub(super) const FORECASTS: &[Field] = &[
         kind: Kind::Object,
         told: Told::TopicOnly("forecast"),
         doc: "The parts of `forecast/solar` as topics of their own.",
-        get: |view, _| match solar(tariffs(view), "yield") {
-            Value::Absent => Value::Absent,
-            solar => Value::Object(vec![("solar".into(), solar)]),
+        get: |view, _| {
+            let solar = solar(tariffs(view), "yield");
+            solar.map_or(Value::Absent, |solar| Value::Object(vec![("solar".into(), solar)]))
         },
         ..FORECAST
     },
@@ -336,14 +336,14 @@ fn forecast(tariffs: &Tariffs) -> Value {
         ("feedin".into(), slots(tariffs, TariffUse::FeedIn)),
         ("grid".into(), slots(tariffs, TariffUse::Grid)),
         ("planner".into(), slots(tariffs, TariffUse::Planner)),
-        ("solar".into(), solar(tariffs, "energy")),
+        ("solar".into(), solar(tariffs, "energy").unwrap_or(Value::Absent)),
     ])
 }
 
 /// The days have `energy` in JSON and `yield` on MQTT (api.md §1.3). The scale needs the energy that
 /// was produced today, which nobody counts yet: unscaled.
-fn solar(tariffs: &Tariffs, energy: &'static str) -> Value {
-    let Some(tariff) = of(tariffs, TariffUse::Solar) else { return Value::Absent };
+fn solar(tariffs: &Tariffs, energy: &'static str) -> Option<Value> {
+    let tariff = of(tariffs, TariffUse::Solar)?;
     let days = ["today", "tomorrow", "dayAfterTomorrow"].into_iter().zip(tariffs.solar_days);
     let days = days.map(|(name, day)| {
         let members = vec![
@@ -355,7 +355,7 @@ fn solar(tariffs: &Tariffs, energy: &'static str) -> Value {
     let mut members = vec![("scale".into(), Value::Int(1))];
     members.extend(days);
     members.push(("timeseries".into(), Value::Series(tariff.rates.clone())));
-    Value::Object(members)
+    Some(Value::Object(members))
 }
 
 fn status(tariffs: &Tariffs) -> Value {

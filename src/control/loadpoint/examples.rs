@@ -112,15 +112,7 @@ fn loadpoint(lp: &Value, now: Now) -> (LoadPoint, VehicleView) {
             *slot = current.as_f64().map(Amps);
         }
     }
-    if let Some(age) = lp["phase_switch_age"].as_f64() {
-        loadpoint.phases_switched = Some(now.mono - Duration::from_secs_f64(age));
-    }
-    let action = if loadpoint.enabled { PvAction::Disable } else { PvAction::Enable };
-    loadpoint.pv_timer = timer(&lp["pv_timer"], action, now);
-    let action = if phases == 1 { PhaseAction::Scale3p } else { PhaseAction::Scale1p };
-    loadpoint.phase_timer = timer(&lp["phase_timer"], action, now);
-    loadpoint.smart_cost.active = flag(lp, "smart_cost");
-    loadpoint.smart_feed_in.active = flag(lp, "smart_feedin");
+    progress(&mut loadpoint, lp, now);
     see(&mut loadpoint, lp, now);
     let capacity = lp["capacity"].as_f64().or(flag(lp, "soc_planning").then_some(60.0));
     let view = VehicleView {
@@ -134,6 +126,19 @@ fn loadpoint(lp: &Value, now: Now) -> (LoadPoint, VehicleView) {
         ..VehicleView::default()
     };
     (loadpoint, view)
+}
+
+/// How far timers have run, and whether limits on prices are met.
+fn progress(loadpoint: &mut LoadPoint, lp: &Value, now: Now) {
+    if let Some(age) = lp["phase_switch_age"].as_f64() {
+        loadpoint.phases_switched = Some(now.mono - Duration::from_secs_f64(age));
+    }
+    let action = if loadpoint.enabled { PvAction::Disable } else { PvAction::Enable };
+    loadpoint.pv_timer = timer(&lp["pv_timer"], action, now);
+    let action = if loadpoint.phases == 1 { PhaseAction::Scale3p } else { PhaseAction::Scale1p };
+    loadpoint.phase_timer = timer(&lp["phase_timer"], action, now);
+    loadpoint.smart_cost.active = flag(lp, "smart_cost");
+    loadpoint.smart_feed_in.active = flag(lp, "smart_feedin");
 }
 
 /// What the meters of the load point show; no events, the examples start in the middle.
