@@ -6,7 +6,7 @@ WORKDIR /src
 COPY Cargo.toml Cargo.lock broker.toml evcc.example.yaml ./
 COPY src src
 # The manifest names a test and a bench; the image needs neither, and their changes build nothing anew.
-RUN mkdir -p tests/it benches /data && touch tests/it/main.rs benches/budgets.rs
+RUN mkdir -p tests/it benches/budgets /data && touch tests/it/main.rs benches/budgets/main.rs
 RUN --mount=type=cache,target=/usr/local/cargo/registry \
     --mount=type=cache,target=/src/target \
     cargo build --release --locked --bin chargebus && cp target/release/chargebus /chargebus

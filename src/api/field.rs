@@ -180,15 +180,23 @@ pub struct Write {
 pub enum Set {
     /// A number, whole ones included.
     Float(fn(&mut Control, Now, usize, f64) -> Result<(), Refusal>),
-    /// A number; `None` clears.
-    FloatOrNone(fn(&mut Control, Now, usize, Option<f64>) -> Result<(), Refusal>),
     /// A whole number.
     Int(fn(&mut Control, Now, usize, i64) -> Result<(), Refusal>),
+    /// Yes or no.
+    Bool(fn(&mut Control, Now, usize, bool) -> Result<(), Refusal>),
+    /// A number, or `None` to clear it.
+    FloatOrNone(fn(&mut Control, Now, usize, Option<f64>) -> Result<(), Refusal>),
     /// A length of time.
     Duration(fn(&mut Control, Now, usize, Duration) -> Result<(), Refusal>),
     /// A word of the field's enum, or any text; `None` clears.
     Word(fn(&mut Control, Now, usize, Option<&str>) -> Result<(), Refusal>),
+    /// A word, `None` clears, and for how long it holds unless it is written again.
+    Lease(SetLease),
 }
+
+/// The setter of [`Set::Lease`].
+pub type SetLease =
+    fn(&mut Control, Now, usize, Option<&str>, Option<Duration>) -> Result<(), Refusal>;
 
 /// REST routes of a field below `/api`. The parameters are `{id}`, `{name}` and `{value}`.
 #[derive(Clone, Copy, Debug)]

@@ -4,6 +4,7 @@
 //! a write goes through [`Address`] and [`write()`](fn@write).
 
 mod field;
+mod payload;
 mod project;
 mod rates;
 mod table;
@@ -11,7 +12,7 @@ mod topic;
 mod value;
 mod write;
 
-pub use field::{Cadence, Field, Kind, Rest, Scope, Set, System, Told, View, Write};
+pub use field::{Cadence, Field, Kind, Rest, Scope, Set, SetLease, System, Told, View, Write};
 pub use project::{Changes, State};
 pub use table::{TABLES, all, rows};
 pub use topic::{Address, Place};

@@ -36,7 +36,7 @@ struct Block {
 pub struct Changes {
     /// Settings that changed: key and text; to be stored before anything is told.
     pub stored: Vec<(String, String)>,
-    /// Topics and payloads, retained. An empty payload says that there is no value.
+    /// Topics and payloads, retained. An empty payload says that there is no value any more.
     pub published: Vec<(String, String)>,
     /// Topics that are gone: elements of lists that shrank, members of objects that vanished.
     pub removed: Vec<String>,
@@ -80,9 +80,17 @@ impl State {
         changes
     }
 
-    /// Every topic and payload below the root, in a stable order.
+    /// Every topic and payload below the root, in a stable order; an empty payload is no value.
     pub fn topics(&self) -> Vec<(String, String)> {
-        self.changes(&Self::default()).published
+        let mut topics = Vec::new();
+        let counts = self.counts().into_iter().flatten();
+        topics.extend(counts.map(|(topic, n)| (topic.to_owned(), n.to_string())));
+        for (block, _) in self.blocks_after(&Self::default()) {
+            for row in 0..block.values.len() {
+                block.tell(row, &mut |topic, payload| topics.push((topic.to_owned(), payload)));
+            }
+        }
+        topics
     }
 
     /// The topics of one field: what a writer is told again even if nothing changed.
@@ -262,7 +270,9 @@ impl Block {
                 !payload.is_empty() && !new.iter().any(|(told, _)| told == topic)
             });
             changes.removed.extend(gone.map(|(topic, _)| topic.clone()));
-            changes.published.extend(new.into_iter().filter(|told| !old.contains(told)));
+            // Of what is new, only what there is: the rest may be known from an earlier start.
+            new.retain(|told| !old.contains(told) && (before.is_some() || !told.1.is_empty()));
+            changes.published.append(&mut new);
         }
     }
 

@@ -11,16 +11,7 @@ const SUGGEST_UP_TO: usize = 96;
 
 /// Names that evcc can write and we cannot yet (api.md §2.2–§2.5): a clear answer, not a typing error.
 const UNSUPPORTED: &[(Scope, &str)] = &[
-    (Scope::Site, "batteryDischargeControl"),
-    (Scope::Site, "batteryGridChargeLimit"),
-    (Scope::Site, "batteryGridDischarge"),
-    (Scope::Site, "batteryMode"),
-    (Scope::Site, "gridExportLimit"),
-    (Scope::Site, "solarAdjusted"),
     (Scope::LoadPoint, "alwaysCharge"),
-    (Scope::LoadPoint, "batteryBoost"),
-    (Scope::LoadPoint, "batteryBoostLimit"),
-    (Scope::LoadPoint, "batteryboost"),
     (Scope::LoadPoint, "plan/energy"),
     (Scope::LoadPoint, "planEnergy"),
     (Scope::LoadPoint, "planStrategy"),

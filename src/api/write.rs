@@ -8,6 +8,7 @@ use crate::model::{Mode, Now};
 
 use super::Value;
 use super::field::{Field, Kind, Set, System, View, Write};
+use super::payload::{Asked, unwrap};
 use super::table::rows;
 use super::topic::{Address, Place};
 use super::value::write_json_text;
@@ -97,11 +98,11 @@ impl Answer {
         self.code == Code::Ok
     }
 
-    /// The same answer for a write that is in force but could not be stored.
+    /// The same answer for a write that is in force; `why` is like `not stored: disk full`.
     pub fn not_stored(mut self, why: &str) -> Self {
         if self.ok() {
             self.code = Code::NotStored;
-            self.message = format!("in force until the next restart, not stored: {why}");
+            self.message = format!("in force until the next restart, {why}");
         }
         self
     }
@@ -124,7 +125,7 @@ impl Answer {
 /// What is to be written.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Raw {
-    /// A text in one of the field's spellings, or a JSON object with `value` and `id`.
+    /// A text in one of the field's spellings, or a JSON object with `value`, `id` and `ttl`.
     Text(String),
     /// Nothing: clear it.
     Clear,
@@ -151,10 +152,10 @@ pub fn write_topic(
         Ok(text) => match Address::of_topic(topic) {
             Ok(address) => write(control, system, now, &address, &Raw::Text(text.to_owned())),
             Err(mut answer) => {
-                let (asked, id) =
-                    unwrap(text).unwrap_or_else(|_| (Raw::Text(text.to_owned()), None));
-                answer.requested = echo(&asked);
-                answer.id = id;
+                let asked =
+                    unwrap(text).unwrap_or_else(|_| Asked::from(Raw::Text(text.to_owned())));
+                answer.requested = echo(&asked.value);
+                answer.id = asked.id;
                 answer
             }
         },
@@ -171,7 +172,7 @@ pub fn write(
     raw: &Raw,
 ) -> Box<Answer> {
     let field = address.field;
-    let (asked, id) = match raw {
+    let asked = match raw {
         Raw::Text(text) => match unwrap(text) {
             Ok(asked) => asked,
             Err(message) => {
@@ -180,7 +181,7 @@ pub fn write(
                 return answer;
             }
         },
-        Raw::Clear => (Raw::Clear, None),
+        Raw::Clear => Asked::from(Raw::Clear),
     };
     let mut answer = match address.place.index(control) {
         Ok(index) => {
@@ -203,8 +204,8 @@ pub fn write(
         }
         Err(answer) => answer,
     };
-    answer.requested = echo(&asked);
-    answer.id = id;
+    answer.requested = echo(&asked.value);
+    answer.id = asked.id;
     answer
 }
 
@@ -316,37 +317,21 @@ fn spread(key: &str, text: &str) -> Vec<(String, String)> {
     settings
 }
 
-/// The value and the mark of a JSON object `{"value":…,"id":…}`; any other text is the value.
-fn unwrap(text: &str) -> Result<(Raw, Option<serde_json::Value>), String> {
-    let trimmed = text.trim();
-    if !trimmed.starts_with('{') {
-        return Ok((Raw::Text(trimmed.to_owned()), None));
-    }
-    let json: serde_json::Value =
-        serde_json::from_str(trimmed).map_err(|error| format!("not JSON: {error}"))?;
-    let value = match &json["value"] {
-        serde_json::Value::Null if json.get("value").is_none() => {
-            return Err("the object has no member `value`".to_owned());
-        }
-        serde_json::Value::Null => Raw::Clear,
-        serde_json::Value::String(text) => Raw::Text(text.trim().to_owned()),
-        serde_json::Value::Bool(_)
-        | serde_json::Value::Number(_)
-        | serde_json::Value::Array(_)
-        | serde_json::Value::Object(_) => Raw::Text(json["value"].to_string()),
-    };
-    Ok((value, json.get("id").cloned()))
-}
-
 fn apply(
     control: &mut Control,
     now: Now,
     field: &Field,
     write: &Write,
     index: usize,
-    asked: &Raw,
+    asked: &Asked,
 ) -> Result<(), (Code, String)> {
-    let value = parse(field, write, asked)?;
+    let value = parse(field, write, &asked.value)?;
+    if asked.ttl.is_some() && !matches!(write.set, Set::Lease(_)) {
+        return Err((
+            Code::InvalidType,
+            format!("{} holds until it is changed: no ttl", field.key),
+        ));
+    }
     let refused = |refusal: crate::control::Refusal| (Code::Refused, refusal.to_string());
     match (write.set, &value) {
         (Set::Float(set), Value::Float(number)) => set(control, now, index, *number),
@@ -356,11 +341,20 @@ fn apply(
         }
         (Set::FloatOrNone(set), Value::Null) => set(control, now, index, None),
         (Set::Int(set), Value::Int(number)) => set(control, now, index, *number),
+        (Set::Bool(set), Value::Bool(on)) => set(control, now, index, *on),
         (Set::Duration(set), Value::Duration(duration)) => set(control, now, index, *duration),
         (Set::Word(set), Value::Text(word)) => set(control, now, index, Some(word)),
         (Set::Word(set), Value::Null) => set(control, now, index, None),
+        (Set::Lease(set), Value::Text(word)) => set(control, now, index, Some(word), asked.ttl),
+        (Set::Lease(set), Value::Null) => set(control, now, index, None, None),
         (
-            Set::Float(_) | Set::FloatOrNone(_) | Set::Int(_) | Set::Duration(_) | Set::Word(_),
+            Set::Float(_)
+            | Set::Int(_)
+            | Set::Bool(_)
+            | Set::FloatOrNone(_)
+            | Set::Duration(_)
+            | Set::Word(_)
+            | Set::Lease(_),
             _,
         ) => {
             return Err((Code::InvalidType, format!("{} does not take this", field.key)));

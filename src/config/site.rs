@@ -149,6 +149,7 @@ fn add(site: &mut Site, field: &Field<'_>, name: String, role: MeterRole, meter:
         capacity: meter.capacity,
         max_ac_power: meter.max_ac_power,
         max_discharge_power: meter.max_discharge_power,
+        max_soc: meter.max_soc,
         controllable: device.battery_mode.is_some(),
         timeout: match &device.power {
             Some(Source::Mqtt(power)) => power.timeout,

@@ -93,7 +93,6 @@ const TABLE: &[(Scope, &str, &str)] = &[
     (Scope::Meter, "dimmed", NO_DIMMING),
     (Scope::Meter, "icon", "not used"),
     (Scope::Meter, "limitsoc", NO_BATTERY_LIMIT),
-    (Scope::Meter, "maxsoc", "not used: batterymode leaves the SoC limits to the battery"),
     (Scope::Meter, "minsoc", "not used: batterymode leaves the SoC limits to the battery"),
     (Scope::Charger, "curtail", NO_DIMMING),
     (Scope::Charger, "curtailed", NO_DIMMING),

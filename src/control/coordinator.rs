@@ -28,6 +28,19 @@ impl Control {
         }
     }
 
+    /// Whether a car that was just plugged in wants current once (control.md §19.1).
+    pub(super) fn wants_welcome(&self, lp: LoadPointIx) -> bool {
+        let loadpoint = &self.loadpoints[lp.0];
+        let has =
+            |ix: usize| self.vehicles[ix].setup.features.contains(&VehicleFeature::WelcomeCharge);
+        let assigned = |ix| self.loadpoints.iter().any(|lp| lp.vehicle == Some(VehicleIx(ix)));
+        // Whoever was just plugged in may be any of those that stand nowhere else.
+        let stranger = || (0..self.vehicles.len()).any(|ix| !assigned(ix) && has(ix));
+        loadpoint.has(ChargerFeature::WelcomeCharge)
+            || loadpoint.vehicle.is_some_and(|vehicle| has(vehicle.0))
+            || (!loadpoint.has(ChargerFeature::IntegratedDevice) && stranger())
+    }
+
     /// The car left: back to the default vehicle or none (control.md §6.2).
     pub(super) fn farewell(&mut self, lp: LoadPointIx) {
         let default = self.loadpoints[lp.0].setup.vehicle;
@@ -53,6 +66,9 @@ impl Control {
         if let Some(mode) = mode
             && (changed || !loadpoint.connected())
         {
+            if loadpoint.settings.mode != mode {
+                loadpoint.request_boost(false);
+            }
             loadpoint.settings.mode = mode;
         }
     }
@@ -146,6 +162,11 @@ impl Control {
             limit_soc: vehicle.settings.limit_soc,
             climate: vehicle.climater == Some(true)
                 && !vehicle.has(VehicleFeature::ClimaterDisabled),
+            full: loadpoint
+                .charger_soc
+                .or(vehicle.soc)
+                .is_some_and(|soc| soc >= vehicle.limit_soc.unwrap_or(Percent(100.0))),
+            never_wake: vehicle.has(VehicleFeature::WakeUpDisabled),
         }
     }
 

@@ -52,6 +52,10 @@ pub enum Why {
     NoSurplus,
     /// Current is offered and the vehicle does not draw.
     NotDrawing,
+    /// The home battery helps, as asked.
+    Boost,
+    /// Current is offered once after plugging in.
+    Welcome,
     /// The vehicle asks for climate power.
     Climate,
     /// The grid meter has not spoken yet; the charger is left as it is.
@@ -81,6 +85,8 @@ impl Why {
             Self::WaitingToStop => "waiting_to_stop",
             Self::NoSurplus => "no_surplus",
             Self::NotDrawing => "not_drawing",
+            Self::Boost => "boost",
+            Self::Welcome => "welcome",
             Self::Climate => "climate",
             Self::GridAwaited => "grid_awaited",
             Self::MeterSilent => "meter_silent",
@@ -107,6 +113,8 @@ impl Why {
             Self::WaitingToStop => "There is too little surplus; charging stops after the delay.",
             Self::NoSurplus => "There is not enough surplus.",
             Self::NotDrawing => "Current is offered; the vehicle is full, asleep or waits.",
+            Self::Boost => "The home battery helps to charge faster, as asked.",
+            Self::Welcome => "Current is offered for a while to wake the vehicle.",
             Self::Climate => "The vehicle asks for climate power.",
             Self::GridAwaited => "Waiting for the grid meter's first live value.",
             Self::MeterSilent => "The grid meter is silent: the current is lowered and not raised.",

@@ -3,6 +3,8 @@
 //! Call order: `handle` records facts, `set_…` takes wishes, `handle_timeout` decides when
 //! [`Control::deadline`] is due; after each of them drain [`Control::poll`] to `None`.
 
+mod battery;
+mod battery_settings;
 mod coordinator;
 mod decision;
 mod loadpoint;
@@ -23,6 +25,7 @@ use loadpoint::{Change, GridView, SiteView, VehicleView};
 use site::SitePower;
 use tariff::Tariffs;
 
+pub use battery::{Battery, EXTERNAL_TTL};
 pub use decision::{Decision, Why};
 pub use loadpoint::{Effective, LoadPoint, LoadPointSettings, Session, SmartLimit};
 pub use reading::Reading;
@@ -47,6 +50,7 @@ pub struct Control {
     loadpoints: Vec<LoadPoint>,
     vehicles: Vec<Vehicle>,
     tariffs: Tariffs,
+    battery: Battery,
     effects: VecDeque<Effect>,
     started: Mono,
     decided: Mono,
@@ -73,6 +77,7 @@ impl Control {
         let site = Site::new(&setup);
         let loadpoints =
             setup.loadpoints.iter().map(|lp| LoadPoint::new(lp.clone(), now)).collect();
+        let battery = Battery::new(&site);
         let vehicles = setup.vehicles.iter().cloned().map(Vehicle::new).collect();
         Self {
             setup,
@@ -80,6 +85,7 @@ impl Control {
             loadpoints,
             vehicles,
             tariffs: Tariffs::default(),
+            battery,
             effects: VecDeque::new(),
             started: now.mono,
             decided: now.mono,
@@ -133,8 +139,13 @@ impl Control {
                 let Some(loadpoint) = self.loadpoints.get_mut(lp.0) else {
                     return;
                 };
+                // The first status tells what is; it is no news (Q07).
+                let known = loadpoint.status.is_some();
                 for change in loadpoint.record(now, value, origin, green) {
                     self.follow(now, lp, change);
+                    if change == Change::Connect && known && self.wants_welcome(lp) {
+                        self.loadpoints[lp.0].offer_welcome(now);
+                    }
                 }
             }
             Fact::Vehicle { vehicle, value, origin } => {
@@ -169,6 +180,7 @@ impl Control {
         self.decided = now.mono;
         self.due = (now.mono + IDLE, Wake::Idle);
         let timers = self.loadpoints.iter().filter_map(|lp| lp.next_wake(now.mono));
+        let timers = timers.chain(self.battery.next_wake(now.mono));
         let first_word = Some(self.started + FIRST_WORD).filter(|at| *at > now.mono);
         let slot = self.tariffs.next_change(now.utc).map(|at| now.until(at));
         let others = self.site.stale_at(now.mono).into_iter().chain(first_word).chain(slot);
@@ -240,11 +252,17 @@ impl Control {
             loadpoint.renew(now);
             let change = loadpoint.power_in_flight(grid_at) - before;
             shares.decided(loadpoint, change, loadpoint.reservation(voltage, view));
-            let commands = loadpoint.take_commands();
+            let (commands, asleep) = (loadpoint.take_commands(), loadpoint.take_asleep());
+            let vehicle = loadpoint.vehicle;
             let lp = LoadPointIx(lp);
             self.effects
                 .extend(commands.into_iter().map(|command| Effect::Charger { lp, command }));
+            if asleep {
+                let kind = EventKind::Asleep;
+                self.effects.push_back(Effect::Event(Event { lp: Some(lp), vehicle, kind }));
+            }
         }
+        self.decide_battery(now);
     }
 
     /// Tells people when the grid meter falls silent and when it is back.
@@ -271,7 +289,9 @@ impl Control {
             .is_some_and(|meter| meter.power.is_some_and(|power| power.origin == Origin::Live));
         let grid = match power {
             Some(power) => {
-                let (site, site_granted) = shares.of(power.site, &self.loadpoints[lp]);
+                let loadpoint = &self.loadpoints[lp];
+                let own = power.site + loadpoint.boost_adjustment(power.adjustment);
+                let (site, site_granted) = shares.of(own, loadpoint);
                 GridView::Known { site, site_granted }
             }
             None if heard || now.mono.since(self.started) >= FIRST_WORD => GridView::Silent,
@@ -282,6 +302,7 @@ impl Control {
             grid,
             buffered: power.is_some_and(|power| power.buffered),
             buffer_start: power.is_some_and(|power| power.buffer_start),
+            battery: self.battery_view(now, power),
         }
     }
 }

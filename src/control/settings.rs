@@ -40,6 +40,8 @@ pub enum Refusal {
         /// Physically connected.
         physical: u8,
     },
+    /// Boost in another mode than pv or minpv.
+    BoostOutsidePv,
     /// There is no such load point, vehicle or meter.
     NotFound(String),
 }
@@ -73,6 +75,7 @@ impl fmt::Display for Refusal {
                 f,
                 "cannot configure more phases than physically connected: {wanted} > {physical}"
             ),
+            Self::BoostOutsidePv => f.write_str("battery boost is only available in PV modes"),
             Self::NotFound(name) => write!(f, "not found: {name}"),
         }
     }
@@ -85,8 +88,11 @@ impl Control {
     /// Changes the mode of a load point (control.md §9).
     pub fn set_mode(&mut self, now: Now, lp: LoadPointIx, mode: Mode) -> Result<(), Refusal> {
         let loadpoint = self.loadpoint_mut(now, lp)?;
+        // A user who says off means it.
+        loadpoint.welcome_until = None;
         if loadpoint.settings.mode != mode {
             loadpoint.settings.mode = mode;
+            loadpoint.request_boost(false);
             if mode != Mode::Pv {
                 loadpoint.pv_timer = Timer::Idle;
             }
@@ -349,7 +355,11 @@ impl Control {
     }
 
     /// The load point that a wish is about; every granted wish is decided upon at once (Q01).
-    fn loadpoint_mut(&mut self, now: Now, lp: LoadPointIx) -> Result<&mut LoadPoint, Refusal> {
+    pub(super) fn loadpoint_mut(
+        &mut self,
+        now: Now,
+        lp: LoadPointIx,
+    ) -> Result<&mut LoadPoint, Refusal> {
         self.wake(now.mono, Wake::Wish);
         let missing = || Refusal::NotFound(format!("loadpoint {}", lp.0 + 1));
         self.loadpoints.get_mut(lp.0).ok_or_else(missing)
@@ -365,7 +375,7 @@ impl Control {
         Ok(&mut self.vehicles.get_mut(vehicle.0).ok_or_else(missing)?.settings)
     }
 
-    fn battery_settings(&mut self) -> Result<&mut SiteSettings, Refusal> {
+    pub(super) fn battery_settings(&mut self) -> Result<&mut SiteSettings, Refusal> {
         if !self.site.has(MeterRole::Battery) {
             return Err(Refusal::NoBattery);
         }

@@ -19,7 +19,7 @@ pub struct Site {
 }
 
 /// Site-wide settings; stored.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct SiteSettings {
     /// Grid set-point margin.
     pub residual_power: Watts,
@@ -29,6 +29,16 @@ pub struct SiteSettings {
     pub buffer_soc: Percent,
     /// From this SoC on PV charging starts without surplus; 0 = off.
     pub buffer_start_soc: Percent,
+    /// Home batteries are held while a car charges fast.
+    pub battery_discharge_control: bool,
+    /// Home batteries may feed the grid; advice.
+    pub battery_grid_discharge: bool,
+    /// Home batteries charge from the grid up to this price or emission; `None` = never.
+    pub battery_grid_charge_limit: Option<f64>,
+    /// Limit of the export, 0 = none; advice.
+    pub grid_export_limit: Watts,
+    /// The solar forecast is scaled to today's production; advice.
+    pub solar_adjusted: bool,
 }
 
 /// One site meter with its newest values.
@@ -91,6 +101,7 @@ impl Site {
                 priority_soc: setup.priority_soc,
                 buffer_soc: setup.buffer_soc,
                 buffer_start_soc: setup.buffer_start_soc,
+                ..SiteSettings::default()
             },
             meters: setup.meters.iter().cloned().map(Meter::new).collect(),
             balance: Balance::default(),
@@ -395,6 +406,7 @@ mod tests {
                 priority_soc: percent("priority"),
                 buffer_soc: percent("buffer"),
                 buffer_start_soc: percent("bufferstart"),
+                ..SiteSettings::default()
             };
             let has_grid = input["has_grid"].as_bool().unwrap_or(true);
             let inputs = PowerInputs {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use anyhow::Context;
@@ -10,17 +10,17 @@ use tokio::net::TcpListener;
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
-use tracing::{error, info, warn};
+use tracing::{error, warn};
 
 use crate::api::{State, System};
 use crate::config::{self, Config};
 
 use super::brain::Brain;
-use super::broker::{self, BrokerConfig, Retained, Running};
 use super::bus::{Bus, Inbox, Options};
 use super::clock::{Clock, zone};
 use super::devices::{Devices, Publish};
 use super::door::{Door, Told};
+use super::embedded::Embedded;
 use super::http;
 use super::run::{Run, Wires};
 use super::store::{Store, StoreError};
@@ -56,7 +56,7 @@ pub struct Place {
 /// A running site.
 pub struct App {
     http: SocketAddr,
-    broker: Vec<SocketAddr>,
+    broker: Option<Embedded>,
     stop: CancellationToken,
     tasks: TaskTracker,
     store: Store,
@@ -70,7 +70,7 @@ impl App {
 
     /// Where the embedded broker listens; empty without one.
     pub fn broker(&self) -> &[SocketAddr] {
-        &self.broker
+        self.broker.as_ref().map_or(&[], Embedded::addresses)
     }
 
     /// Asks everything to end and waits for it: `offline` is published, settings are on disk.
@@ -78,6 +78,10 @@ impl App {
         self.stop.cancel();
         self.tasks.close();
         self.tasks.wait().await;
+        // Last, so that it hears our goodbye.
+        if let Some(broker) = self.broker {
+            broker.stop().await;
+        }
         if let Err(error) = self.store.close().await {
             error!("what was not on disk yet is lost: {error}");
         }
@@ -107,18 +111,17 @@ pub async fn start(config: Config, place: Place) -> anyhow::Result<App> {
     let http = listener.local_addr()?;
 
     let broker = match &config.broker {
-        Some(wanted) => Some(start_broker(wanted, &dir, &store, &stop, &tasks).await?),
+        Some(wanted) => Some(Embedded::start(wanted, &dir, &store).await?),
         None => None,
     };
-    let addresses = broker.as_ref().map(|broker| broker.addrs().to_vec()).unwrap_or_default();
-    let server = config.mqtt.clone().or_else(|| broker.as_ref().map(own_client));
+    let server = config.mqtt.clone().or_else(|| broker.as_ref().map(Embedded::client));
 
     let now = clock.now();
     let stored = loaded("settings", store.load_settings().await);
     let (brain, remarks) = Brain::new(&config, system(&config, now), zone(), now, stored);
     remarks.iter().for_each(|remark| warn!("{remark}"));
 
-    let bus = server.map(|server| connect(server, &config.root, brain.filters(), &stop));
+    let bus = server.map(|server| connect(server, &config.root, brain.filters()));
     if bus.is_none() {
         warn!("neither mqtt nor broker is configured: nothing is published");
     }
@@ -139,7 +142,7 @@ pub async fn start(config: Config, place: Place) -> anyhow::Result<App> {
             error!("the web server ended: {error:#}");
         }
     });
-    Ok(App { http, broker: addresses, stop, tasks, store })
+    Ok(App { http, broker, stop, tasks, store })
 }
 
 /// Control never waits for a database: without one it runs and says that nothing is stored.
@@ -147,18 +150,19 @@ fn open(database: &Database) -> anyhow::Result<Store> {
     let Database::File(path) = database else { return Store::memory() };
     // A user's evcc.yaml may name evcc's own database, which is not ours to touch.
     let beside = path.with_file_name(DATABASE);
+    let mut reason = String::new();
     for path in [path, &beside] {
         match Store::open(path) {
             Ok(store) => return Ok(store),
-            Err(error) => error!("{error:#}"),
+            Err(error) => reason = format!("{error:#}"),
         }
+        error!("settings will not be kept there: {reason}");
     }
-    error!("settings will not survive a restart: there is no database");
-    Store::memory()
+    Store::without_file(&reason)
 }
 
 /// What an earlier start left, or nothing if it cannot be read.
-fn loaded<T: Default>(what: &str, result: Result<T, StoreError>) -> T {
+pub(super) fn loaded<T: Default>(what: &str, result: Result<T, StoreError>) -> T {
     result.unwrap_or_else(|error| {
         error!("cannot read the stored {what}: {error}");
         T::default()
@@ -173,72 +177,25 @@ fn system(config: &Config, now: crate::model::Now) -> System {
         anchor: now,
         interval: config.interval,
         currency: config.currency.clone(),
-        timezone: local.format("%Z %:z").to_string(),
+        timezone: format!(
+            "{} {}",
+            iana_time_zone::get_timezone().unwrap_or_default(),
+            local.format("%:z")
+        ),
         platform: format!("{}/{}", std::env::consts::OS, std::env::consts::ARCH),
         started: true,
         mirrors: true,
     }
 }
 
-fn connect(
-    server: config::Mqtt,
-    root: &str,
-    devices: Vec<String>,
-    stop: &CancellationToken,
-) -> (Bus, Inbox) {
+fn connect(server: config::Mqtt, root: &str, devices: Vec<String>) -> (Bus, Inbox) {
     // One wildcard per depth takes every setter of today and tomorrow.
     let depths = ["+", "+/+", "+/+/+", "+/+/+/+"];
     let mut filters: Vec<String> =
         depths.iter().map(|depth| format!("{root}/{depth}/set")).collect();
     filters.extend(devices);
-    // The loop says goodbye itself, so its connection must outlive the request to stop.
-    let _ = stop;
+    // The loop says goodbye itself, so its connection outlives the request to stop.
     Bus::start(Options { server, root: root.to_owned(), filters }, CancellationToken::new())
-}
-
-/// Our own client of the embedded broker.
-fn own_client(broker: &Running) -> config::Mqtt {
-    let internal = broker.internal();
-    config::Mqtt {
-        host: internal.address.ip().to_string(),
-        port: internal.address.port(),
-        tls: false,
-        user: internal.user.clone(),
-        password: internal.password.clone(),
-        client_id: None,
-        insecure: false,
-        ca_cert: None,
-        client_cert: None,
-        client_key: None,
-    }
-}
-
-/// Starts the embedded broker with what it kept, and saves what it keeps from now on.
-async fn start_broker(
-    wanted: &config::Broker,
-    dir: &Path,
-    store: &Store,
-    stop: &CancellationToken,
-    tasks: &TaskTracker,
-) -> anyhow::Result<Running> {
-    let mut settings = match &wanted.file {
-        Some(file) => BrokerConfig::load(&dir.join(file))?,
-        None => BrokerConfig::built_in()?,
-    };
-    if let Some(listen) = &wanted.listen {
-        settings.listen_on(listen)?;
-    }
-    let retained: Vec<Retained> = loaded("retained messages", store.load_retained().await);
-    let running = broker::start(settings, retained, stop.clone()).await?;
-    let mut changes = running.changes();
-    let store = store.clone();
-    tasks.spawn(async move {
-        while let Some(batch) = changes.next().await {
-            store.save_retained(batch);
-        }
-        info!("the embedded broker has ended");
-    });
-    Ok(running)
 }
 
 /// The devices' way to the broker.
@@ -247,7 +204,7 @@ struct Publisher(Option<Bus>);
 impl Publish for Publisher {
     fn publish(&self, topic: &str, payload: &str, retain: bool) -> bool {
         let Some(bus) = self.0.as_ref().filter(|bus| bus.connected()) else { return false };
-        bus.publish(topic.to_owned(), payload.as_bytes().to_vec(), retain);
+        bus.command(topic.to_owned(), payload.as_bytes().to_vec(), retain);
         true
     }
 }

@@ -1,16 +1,17 @@
 //! The only clock: sampled once per turn, handed to everything else as a value; and where it hangs.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use chrono::Utc;
 use chrono_tz::Tz;
+use tokio::time::Instant;
 
 use crate::model::{Mono, Now};
 
 /// Monotonic time starts here, so that a moment before the start can be expressed.
 const ORIGIN: Mono = Mono(86_400_000);
 
-/// Turns the machine's clocks into [`Now`].
+/// Turns the machine's clocks into [`Now`]; monotonic time is tokio's, so that a test can move it.
 #[derive(Clone, Copy, Debug)]
 pub struct Clock {
     origin: Instant,
@@ -28,8 +29,8 @@ impl Clock {
     }
 
     /// When a monotonic instant comes, as tokio's timer knows it.
-    pub fn at(&self, mono: Mono) -> tokio::time::Instant {
-        tokio::time::Instant::from_std(self.origin + mono.since(ORIGIN))
+    pub fn at(&self, mono: Mono) -> Instant {
+        self.origin + mono.since(ORIGIN)
     }
 
     /// How long ago a monotonic instant was.

@@ -1,6 +1,6 @@
 //! The command line.
 
-use std::io::{BufReader, Read, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -18,6 +18,8 @@ use super::{broker, demo, jq, replay};
 
 /// Where the configuration is looked for when `-c` is not given.
 const USUAL_PLACES: [&str; 2] = ["evcc.yaml", "/etc/evcc.yaml"];
+/// A longer line is no password.
+const PASSWORD_BYTES_MAX: u64 = 1024;
 /// A larger file is no configuration.
 const CONFIG_BYTES_MAX: u64 = 1 << 20;
 
@@ -73,7 +75,7 @@ enum Command {
         /// The program.
         program: String,
     },
-    /// Read a password and print its hash for broker.toml.
+    /// Read a password (one line) and print its hash for broker.toml.
     Hash,
     /// Exit with 0 if the service on this machine is healthy (for containers).
     Health {
@@ -115,7 +117,8 @@ impl Arguments {
             Some(Command::Jq { program }) => return Ok(jq::main(&program)),
             Some(Command::Hash) => {
                 let mut password = String::new();
-                std::io::stdin().take(1024).read_to_string(&mut password)?;
+                BufReader::new(std::io::stdin().take(PASSWORD_BYTES_MAX))
+                    .read_line(&mut password)?;
                 say(&broker::hash_password(password.trim_end_matches(['\r', '\n']))?)
             }
             Some(Command::Health { port }) => {

@@ -30,10 +30,13 @@ pub async fn start(speed: f64, http: u16, mqtt: u16, program: PathBuf) -> anyhow
     let checked = Config::parse(sim::DEMO_YAML, &|_| None)
         .map_err(|errors| anyhow!("the demo's configuration: {errors}"))?;
     let mut config = checked.config;
+    // Each is held until both are found, so that they are not the same.
     let broker = free_port(mqtt).context("no port is free for the broker")?;
+    let page = free_port(http).context("no port is free for the web page")?;
     config.network.host = Ipv4Addr::LOCALHOST.to_string();
-    config.network.port = free_port(http).context("no port is free for the web page")?;
-    config.broker = Some(Broker { file: None, listen: Some(format!("127.0.0.1:{broker}")) });
+    config.network.port = page.local_addr()?.port();
+    config.broker = Some(Broker { file: None, listen: Some(broker.local_addr()?.to_string()) });
+    drop((broker, page));
     config.mqtt = None;
     let app =
         app::start(config, Place { database: Database::Memory, dir: PathBuf::new(), program })
@@ -55,15 +58,15 @@ pub fn invitation(app: &App) -> String {
          Try next:\n  \
          mosquitto_sub{port} -t 'evcc/#' -v\n  \
          mosquitto_pub{port} -t evcc/loadpoints/1/mode/set -m now\n  \
-         curl -s 'http://{http}/api/state?jq=.loadpoints[0].decision'\n\n\
+         curl -gs 'http://{http}/api/state?jq=.loadpoints[0].decision'\n\n\
          Your own site: chargebus run -c evcc.yaml\n"
     )
 }
 
-/// The first free port from `first` on.
-fn free_port(first: u16) -> Option<u16> {
-    (first..first.saturating_add(PORTS))
-        .find(|port| TcpListener::bind((Ipv4Addr::LOCALHOST, *port)).is_ok())
+/// The first free port from `first` on, taken.
+fn free_port(first: u16) -> Option<TcpListener> {
+    let mut ports = first..first.saturating_add(PORTS);
+    ports.find_map(|port| TcpListener::bind((Ipv4Addr::LOCALHOST, port)).ok())
 }
 
 /// Lets the house live on the bus, as devices of their own would.

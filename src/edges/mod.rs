@@ -10,6 +10,7 @@ mod conns;
 pub mod demo;
 pub mod devices;
 pub mod door;
+mod embedded;
 pub mod http;
 mod inputs;
 pub mod jq;

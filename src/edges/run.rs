@@ -273,7 +273,8 @@ impl Run {
             info!("refused {topic}: {}", waiting.answer.message);
         }
         if self.waiting.len() >= WAITING_MAX {
-            waiting.answer = Box::new(waiting.answer.not_stored("too many writes are waiting"));
+            waiting.answer =
+                Box::new(waiting.answer.not_stored("not stored: too many writes are waiting"));
             return self.answer(waiting);
         }
         self.waiting.push(waiting);
@@ -322,7 +323,7 @@ impl Run {
         }
         self.shared.send_replace(Told { state: self.told.clone(), at: now.mono });
         if let Err(why) = &stored {
-            warn!("settings are in force but not stored: {why}");
+            warn!("settings are in force until the next restart, {why}");
         }
         for mut writer in waiting {
             if let Err(why) = &stored {
@@ -348,11 +349,14 @@ impl Run {
         }
     }
 
-    /// Connected: the broker may have lost everything, so it is told everything, in order.
+    /// Connected: the broker may have lost everything, so it is told everything, in order. After a
+    /// start what is not known yet stays as it was told before, until it is cleaned up.
     fn connected(&mut self, session: u64) {
         info!(session, "connected to the broker");
         for (topic, payload) in self.told.topics() {
-            self.publish(self.below_root(&topic), payload.into_bytes(), true);
+            if !(self.cleanup_at.is_some() && payload.is_empty()) {
+                self.publish(self.below_root(&topic), payload.into_bytes(), true);
+            }
         }
         self.devices.bus_up();
     }

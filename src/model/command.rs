@@ -64,6 +64,10 @@ pub enum EventKind {
     MeterSilent,
     /// That input is back.
     MeterBack,
+    /// Current was offered and the vehicle could not be woken.
+    Asleep,
+    /// A home battery feeds although it is held.
+    BatteryNotHeld,
 }
 
 impl EventKind {
@@ -76,6 +80,8 @@ impl EventKind {
             Self::Stop => "stop",
             Self::MeterSilent => "metersilent",
             Self::MeterBack => "meterback",
+            Self::Asleep => "asleep",
+            Self::BatteryNotHeld => "batterynotheld",
         }
     }
 }

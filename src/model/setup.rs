@@ -42,6 +42,8 @@ pub struct MeterSetup {
     pub max_ac_power: Option<Watts>,
     /// Discharge limit of a battery.
     pub max_discharge_power: Option<Watts>,
+    /// A battery is not charged from the grid beyond this SoC.
+    pub max_soc: Option<Percent>,
     /// Whether the battery takes commands.
     pub controllable: bool,
     /// Value stays valid this long after its last message, if the user said so.

@@ -163,6 +163,7 @@ fn meter(name: String, role: MeterRole) -> MeterSetup {
         capacity: None,
         max_ac_power: None,
         max_discharge_power: None,
+        max_soc: None,
         controllable: false,
         timeout: None,
         name,

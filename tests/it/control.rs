@@ -1,5 +1,7 @@
 //! The core from outside: facts in, commands out, on a clock of its own.
 
+mod battery;
+
 use std::time::Duration;
 
 use chargebus::control::{Control, Refusal, Why};
@@ -12,6 +14,7 @@ struct Bench {
     now: Now,
     commands: Vec<(u64, usize, ChargerCommand)>,
     events: Vec<EventKind>,
+    batteries: Vec<BatteryMode>,
 }
 
 fn start() -> Now {
@@ -41,6 +44,7 @@ fn meter(name: &str, role: MeterRole) -> MeterSetup {
         capacity: None,
         max_ac_power: None,
         max_discharge_power: None,
+        max_soc: None,
         controllable: false,
         timeout: None,
     }
@@ -63,7 +67,13 @@ fn setup(loadpoints: Vec<LoadPointSetup>) -> Setup {
 impl Bench {
     fn new(setup: Setup) -> Self {
         let now = start();
-        Self { control: Control::new(setup, now), now, commands: vec![], events: vec![] }
+        Self {
+            control: Control::new(setup, now),
+            now,
+            commands: vec![],
+            events: vec![],
+            batteries: vec![],
+        }
     }
 
     fn drain(&mut self) {
@@ -81,7 +91,7 @@ impl Bench {
                     self.control.handle(self.now, fact);
                 }
                 Effect::Event(event) => self.events.push(event.kind),
-                Effect::Battery { .. } => {}
+                Effect::Battery { mode, .. } => self.batteries.push(mode),
             }
         }
     }
@@ -449,4 +459,19 @@ fn what_the_charger_said_before_a_switch_is_no_answer_to_it() {
     bench.charger(0, ChargerValue::Enabled(false));
     bench.seconds(20);
     assert_eq!(enables(&bench), 2, "switched off by itself while switching phases: on again, once");
+}
+
+#[test]
+fn a_step_of_the_wall_clock_changes_nothing() {
+    let story = |step_days: i64| {
+        let mut bench = connected(Mode::Pv, vec![loadpoint("a")]);
+        bench.live(30, 9000.0);
+        bench.now.utc += chrono::TimeDelta::days(step_days);
+        bench.live(60, 9000.0);
+        bench.live(200, 0.0);
+        bench.commands
+    };
+    assert_eq!(story(0), story(-400));
+    assert_eq!(story(0), story(400));
+    assert!(story(0).len() >= 4, "the story must have something to tell");
 }

@@ -96,6 +96,7 @@ fn meter(name: &str, role: MeterRole) -> MeterSetup {
         capacity: None,
         max_ac_power: None,
         max_discharge_power: None,
+        max_soc: None,
         controllable: false,
         timeout: None,
     }

@@ -23,11 +23,9 @@ fn yaml(path: &str) -> Value {
     fn map(items: Vec<Value>) -> Value {
         let (mut own, mut merged) = (Map::new(), Map::new());
         for pair in items.chunks(2) {
-            match &pair[0] {
-                Value::String(key) if key == "<<" => {
-                    merged.extend(pair[1].as_object().unwrap().clone())
-                }
-                key => drop(own.insert(key.as_str().unwrap().to_owned(), pair[1].clone())),
+            match (pair[0].as_str().unwrap(), pair[1].clone()) {
+                ("<<", Value::Object(map)) => merged.extend(map),
+                (key, value) => drop(own.insert(key.to_owned(), value)),
             }
         }
         merged.extend(own);
@@ -51,7 +49,11 @@ fn yaml(path: &str) -> Value {
                 let (anchor, items) = open.pop().unwrap();
                 (anchor, map(items))
             }
-            _ => continue,
+            Event::DocumentStart(_)
+            | Event::DocumentEnd
+            | Event::StreamStart
+            | Event::StreamEnd
+            | Event::Nothing => continue,
         };
         anchors.insert(anchor, value.clone());
         open.last_mut().unwrap().1.push(value);
@@ -76,19 +78,16 @@ fn services(profile: &str) -> BTreeMap<String, Value> {
 
 /// `environment`, written as a map or as a list; `None` hands the variable on as it is outside.
 fn environment(service: &Value) -> BTreeMap<String, Option<String>> {
-    match &service["environment"] {
-        Value::Object(map) => map
-            .iter()
-            .map(|(name, value)| (name.clone(), value.as_str().map(str::to_owned)))
-            .collect(),
-        list => {
-            let pair = |line: &str| match line.split_once('=') {
-                Some((name, value)) => (name.to_owned(), Some(value.to_owned())),
-                None => (line.to_owned(), None),
-            };
-            words(list).into_iter().map(pair).collect()
-        }
+    let environment = &service["environment"];
+    if let Some(map) = environment.as_object() {
+        let text = |value: &Value| value.as_str().map(str::to_owned);
+        return map.iter().map(|(name, value)| (name.clone(), text(value))).collect();
     }
+    let pair = |line: &str| match line.split_once('=') {
+        Some((name, value)) => (name.to_owned(), Some(value.to_owned())),
+        None => (line.to_owned(), None),
+    };
+    words(environment).into_iter().map(pair).collect()
 }
 
 /// The arguments of a Dockerfile's instructions of one kind.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use chargebus::control::Control;
+use chargebus::control::{Control, Why};
 use chargebus::model::*;
 use chrono::{TimeZone, Utc};
 use proptest::prelude::*;
@@ -24,6 +24,9 @@ enum Step {
     Priority(usize, i64),
     Soc(f64),
     LimitSoc(usize, f64),
+    Boost(usize, bool),
+    BoostLimit(usize, f64),
+    TakeOver(BatteryMode),
     Pass(u64),
     /// The next commands fail.
     Fail(bool),
@@ -45,7 +48,10 @@ fn step() -> impl Strategy<Value = Step> {
         1 => (lp.clone(), 6.0..32.0).prop_map(|(lp, current)| Step::MaxCurrent(lp, current)),
         1 => (lp.clone(), 0..5_i64).prop_map(|(lp, priority)| Step::Priority(lp, priority)),
         1 => (0.0..100.0).prop_map(Step::Soc),
-        1 => (lp, 0.0..100.0).prop_map(|(lp, soc)| Step::LimitSoc(lp, soc)),
+        1 => (lp.clone(), 0.0..100.0).prop_map(|(lp, soc)| Step::LimitSoc(lp, soc)),
+        1 => (lp.clone(), any::<bool>()).prop_map(|(lp, on)| Step::Boost(lp, on)),
+        1 => (lp, 0.0..100.0).prop_map(|(lp, soc)| Step::BoostLimit(lp, soc)),
+        1 => prop::sample::select(BatteryMode::ALL).prop_map(Step::TakeOver),
         4 => (1..200_000_u64).prop_map(Step::Pass),
         1 => any::<bool>().prop_map(Step::Fail),
     ]
@@ -59,6 +65,7 @@ fn site() -> Setup {
         capacity: None,
         max_ac_power: None,
         max_discharge_power: None,
+        max_soc: None,
         controllable: false,
         timeout: None,
     };
@@ -77,6 +84,7 @@ fn site() -> Setup {
             has_power: index != 1,
             has_currents: index == 0,
             milliamps: index == 0,
+            can_wake: true,
             ..ChargerSetup::default()
         },
     };
@@ -90,7 +98,7 @@ fn site() -> Setup {
         meters: vec![
             meter("grid", MeterRole::Grid),
             meter("pv", MeterRole::Pv),
-            meter("bat", MeterRole::Battery),
+            MeterSetup { controllable: true, ..meter("bat", MeterRole::Battery) },
         ],
         loadpoints: (0..3).map(loadpoint).collect(),
         vehicles: vec![VehicleSetup { name: "car".into(), ..VehicleSetup::default() }],
@@ -164,6 +172,13 @@ impl Watch {
             Step::LimitSoc(lp, soc) => {
                 control.set_limit_soc(now, LoadPointIx(lp), Percent(soc)).unwrap()
             }
+            Step::Boost(lp, on) => {
+                let _ = control.set_battery_boost(now, LoadPointIx(lp), on);
+            }
+            Step::BoostLimit(lp, soc) => {
+                control.set_battery_boost_limit(now, LoadPointIx(lp), Percent(soc)).unwrap();
+            }
+            Step::TakeOver(mode) => control.set_battery_mode(now, mode, None).unwrap(),
             Step::Pass(millis) => self.pass(Duration::from_millis(millis)),
             Step::Fail(fail) => self.fail = fail,
         }
@@ -199,6 +214,9 @@ impl Watch {
 
     fn check(&mut self, lp: usize, command: ChargerCommand) {
         let state = &self.control.loadpoints()[lp];
+        if command != ChargerCommand::Renew {
+            assert_ne!(state.decision.why, Why::ChargerUnknown, "{command:?} without a reason");
+        }
         match command {
             ChargerCommand::MaxCurrent(current) => {
                 let (min, max) = (state.effective.min_current, state.effective.max_current);
@@ -213,7 +231,10 @@ impl Watch {
                 assert!(phases == 1 || phases == 3);
                 self.switched[lp] = Some(self.now.mono);
             }
-            ChargerCommand::Enable(false) | ChargerCommand::WakeUp | ChargerCommand::Renew => {}
+            ChargerCommand::WakeUp => {
+                assert!(state.enabled && state.connected(), "wakes nobody");
+            }
+            ChargerCommand::Enable(false) | ChargerCommand::Renew => {}
         }
     }
 
@@ -223,6 +244,8 @@ impl Watch {
             if lp.settings.mode == Mode::Off && !self.fail && lp.status.is_some() {
                 assert!(!lp.enabled, "{} is enabled in mode off", lp.setup.name);
             }
+            let solar = matches!(lp.settings.mode, Mode::Pv | Mode::MinPv);
+            assert!(solar || !lp.boost_requested(), "boost in another mode");
             if !lp.enabled {
                 assert_eq!(
                     lp.offered,

@@ -330,6 +330,13 @@ pub(super) const ROWS: &[Field] = &[
         },
         ..Field::LOADPOINT
     },
+    Field {
+        key: "vehicleWelcomeActive",
+        kind: Kind::Bool,
+        doc: "Current is offered for a while to wake the vehicle.",
+        get: |view, ix| Value::Bool(lp(view, ix).welcoming()),
+        ..Field::LOADPOINT
+    },
 ];
 
 /// Names of evcc before 0.203 and 0.200 that clients still read.

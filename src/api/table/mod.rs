@@ -1,5 +1,6 @@
 //! The table itself: rows by scope. Whatever is told or can be written stands here once.
 
+mod battery;
 mod charger;
 mod loadpoint;
 mod loadpoint_settings;
@@ -22,6 +23,8 @@ pub const TABLES: &[&[Field]] = &[
     site::MIRRORS,
     system::ROWS,
     settings::SITE,
+    battery::SITE,
+    battery::LOADPOINT,
     loadpoint_settings::ROWS,
     loadpoint_settings::OLD_WORDS,
     settings::VEHICLE,

@@ -3,7 +3,6 @@
 
 use crate::api::Value;
 use crate::api::field::{Cadence, Field, Kind};
-use crate::model::BatteryMode;
 
 const SITE_ROW: Field = Field { cadence: Cadence::Once, ..Field::SITE };
 const LOADPOINT_ROW: Field = Field { cadence: Cadence::Once, ..Field::LOADPOINT };
@@ -11,46 +10,10 @@ const VEHICLE_ROW: Field = Field { cadence: Cadence::Once, ..Field::VEHICLE };
 
 pub(super) const SITE: &[Field] = &[
     Field {
-        key: "batteryDischargeControl",
-        kind: Kind::Bool,
-        doc: "The home battery is held while cars charge fast.",
-        get: |_, _| Value::Bool(false),
-        ..SITE_ROW
-    },
-    Field {
-        key: "batteryGridChargeActive",
-        kind: Kind::Bool,
-        doc: "The home battery is charged from the grid.",
-        get: |_, _| Value::Bool(false),
-        ..SITE_ROW
-    },
-    Field {
-        key: "batteryGridDischarge",
-        kind: Kind::Bool,
-        doc: "The home battery may feed the grid.",
-        get: |_, _| Value::Bool(false),
-        ..SITE_ROW
-    },
-    Field {
-        key: "batteryMode",
-        kind: Kind::Enum(BatteryMode::SPELLINGS),
-        doc: "What the home battery is told.",
-        get: |_, _| Value::word(BatteryMode::Unknown.as_str()),
-        ..SITE_ROW
-    },
-    Field {
         key: "experimental",
         kind: Kind::Bool,
         doc: "Experimental functions are on.",
         get: |_, _| Value::Bool(false),
-        ..SITE_ROW
-    },
-    Field {
-        key: "gridExportLimit",
-        kind: Kind::Float,
-        unit: "W",
-        doc: "Limit of the export; 0 is none.",
-        get: |_, _| Value::Int(0),
         ..SITE_ROW
     },
     Field {
@@ -68,13 +31,6 @@ pub(super) const SITE: &[Field] = &[
         ..SITE_ROW
     },
     Field {
-        key: "solarAdjusted",
-        kind: Kind::Bool,
-        doc: "The solar forecast is scaled to today's production.",
-        get: |_, _| Value::Bool(false),
-        ..SITE_ROW
-    },
-    Field {
         key: "telemetry",
         kind: Kind::Bool,
         doc: "Data is sent to strangers.",
@@ -84,21 +40,6 @@ pub(super) const SITE: &[Field] = &[
 ];
 
 pub(super) const LOADPOINT: &[Field] = &[
-    Field {
-        key: "batteryBoost",
-        kind: Kind::Bool,
-        doc: "The home battery helps to charge fast.",
-        get: |_, _| Value::Bool(false),
-        ..LOADPOINT_ROW
-    },
-    Field {
-        key: "batteryBoostLimit",
-        kind: Kind::Int,
-        unit: "%",
-        doc: "The home battery helps down to this SoC; 100 is never.",
-        get: |_, _| Value::Int(100),
-        ..LOADPOINT_ROW
-    },
     Field {
         key: "chargerFeatureAutodetectDisabled",
         kind: Kind::Bool,
@@ -284,13 +225,6 @@ pub(super) const LOADPOINT: &[Field] = &[
         kind: Kind::Object,
         doc: "What an optimizer suggests.",
         get: |_, _| Value::Null,
-        ..LOADPOINT_ROW
-    },
-    Field {
-        key: "vehicleWelcomeActive",
-        kind: Kind::Bool,
-        doc: "Current is offered to wake the vehicle.",
-        get: |_, _| Value::Bool(false),
         ..LOADPOINT_ROW
     },
 ];

@@ -4,7 +4,7 @@ use super::{Device, Flaw, Kind, Section, essential, kind, optional};
 use crate::config::device::{MeterDevice, Source};
 use crate::config::source::{Want, phases, sink, source};
 use crate::config::unsupported::Scope;
-use crate::model::{KilowattHours, Watts};
+use crate::model::{KilowattHours, Percent, Watts};
 
 const TEMPLATES: &[&str] = &["demo-meter"];
 
@@ -14,6 +14,7 @@ pub(in crate::config) struct Meter {
     pub(in crate::config) capacity: Option<KilowattHours>,
     pub(in crate::config) max_ac_power: Option<Watts>,
     pub(in crate::config) max_discharge_power: Option<Watts>,
+    pub(in crate::config) max_soc: Option<Percent>,
     pub(in crate::config) device: MeterDevice,
 }
 
@@ -26,12 +27,14 @@ pub(in crate::config) fn meter(device: &Device<'_>) -> Result<Meter, Flaw> {
     let capacity = positive(&section, "capacity").map(KilowattHours);
     let max_ac_power = positive(&section, "maxacpower").map(Watts);
     let max_discharge_power = discharge_limit(&section);
+    let max_soc = positive(&section, "maxsoc").map(Percent).filter(|soc| soc.0 < 100.0);
     let device = match kind {
         Kind::Custom => custom(&section),
         Kind::Template(_) => Ok(demo(&section, name)),
     };
     section.finish(Scope::Meter);
-    Ok(Meter { title, capacity, max_ac_power, max_discharge_power, device: device? })
+    let device = device?;
+    Ok(Meter { title, capacity, max_ac_power, max_discharge_power, max_soc, device })
 }
 
 fn custom(section: &Section<'_>) -> Result<MeterDevice, Flaw> {

@@ -51,6 +51,10 @@ pub(crate) struct VehicleView {
     pub(crate) limit_soc: Percent,
     /// The vehicle asks for climate power.
     pub(crate) climate: bool,
+    /// It has reached the limit that is set in the vehicle itself.
+    pub(crate) full: bool,
+    /// It is not to be woken.
+    pub(crate) never_wake: bool,
 }
 
 impl VehicleView {

@@ -10,7 +10,7 @@ use super::*;
 use crate::model::ChargerSetup;
 
 /// Examples whose rules come with later issues: the word that marks them.
-const LATER: &[&str] = &["boost", "circuit", "welcome"];
+const LATER: &[&str] = &["circuit"];
 
 /// Examples that we differ from on purpose, each with the reason (control.md §32).
 const DIFFERENT: &[(&str, &str)] = &[
@@ -58,6 +58,16 @@ fn timer<A>(value: &Value, action: A, now: Now) -> Timer<A> {
         action,
         since: now.mono - Duration::from_secs_f64(age),
     })
+}
+
+fn boost(word: &str) -> Boost {
+    match word {
+        "disabled" => Boost::Off,
+        "start" => Boost::Start,
+        "continue" => Boost::Continue,
+        "hold" => Boost::Hold,
+        other => panic!("boost {other}"),
+    }
 }
 
 /// Builds the load point that an example describes (vocabulary in control.md §30).
@@ -112,7 +122,10 @@ fn loadpoint(lp: &Value, now: Now) -> (LoadPoint, VehicleView) {
             *slot = current.as_f64().map(Amps);
         }
     }
-    progress(&mut loadpoint, lp, now);
+    if let Some(age) = lp["phase_switch_age"].as_f64() {
+        loadpoint.phases_switched = Some(now.mono - Duration::from_secs_f64(age));
+    }
+    set_timers(&mut loadpoint, lp, now);
     see(&mut loadpoint, lp, now);
     let capacity = lp["capacity"].as_f64().or(flag(lp, "soc_planning").then_some(60.0));
     let view = VehicleView {
@@ -128,10 +141,12 @@ fn loadpoint(lp: &Value, now: Now) -> (LoadPoint, VehicleView) {
     (loadpoint, view)
 }
 
-/// How far timers have run, and whether limits on prices are met.
-fn progress(loadpoint: &mut LoadPoint, lp: &Value, now: Now) {
-    if let Some(age) = lp["phase_switch_age"].as_f64() {
-        loadpoint.phases_switched = Some(now.mono - Duration::from_secs_f64(age));
+/// What was asked for and which delays were running before.
+fn set_timers(loadpoint: &mut LoadPoint, lp: &Value, now: Now) {
+    loadpoint.settings.battery_boost_limit = Percent(number(lp, "boost_limit", 100.0));
+    loadpoint.boost = boost(text(lp, "boost", "disabled"));
+    if flag(lp, "welcome") {
+        loadpoint.welcome_until = Some(now.mono + Duration::from_secs(180));
     }
     let action = if loadpoint.enabled { PvAction::Disable } else { PvAction::Enable };
     loadpoint.pv_timer = timer(&lp["pv_timer"], action, now);
@@ -161,6 +176,12 @@ fn evaluate(loadpoint: &mut LoadPoint, view: &VehicleView, input: &Value, now: N
         grid: GridView::Known { site, site_granted: site },
         buffered: flag(input, "buffered"),
         buffer_start: flag(input, "start"),
+        battery: BatteryView {
+            power: Some(Watts(number(input, "bat", 0.0))),
+            soc: input["battery_soc"].as_f64().map(Percent),
+            max_discharge: input["max_discharge"].as_f64().map(Watts),
+            ..BatteryView::default()
+        },
     };
     loadpoint.decide(now, &site, view);
     loadpoint.take_commands().into_iter().filter_map(spell).collect()
@@ -197,6 +218,12 @@ fn check(id: &str, loadpoint: &LoadPoint, expected: &Value, now: Now) {
     if let Some(phases) = expected["phases"].as_u64() {
         assert_eq!(u64::from(loadpoint.phases), phases, "{id}: phases");
     }
+    if let Some(word) = expected["boost"].as_str() {
+        // The ramp is our own first part of it.
+        let ramps = matches!(loadpoint.boost, Boost::Ramp { .. });
+        let state = if ramps { Boost::Continue } else { loadpoint.boost };
+        assert_eq!(state, boost(word), "{id}: boost");
+    }
     let remaining = |due: Option<Mono>| due.map_or(0, |due| due.since(now.mono).as_secs());
     let public = [
         ("pvAction", Value::from(loadpoint.pv_action.0.as_str())),
@@ -229,7 +256,9 @@ fn strategy() {
         }
         let now = now(0.0);
         let (mut loadpoint, view) = loadpoint(&row["lp"], now);
-        let mut commands = evaluate(&mut loadpoint, &view, &row["in"], now);
+        let mut input = row["in"].clone();
+        input["max_discharge"] = row["lp"]["max_discharge"].clone();
+        let mut commands = evaluate(&mut loadpoint, &view, &input, now);
         if flag(&row["lp"], "phase_switch_fails") {
             for command in commands.extract_if(.., |command| !command["phases"].is_null()) {
                 let phases = u8::try_from(command["phases"].as_u64().unwrap()).unwrap();
@@ -244,7 +273,7 @@ fn strategy() {
         check(id, &loadpoint, &row, now);
         run += 1;
     }
-    assert_eq!(run, 51, "examples that were run");
+    assert_eq!(run, 58, "examples that were run");
 }
 
 #[test]
@@ -286,6 +315,7 @@ fn hysteresis() {
                     grid: GridView::Known { site, site_granted: site },
                     buffered: false,
                     buffer_start: false,
+                    battery: BatteryView::default(),
                 };
                 let wish = loadpoint.pv_current(now, &view_of_site, site, site, &view);
                 assert_eq!(
@@ -407,6 +437,25 @@ fn synchronised_currents_and_phases() {
         loadpoint.phases = expected as u8;
         loadpoint.measured_phases = read as u8;
     });
+}
+
+#[test]
+fn boost_powers() {
+    let misc: Value =
+        serde_json::from_str(include_str!("../../../tests/data/examples/misc.json")).unwrap();
+    for row in misc["boost_power"].as_array().unwrap() {
+        let (mut loadpoint, view) = loadpoint(&serde_json::json!({}), now(0.0));
+        loadpoint.refresh(now(0.0), None, Volts(230.0), 0.0, &view);
+        loadpoint.boost = boost(row[0].as_str().unwrap());
+        let battery = BatteryView {
+            power: row[1].as_f64().map(Watts),
+            max_discharge: row[2].as_f64().filter(|cap| *cap > 0.0).map(Watts),
+            ..BatteryView::default()
+        };
+        let power = loadpoint.boost_power(Volts(230.0), &battery, &view);
+        assert_eq!(power.0, row[3].as_f64().unwrap(), "{row}");
+        assert_eq!(loadpoint.boost_power(Volts(230.0), &BatteryView::default(), &view).0, 0.0);
+    }
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! One load point: a charger, its session and the rules that drive it (control.md §4–§15, §21).
 
+mod boost;
 mod effective;
 mod phases;
 mod session;
@@ -8,6 +9,7 @@ mod smart;
 mod solar;
 mod strategy;
 mod timer;
+mod wakeup;
 
 #[cfg(test)]
 mod examples;
@@ -21,12 +23,15 @@ use crate::model::{
 };
 
 use super::{Decision, Reading, Why};
+use boost::Boost;
 use setpoint::{InFlight, SETTLING};
+use wakeup::WakeUp;
 
 pub use effective::Effective;
 pub use session::Session;
 pub use smart::SmartLimit;
 
+pub(crate) use boost::BatteryView;
 pub(crate) use effective::VehicleView;
 pub(crate) use strategy::{GridView, SiteView};
 pub(crate) use timer::Timer;
@@ -88,8 +93,13 @@ pub struct LoadPoint {
 
     pub(super) pv_timer: Timer<PvAction>,
     pub(super) phase_timer: Timer<PhaseAction>,
+    boost: Boost,
+    pub(super) welcome_until: Option<Mono>,
+    wake_up: WakeUp,
     /// The charger's enabled state has been reported or commanded.
     enabled_known: bool,
+    /// It was known when the charger was last switched off.
+    known_before_off: bool,
     /// What is decided next is commanded even if it is believed to be so already.
     reassert: bool,
     /// The last current that the charger took.
@@ -136,6 +146,8 @@ pub struct LoadPointSettings {
     pub smart_cost_limit: Option<f64>,
     /// Leave the sun to the grid at this feed-in rate or above it; `None` = never.
     pub smart_feed_in_limit: Option<f64>,
+    /// The home battery helps down to this SoC; 100 = no limit (Q14).
+    pub battery_boost_limit: Percent,
 }
 
 /// What a change of the charger's status means (control.md §6.1).
@@ -162,6 +174,7 @@ impl LoadPoint {
             thresholds: setup.thresholds,
             smart_cost_limit: None,
             smart_feed_in_limit: None,
+            battery_boost_limit: Percent(100.0),
         };
         let fixed_phases = if setup.charger.phase_switching { 0 } else { setup.phases_configured };
         let decision = Decision {
@@ -197,7 +210,11 @@ impl LoadPoint {
             decision,
             pv_timer: Timer::Idle,
             phase_timer: Timer::Idle,
+            boost: Boost::Off,
+            welcome_until: None,
+            wake_up: WakeUp::default(),
             enabled_known: false,
+            known_before_off: false,
             reassert: false,
             taken: Amps::ZERO,
             switched: None,
@@ -320,6 +337,8 @@ impl LoadPoint {
         self.measured_phases = 0;
         self.identity = None;
         self.detecting_until = None;
+        self.welcome_until = None;
+        self.boost = Boost::Off;
         if self.has(ChargerFeature::IntegratedDevice) {
             return;
         }
@@ -333,6 +352,8 @@ impl LoadPoint {
     /// Decides: aligns with the charger, picks the rule, offers the current.
     pub(super) fn decide(&mut self, now: Now, site: &SiteView, vehicle: &VehicleView) {
         self.synchronise(now, site.voltage, vehicle);
+        self.follow_boost(now, &site.battery);
+        self.follow_welcome(now);
         let wish = self.strategy(now, site, vehicle);
         if let Some(current) = wish.current {
             self.offer(now, current, site.voltage, vehicle);
@@ -354,6 +375,7 @@ impl LoadPoint {
         let why = if offered && !self.charging() { Why::NotDrawing } else { wish.why };
         let since = if self.decision.why == why { self.decision.since } else { now.mono };
         self.decision = Decision { why, target, surplus, since };
+        self.continue_wake_up(now, vehicle);
     }
 
     /// Brings what follows from settings and vehicle up to date; to be called before any decision.
@@ -427,7 +449,15 @@ impl LoadPoint {
         let lease = self.enabled.then(|| self.renewed + RENEW);
         let delays =
             [self.pv_due(), self.phase_due(), self.lands_at(), self.detecting_until, lease];
-        windows.into_iter().chain(retries).chain(delays).flatten().filter(|at| *at > now).min()
+        let later = [self.boost_due(), self.wakes_at()];
+        windows
+            .into_iter()
+            .chain(retries)
+            .chain(delays)
+            .chain(later)
+            .flatten()
+            .filter(|at| *at > now)
+            .min()
     }
 
     /// Commands in the order in which they must be carried out.

@@ -132,6 +132,7 @@ impl LoadPoint {
             return;
         }
         let before = self.charge_power();
+        self.known_before_off = self.enabled_known;
         self.adopt_enabled(false);
         self.reassert = false;
         self.switched = Some(now.mono);
@@ -165,7 +166,9 @@ impl LoadPoint {
                 self.switched = None;
             }
             ChargerCommand::Enable(false) if !self.enabled => {
-                self.enabled = true;
+                // Nobody knows whether a charger that was never heard is on: only the question stays.
+                self.enabled = self.known_before_off;
+                self.enabled_known = self.known_before_off;
                 self.offered = self.taken;
                 self.switched = None;
                 self.off_failed = Some(now.mono);

@@ -39,11 +39,17 @@ impl LoadPoint {
         } else {
             held.unwrap_or(raise.max(from))
         };
+        let boost = self.boost_supports(&view.battery);
         let battery = view.buffer_start || (view.buffered && self.charging());
         let min = self.effective.min_current;
 
-        if (self.settings.mode == Mode::MinPv || battery) && target < min {
-            return self.supported(battery);
+        if (self.settings.mode == Mode::MinPv || battery || boost) && target < min {
+            let why = match (boost, battery) {
+                (true, _) => Why::Boost,
+                (false, true) => Why::BatteryBuffer,
+                (false, false) => Why::Minimum,
+            };
+            return self.supported(why);
         }
         if self.settings.mode == Mode::Pv && self.enabled && target < min {
             return self.maybe_stop(now, view.voltage, site, vehicle);
@@ -57,11 +63,10 @@ impl LoadPoint {
 
     /// The minimum is kept: by mode, or by the home battery. A disable delay does not run while
     /// something supports the charge (Q35).
-    fn supported(&mut self, battery: bool) -> Wish {
+    fn supported(&mut self, why: Why) -> Wish {
         if let Some((PvAction::Disable, _)) = self.pv_timer.running() {
             self.pv_timer = Timer::Idle;
         }
-        let why = if battery { Why::BatteryBuffer } else { Why::Minimum };
         Wish { current: Some(self.effective.min_current), why }
     }
 

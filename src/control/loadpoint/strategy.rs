@@ -2,6 +2,7 @@
 
 use crate::model::{Amps, ChargerFeature, Mode, Now, Volts, Watts};
 
+use super::boost::BatteryView;
 use super::effective::VehicleView;
 use super::timer::Timer;
 use super::{LoadPoint, Why};
@@ -17,6 +18,8 @@ pub(crate) struct SiteView {
     pub(crate) buffered: bool,
     /// The home battery supports starting a charge.
     pub(crate) buffer_start: bool,
+    /// What boost needs to know of the home battery.
+    pub(crate) battery: BatteryView,
 }
 
 /// How far the surplus can be relied upon.
@@ -59,7 +62,8 @@ impl LoadPoint {
     /// Picks the rule and its current. Off comes first, so that nothing can block it (Q09).
     pub(super) fn strategy(&mut self, now: Now, site: &SiteView, vehicle: &VehicleView) -> Wish {
         if self.settings.mode == Mode::Off {
-            return Wish::off(Why::ModeOff);
+            let welcome = self.welcoming() && self.connected();
+            return if welcome { self.welcome() } else { Wish::off(Why::ModeOff) };
         }
         if self.status.is_none() {
             return Wish { current: None, why: Why::ChargerUnknown };
@@ -103,6 +107,11 @@ impl LoadPoint {
         }
     }
 
+    /// A vehicle was just plugged in: the minimum, to wake it up (control.md §19.1).
+    fn welcome(&self) -> Wish {
+        Wish::of(self.effective.min_current, Why::Welcome)
+    }
+
     /// As fast as possible (control.md §13).
     fn fast(&mut self, now: Now, why: Why) -> Wish {
         if self.switchable() {
@@ -132,9 +141,22 @@ impl LoadPoint {
             GridView::Awaited => Wish { current: None, why: Why::GridAwaited },
             GridView::Silent => self.without_meter(now),
             GridView::Known { site: site_power, site_granted } => {
+                let boost = self.boost_power(site.voltage, &site.battery, vehicle);
+                let (site_power, site_granted) = (site_power - boost, site_granted - boost);
                 let wish = self.pv_current(now, site, site_power, site_granted, vehicle);
+                self.boost_started(now);
                 if wish.current == Some(Amps::ZERO) && vehicle.climate {
                     return Wish::of(self.effective.min_current, Why::Climate);
+                }
+                if wish.current == Some(Amps::ZERO) && self.welcoming() {
+                    self.pv_timer = Timer::Idle;
+                    return self.welcome();
+                }
+                if wish.why == Why::WaitingToStop && self.welcoming() {
+                    return Wish { why: Why::Welcome, ..wish };
+                }
+                if wish.why == Why::Surplus && boost > Watts::ZERO {
+                    return Wish { why: Why::Boost, ..wish };
                 }
                 wish
             }

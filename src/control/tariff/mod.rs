@@ -16,7 +16,7 @@ use chrono::{DateTime, Utc};
 
 use crate::model::{Now, Rate, TariffKind, TariffUse};
 
-use super::{Control, Wake};
+use super::{Control, DECISION_SPACING, GATHER, Wake};
 use solar::SolarDay;
 
 /// How far the rates of a tariff can be relied upon.
@@ -156,11 +156,11 @@ impl Control {
         &self.tariffs
     }
 
-    /// Takes what is known of the tariffs now; decides upon it at once if that is news.
+    /// Takes what is known of the tariffs now; news is decided upon like a fact.
     pub fn set_tariffs(&mut self, now: Now, tariffs: Tariffs) {
         if self.tariffs != tariffs {
             self.tariffs = tariffs;
-            self.wake(now.mono, Wake::Fact);
+            self.wake(now.mono.max(self.decided + DECISION_SPACING) + GATHER, Wake::Fact);
         }
     }
 }

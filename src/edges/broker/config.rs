@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, bail, ensure};
 use serde::Deserialize;
 
+use super::Internal;
 use super::filter;
 use super::users::is_hash;
 
@@ -44,6 +45,10 @@ const MAX_PACKET_BYTES: usize = 268_435_455;
 /// Most unacknowledged messages per client; packet ids are 16 bits and searched in turn.
 const MAX_INFLIGHT: usize = 1000;
 
+/// What our own client may at least use: enough for a thousand chargers with a dozen topics each.
+const OWN_FILTERS: usize = 16_384;
+const OWN_QUEUE: usize = 16_384;
+
 /// The embedded broker's checked configuration.
 #[derive(Clone, Debug)]
 pub struct BrokerConfig {
@@ -53,6 +58,8 @@ pub struct BrokerConfig {
     pub(super) users: Vec<UserConfig>,
     pub(super) limits: Limits,
     pub(super) router: rumqttd::RouterConfig,
+    /// Where our own client is expected; `None` = a new place and password.
+    pub(super) internal: Option<Internal>,
 }
 
 /// One address to listen on.
@@ -110,6 +117,17 @@ pub(super) struct Limits {
     pub(super) write_timeout_s: u64,
 }
 
+impl Limits {
+    /// Our own client follows every device of the site, and must not lose what they say at once.
+    pub(super) fn for_our_own_client(self) -> Self {
+        Self {
+            filters: self.filters.max(OWN_FILTERS),
+            queue_messages: self.queue_messages.max(OWN_QUEUE),
+            ..self
+        }
+    }
+}
+
 /// The file as written.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -125,6 +143,11 @@ struct File {
 }
 
 impl BrokerConfig {
+    /// Lets our own client find the next broker where it found the last one.
+    pub fn keep_internal(&mut self, internal: Internal) {
+        self.internal = Some(internal);
+    }
+
     /// Moves the first listener to `host:port`.
     ///
     /// # Errors
@@ -210,6 +233,7 @@ impl BrokerConfig {
             users: file.users,
             router: router_config(file.router, &file.limits)?,
             limits: file.limits,
+            internal: None,
         })
     }
 }

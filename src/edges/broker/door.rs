@@ -195,7 +195,8 @@ impl Door {
                     unwanted.close().await;
                 }
                 let (link, hub) = (self.hub.attach().await?, self.hub.clone());
-                (Box::new(Session::new(client, identity, hub, link, self.limits)), false)
+                let limits = if internal { self.limits.for_our_own_client() } else { self.limits };
+                (Box::new(Session::new(client, identity, hub, link, limits)), false)
             }
         };
         let accepted = ConnAck { session_present, code: ConnectReturnCode::Success };

@@ -121,11 +121,15 @@ pub async fn start(
         let entrance = if trusting { Entrance::Trusting } else { Entrance::Guarded };
         listeners.push((bind(listener.address).await?, tls, entrance));
     }
-    let own = bind((Ipv4Addr::LOCALHOST, 0).into()).await?;
-    let internal = Internal {
-        address: own.local_addr()?,
-        user: INTERNAL_USER.to_owned(),
-        password: random_password()?,
+    let anywhere = (Ipv4Addr::LOCALHOST, 0).into();
+    let own = bind(config.internal.as_ref().map_or(anywhere, |internal| internal.address)).await?;
+    let internal = match config.internal {
+        Some(internal) => internal,
+        None => Internal {
+            address: own.local_addr()?,
+            user: INTERNAL_USER.to_owned(),
+            password: random_password()?,
+        },
     };
     listeners.push((own, None, Entrance::Internal));
 

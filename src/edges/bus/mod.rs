@@ -5,6 +5,7 @@
 //!
 //! | what | while connected | while not |
 //! |---|---|---|
+//! | set-points of devices | in order, before everything else, oldest dropped when 16,384 wait | dropped |
 //! | retained = state | newest value per topic | kept, newest value per topic |
 //! | not retained = events, results | in order, oldest dropped when 1,024 wait | dropped after 10 s |
 //! | readings | newest value per topic | – |
@@ -135,6 +136,12 @@ impl Bus {
     /// Queues a message; never blocks. The module says what happens at the limits.
     pub fn publish(&self, topic: String, payload: Vec<u8>, retain: bool) {
         self.0.publish(topic, payload, retain);
+    }
+
+    /// Queues a set-point of a device; never blocks. It overtakes state and events. What is on its
+    /// way when the connection breaks is lost: its owner writes it anew after [`Incoming::Up`].
+    pub fn command(&self, topic: String, payload: Vec<u8>, retain: bool) {
+        self.0.command(topic, payload, retain);
     }
 
     /// Subscribes a filter, now and in every later session; [`Incoming::Refused`] if it cannot be.

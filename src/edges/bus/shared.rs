@@ -20,7 +20,10 @@ const PAYLOAD_MAX: usize = 1 << 20;
 const TOPIC_MAX: usize = u16::MAX as usize;
 
 /// Retained topics that wait to be sent: the newest value of each; a further topic is dropped.
-const STATE_MAX: usize = 32_768;
+/// A site of a thousand load points has some 80,000.
+const STATE_MAX: usize = 131_072;
+/// Set-points that wait to be sent, however old: the oldest is dropped for a new one.
+const SET_POINTS_MAX: usize = 16_384;
 /// Messages that are not retained and wait to be sent: the oldest is dropped for a new one.
 const EVENTS_MAX: usize = 1_024;
 /// A message that is not retained is of no use later: no burst of old commands after an outage.
@@ -36,7 +39,7 @@ const COMMANDS_MAX: usize = 256;
 const INCOMING_BYTES: usize = 16 << 20;
 
 /// Subscriptions; a further filter is refused.
-const FILTERS_MAX: usize = 4_096;
+const FILTERS_MAX: usize = 16_384;
 /// Complaints about a topic that are logged once; later topics are only counted.
 const COMPLAINTS_MAX: usize = 256;
 
@@ -72,6 +75,8 @@ struct State {
     /// that the owner's snapshot replaces what waits, and goes out in its order.
     gate_open: bool,
     leaving: bool,
+    /// Sent before everything else.
+    set_points: Queue<String, Outgoing>,
     outgoing: Queue<String, Outgoing>,
     incoming: Queue<Key, Incoming>,
     wanted: BTreeSet<String>,
@@ -106,6 +111,7 @@ impl Shared {
             session: 0,
             gate_open: false,
             leaving: false,
+            set_points: Queue::new(),
             outgoing: Queue::new(),
             incoming: Queue::new(),
             wanted: BTreeSet::new(),
@@ -147,26 +153,30 @@ impl Shared {
 
     // --- publishers ---
 
+    /// Queues a set-point of a device: what it is to do is more urgent than what it is told.
+    pub(super) fn command(&self, topic: String, payload: Vec<u8>, retain: bool) {
+        let mut state = self.state();
+        let Some(message) = self.outgoing(&mut state, topic, payload, retain, false) else {
+            return;
+        };
+        if state.set_points.loose() >= SET_POINTS_MAX {
+            state.set_points.drop_loose();
+            self.dropped.fetch_add(1, Ordering::Relaxed);
+        }
+        let bytes = message.payload.len();
+        state.set_points.append(message, bytes);
+        drop(state);
+        self.to_send.notify_one();
+    }
+
     /// Queues a message, by the limits above.
     pub(super) fn publish(&self, topic: String, payload: Vec<u8>, retain: bool) {
         let mut state = self.state();
-        if state.leaving {
+        let full = retain && !state.outgoing.has(&topic) && state.outgoing.keys() >= STATE_MAX;
+        let Some(message) = self.outgoing(&mut state, topic, payload, retain, full) else {
             return;
-        }
-        let bytes = payload.len();
-        if !valid_topic(&topic) {
-            return self.complain(&mut state, topic, "cannot publish: not a topic");
-        }
-        if bytes > PAYLOAD_MAX {
-            return self.complain(&mut state, topic, "cannot publish: payload over 1 MiB");
-        }
-        let full = state.outgoing.bytes() + bytes > OUTGOING_BYTES
-            || retain && !state.outgoing.has(&topic) && state.outgoing.keys() >= STATE_MAX;
-        if full {
-            return self.complain(&mut state, topic, "too much waits to be published");
-        }
-        let queued = Instant::now();
-        let message = Outgoing { topic, payload: payload.into(), retain, queued };
+        };
+        let bytes = message.payload.len();
         if retain {
             let place = if state.gate_open { Place::Kept } else { Place::Last };
             state.outgoing.put(message.topic.clone(), message, bytes, place);
@@ -179,6 +189,36 @@ impl Shared {
         }
         drop(state);
         self.to_send.notify_one();
+    }
+
+    /// A message that may be sent; `full` says that the queue it is for takes no more.
+    fn outgoing(
+        &self,
+        state: &mut State,
+        topic: String,
+        payload: Vec<u8>,
+        retain: bool,
+        full: bool,
+    ) -> Option<Outgoing> {
+        let waiting = state.outgoing.bytes() + state.set_points.bytes();
+        let fault = if state.leaving {
+            return None;
+        } else if !valid_topic(&topic) {
+            "cannot publish: not a topic"
+        } else if payload.len() > PAYLOAD_MAX {
+            "cannot publish: payload over 1 MiB"
+        } else if full || waiting + payload.len() > OUTGOING_BYTES {
+            "too much waits to be published"
+        } else {
+            return Some(Outgoing {
+                topic,
+                payload: payload.into(),
+                retain,
+                queued: Instant::now(),
+            });
+        };
+        self.complain(state, topic, fault);
+        None
     }
 
     /// Adds a filter to what every session subscribes.
@@ -219,10 +259,13 @@ impl Shared {
         self.to_take.notify_one();
     }
 
-    /// The session is over: nothing is sent until the owner has dealt with the next one.
+    /// The session is over: nothing is sent until the owner has dealt with the next one. Devices
+    /// write their set-points anew then.
     pub(super) fn shut(&self) {
         self.connected.store(false, Ordering::Relaxed);
-        self.state().gate_open = false;
+        let mut state = self.state();
+        state.gate_open = false;
+        state.set_points = Queue::new();
     }
 
     /// Tells the owner why there is no connection; a newer reason takes the place of an older one.
@@ -293,6 +336,11 @@ impl Shared {
                 return Next::Subscribe(new);
             }
             state.filters_changed = false;
+        }
+        if state.gate_open
+            && let Some(message) = state.set_points.pop()
+        {
+            return Next::Publish(message);
         }
         while state.gate_open || state.leaving {
             let Some(message) = state.outgoing.pop() else {

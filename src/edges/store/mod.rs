@@ -38,6 +38,8 @@ const SETTING_BYTES_MAX: usize = 1 << 20;
 pub struct Store {
     commands: SyncSender<Command>,
     pending: Arc<Mutex<Pending>>,
+    /// Why there is no file, if there should be one.
+    missing: Option<Arc<str>>,
 }
 
 /// What was last known about a car.
@@ -90,18 +92,29 @@ impl Store {
     /// # Errors
     ///
     /// The file cannot be used; names the path and the remedy. Control can go on with
-    /// [`Store::memory`].
+    /// [`Store::without_file`].
     pub fn open(path: &Path) -> Result<Self> {
         Self::start(file::open(path)?)
     }
 
-    /// A store that forgets everything at the end, for when there is no usable file.
+    /// A store that forgets everything at the end, on purpose.
     ///
     /// # Errors
     ///
     /// The system gives no thread or no memory.
     pub fn memory() -> Result<Self> {
         Self::start(file::memory()?)
+    }
+
+    /// A store for when the file cannot be used: it forgets everything at the end, and tells
+    /// whoever saves a setting that it is not stored, and the reason.
+    ///
+    /// # Errors
+    ///
+    /// The system gives no thread or no memory.
+    pub fn without_file(reason: &str) -> Result<Self> {
+        let missing = Some(reason.into());
+        Ok(Self { missing, ..Self::memory()? })
     }
 
     fn start(connection: Connection) -> Result<Self> {
@@ -112,7 +125,7 @@ impl Store {
             .name("store".into())
             .spawn(move || writer.run(&queue))
             .context("cannot start the store's thread")?;
-        Ok(Self { commands, pending })
+        Ok(Self { commands, pending, missing: None })
     }
 
     /// Stores all of these settings or none; `None` deletes. Returns when they are on the disk.
@@ -124,6 +137,9 @@ impl Store {
         &self,
         entries: Vec<(String, Option<String>)>,
     ) -> Result<(), StoreError> {
+        if let Some(reason) = &self.missing {
+            return Err(StoreError::Failed(reason.to_string()));
+        }
         let bytes = |(key, value): &(String, Option<String>)| {
             key.len().max(value.as_ref().map_or(0, String::len))
         };

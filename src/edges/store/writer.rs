@@ -15,8 +15,9 @@ use super::{Retained, SavedVehicle, StoreError};
 
 /// What is collected is written so long after the first change.
 const FLUSH_EVERY: Duration = Duration::from_secs(10);
-/// Rows and bytes that are collected; a further row is dropped (it is learnt again).
-const PENDING_ROWS: usize = 65_536;
+/// Rows and bytes that are collected; a further row is dropped (it is learnt again). A site of a
+/// thousand load points has some 80,000 topics, each recorded as ours and retained.
+const PENDING_ROWS: usize = 262_144;
 const PENDING_BYTES: usize = 32 << 20;
 
 type Reply<T> = oneshot::Sender<Result<T, StoreError>>;

@@ -73,6 +73,7 @@ fn meter_setup(n: usize) -> MeterSetup {
         capacity: None,
         max_ac_power: None,
         max_discharge_power: None,
+        max_soc: None,
         controllable: true,
         timeout: None,
     }

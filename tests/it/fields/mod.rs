@@ -1,6 +1,7 @@
 //! The field table holds its own rules, and what is derived from it does what the specification says.
 
 mod parity;
+mod recorded;
 mod rules;
 mod told;
 mod writes;

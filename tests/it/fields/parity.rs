@@ -5,7 +5,7 @@ use super::*;
 /// Keys of evcc that we do not tell, and why (api-state-keys.json).
 const NOT_TOLD: &[(&str, &[&str])] = &[
     ("no temperature yet", &["tariffTemperature"]),
-    ("absent until first used", &["batteryGridChargeLimit", "batteryModeExternal", "dimmed"]),
+    ("absent until first used", &["dimmed"]),
     (
         "no sessions yet",
         &["statistics", "historyUpdated", "todayEnergy", "last24hEnergy", "last7dEnergy"],
@@ -61,17 +61,6 @@ const NOT_TOLD: &[(&str, &[&str])] = &[
 /// Writable fields of evcc that we do not write, and why (api-fields.json).
 const NOT_WRITTEN: &[(&str, &[&str])] = &[
     (
-        "no battery control yet",
-        &[
-            "site.batteryDischargeControl",
-            "site.batteryGridChargeLimit",
-            "site.batteryGridDischarge",
-            "site.batteryMode",
-            "loadpoint.batteryBoost",
-            "loadpoint.batteryBoostLimit",
-        ],
-    ),
-    (
         "no plan yet",
         &[
             "loadpoint.planEnergy",
@@ -82,10 +71,7 @@ const NOT_WRITTEN: &[(&str, &[&str])] = &[
             "vehicle.repeatingPlans",
         ],
     ),
-    (
-        "no optimizer",
-        &["site.gridExportLimit", "site.optimizerChargingStrategy", "site.solarAdjusted"],
-    ),
+    ("no optimizer", &["site.optimizerChargingStrategy"]),
     ("`once` needs an end at disconnect", &["loadpoint.alwaysCharge"]),
     ("no detection yet", &["loadpoint.vehicleDetect"]),
     ("we send no telemetry and keep no colours", &["site.telemetry", "site.deviceColors"]),
@@ -178,7 +164,7 @@ const DIFFERENT: &[(&str, &[&str])] = &[
         &["offeredCurrent", "enabled", "interval", "phasesActive", "pvAction", "pvRemaining"],
     ),
     ("running, instead of the age of the universe", &["connectedDuration"]),
-    ("no engine behind it yet", &["batteryGridChargeLimit", "repeatingPlans"]),
+    ("no engine behind it yet", &["repeatingPlans"]),
     ("empty instead of 0 when there are none", &["features"]),
 ];
 

@@ -62,10 +62,11 @@ fn writable_numbers_have_unit_and_range_and_fitting_setters() {
         assert!(!numeric || !field.unit.is_empty(), "{}", field.key);
         let fits = match write.set {
             Set::Float(_) => matches!(field.kind, Kind::Int | Kind::Float),
-            Set::FloatOrNone(_) => matches!(field.kind, Kind::Float | Kind::Price),
+            Set::FloatOrNone(_) => matches!(field.kind, Kind::Float | Kind::Price) && write.clears,
+            Set::Bool(_) => field.kind == Kind::Bool,
             Set::Int(_) => field.kind == Kind::Int,
             Set::Duration(_) => field.kind == Kind::Duration,
-            Set::Word(_) => matches!(field.kind, Kind::Enum(_) | Kind::Text),
+            Set::Word(_) | Set::Lease(_) => matches!(field.kind, Kind::Enum(_) | Kind::Text),
         };
         assert!(fits, "{}", field.key);
     }

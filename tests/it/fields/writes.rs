@@ -16,6 +16,9 @@ fn samples(field: &Field) -> Vec<(String, Value)> {
         (Kind::Int, "targetSoc") => {
             vec![("70".into(), Value::Int(70)), ("100".into(), Value::Int(0))]
         }
+        (Kind::Bool, _) => {
+            vec![("on".into(), Value::Bool(true)), ("0".into(), Value::Bool(false))]
+        }
         (Kind::Int, _) => vec![("7".into(), Value::Int(7))],
         (Kind::Float, "minCurrent" | "maxCurrent") => vec![("10.5".into(), Value::float(10.5))],
         (Kind::Price, _) => {
@@ -144,6 +147,60 @@ fn payloads_that_mean_nothing_are_refused_with_a_code() {
     assert!(
         api::write_topic(&mut control, &system, house::noon(), "site/bufferSoc/set", b"").is_none()
     );
+}
+
+#[test]
+fn a_lease_has_a_time_and_other_fields_have_none() {
+    let lease = "site/batteryMode/set";
+    let mode = "loadpoints/1/mode/set";
+    let cases = [
+        (lease, r#"{"value":"hold","ttl":3600,"id":1}"#, Code::Ok),
+        (lease, r#"{"value":null,"ttl":1}"#, Code::Ok),
+        (lease, r#"{"value":"hold","ttl":0}"#, Code::InvalidType),
+        (lease, r#"{"value":"hold","ttl":86401}"#, Code::InvalidType),
+        (lease, r#"{"value":"hold","ttl":"1h"}"#, Code::InvalidType),
+        (mode, r#"{"value":"now","ttl":60}"#, Code::InvalidType),
+    ];
+    for (topic, payload, code) in cases {
+        let answer = set(&mut house::control(), topic, payload);
+        assert_eq!(answer.code, code, "{payload}: {}", answer.message);
+    }
+    let mut control = house::control();
+    assert_eq!(payload_of(&control, "site/batteryModeExternal"), None);
+    assert_eq!(set(&mut control, lease, "holdcharge").reply, Value::Int(4));
+    assert_eq!(set(&mut control, lease, "null").reply, Value::Int(0));
+    assert_eq!(payload_of(&control, "site/batteryModeExternal").as_deref(), Some("unknown"));
+}
+
+#[test]
+fn boost_and_battery_control_need_something_to_work_with() {
+    let boost = "loadpoints/1/batteryboost/set";
+    let mut control = house::control();
+    assert!(set(&mut control, boost, "1").ok());
+    assert_eq!(payload_of(&control, "loadpoints/1/batteryBoost").as_deref(), Some("true"));
+    assert!(set(&mut control, "loadpoints/1/mode/set", "now").ok());
+    assert_eq!(payload_of(&control, "loadpoints/1/batteryBoost").as_deref(), Some("false"));
+    let answer = set(&mut control, boost, "1");
+    assert_eq!(answer.message, "battery boost is only available in PV modes");
+
+    let mut setup = house::setup();
+    setup.meters.retain(|meter| !meter.controllable);
+    let mut control = Control::new(setup, house::noon());
+    assert_eq!(set(&mut control, boost, "1").message, "battery not configured");
+    for (key, value) in [
+        ("batteryDischargeControl", "1"),
+        ("batteryGridDischarge", "1"),
+        ("batteryGridChargeLimit", "0.2"),
+        ("batteryMode", "hold"),
+    ] {
+        let answer = set(&mut control, &format!("site/{key}/set"), value);
+        assert_eq!(
+            (answer.code, &*answer.message),
+            (Code::Refused, "battery control not available"),
+            "{key}"
+        );
+    }
+    assert!(set(&mut control, "site/gridExportLimit/set", "5000").ok());
 }
 
 #[test]

@@ -1,0 +1,147 @@
+//! The pure core alone, without sockets: one decision, and one look at the state.
+
+use std::hint::black_box;
+use std::time::{Duration, Instant};
+
+use anyhow::anyhow;
+use chargebus::api::{State, System, View};
+use chargebus::config::Config;
+use chargebus::control::Control;
+use chargebus::model::{
+    ChargeStatus, ChargerValue, Fact, LoadPointIx, MeterIx, MeterValue, Mono, Now, Origin, Watts,
+};
+use chrono::DateTime;
+
+use crate::site;
+use crate::table::{Budget, Table, Unit};
+
+/// Load points, and how often each is measured.
+const SIZES: [(usize, usize); 4] = [(1, 2_000), (10, 2_000), (100, 500), (1000, 100)];
+/// What a charger draws at 16 and at 6 A.
+const POWERS: [Watts; 2] = [Watts(11_040.0), Watts(4_140.0)];
+
+pub(crate) fn measure(table: &mut Table) -> anyhow::Result<()> {
+    for (loadpoints, runs) in SIZES {
+        let mut park = Park::new(loadpoints)?;
+        let decisions = (0..runs).map(|n| park.decide(n)).collect();
+        table.add(
+            format!("one decision that moves every charger, {loadpoints} load points"),
+            Unit::Micros,
+            Budget::None,
+            decisions,
+        );
+    }
+    let (loadpoints, runs) = SIZES[SIZES.len() - 1];
+    let mut park = Park::new(loadpoints)?;
+    for (what, changes) in [("nothing", 0), ("one thing", 1), ("everything", loadpoints)] {
+        let looks = (0..runs).map(|n| park.look(n, changes)).collect::<Vec<_>>();
+        table.add(
+            format!("next state and its changes, {loadpoints} load points, {what} changed"),
+            Unit::Micros,
+            Budget::None,
+            looks,
+        );
+    }
+    Ok(())
+}
+
+struct Park {
+    control: Control,
+    system: System,
+    state: State,
+    now: Now,
+}
+
+impl Park {
+    /// Every charger charges in mode minpv.
+    fn new(loadpoints: usize) -> anyhow::Result<Self> {
+        let utc = DateTime::from_timestamp(1_786_190_400, 0).unwrap_or_default();
+        let now = Now { mono: Mono(10_000), utc };
+        let checked = Config::parse(&site::park(loadpoints), &broker)
+            .map_err(|errors| anyhow!("the configuration is wrong: {:?}", errors.errors))?;
+        let system = System {
+            version: System::version(),
+            anchor: now,
+            interval: Duration::from_secs(30),
+            currency: "EUR".to_owned(),
+            timezone: "UTC +00:00".to_owned(),
+            platform: "bench".to_owned(),
+            started: true,
+            mirrors: true,
+        };
+        let mut control = Control::new(checked.config.setup, now);
+        for n in 0..loadpoints {
+            for value in [
+                ChargerValue::Enabled(true),
+                ChargerValue::Power(POWERS[0]),
+                ChargerValue::Status(ChargeStatus::Charging),
+            ] {
+                control.handle(now, charger(n, value));
+            }
+        }
+        Ok(Self { control, system, state: State::default(), now })
+    }
+
+    fn pass(&mut self, time: Duration) {
+        self.now.mono = self.now.mono + time;
+        self.now.utc += time;
+    }
+
+    /// Microseconds from a grid sample that moves every charger to the last command.
+    fn decide(&mut self, n: usize) -> f64 {
+        let loadpoints = self.control.loadpoints().len();
+        self.pass(Duration::from_millis(500));
+        for ix in 0..loadpoints {
+            self.control.handle(self.now, charger(ix, ChargerValue::Power(POWERS[n % 2])));
+        }
+        self.pass(Duration::from_millis(500));
+        self.control.handle_timeout(self.now);
+        while self.control.poll().is_some() {}
+        self.pass(Duration::from_millis(500));
+        let spread = (POWERS[0] - POWERS[1]) * loadpoints as f64 + Watts(1_000.0);
+        let grid = if n % 2 == 0 { spread } else { -spread };
+        self.control.handle(self.now, grid_sample(grid));
+        self.pass(Duration::from_millis(10));
+        let begun = Instant::now();
+        self.control.handle_timeout(self.now);
+        let mut commands = 0;
+        while let Some(effect) = self.control.poll() {
+            black_box(effect);
+            commands += 1;
+        }
+        let took = begun.elapsed();
+        assert!(
+            n == 0 || commands >= loadpoints,
+            "{commands} commands for {loadpoints} load points"
+        );
+        took.as_secs_f64() * 1e6
+    }
+
+    /// Microseconds for the next state and its changes after some charge powers have changed.
+    fn look(&mut self, n: usize, changes: usize) -> f64 {
+        for ix in 0..changes {
+            let power = Watts(4_140.0 + n as f64);
+            self.control.handle(self.now, charger(ix, ChargerValue::Power(power)));
+        }
+        let view = View { control: &self.control, system: &self.system, now: self.now };
+        let begun = Instant::now();
+        let next = self.state.next(&view);
+        black_box(next.changes(&self.state));
+        let took = begun.elapsed();
+        self.state = next;
+        took.as_secs_f64() * 1e6
+    }
+}
+
+/// The configuration asks for a broker, although nothing connects here.
+fn broker(variable: &str) -> Option<String> {
+    (variable == "EVCC_MQTT_BROKER").then(|| "localhost".to_owned())
+}
+
+fn charger(ix: usize, value: ChargerValue) -> Fact {
+    Fact::Charger { lp: LoadPointIx(ix), value, origin: Origin::Live }
+}
+
+fn grid_sample(power: Watts) -> Fact {
+    Fact::Meter { meter: MeterIx(0), value: MeterValue::Power(power), origin: Origin::Live }
+}

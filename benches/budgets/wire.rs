@@ -1,0 +1,181 @@
+//! Meter sample to charger command, from socket to socket (design §9, first row).
+
+use std::collections::BTreeSet;
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, ensure};
+
+use crate::mqtt::{Client, PATIENCE};
+use crate::service::{Plan, Service, Transport};
+use crate::site;
+use crate::table::{Budget, Table};
+
+/// The budget of a sample's way, in ms.
+const BUDGET: Budget = Budget::P99(20.0);
+/// Load points, and how often a sample is sent to them.
+const SIZES: [(usize, usize); 4] = [(1, 50), (10, 30), (100, 30), (1000, 10)];
+/// The first samples meet cold caches and are not counted.
+const WARM_UP: usize = 2;
+/// Decisions keep 100 ms apart and state is told 100 ms apart: after this silence nothing is due.
+const QUIET: Duration = Duration::from_millis(150);
+/// No charger shows a new current in the millisecond in which it is told.
+const REACTION: Duration = Duration::from_millis(5);
+
+/// What the chargers are sent to and fro between, in A.
+const HIGH: u32 = 16;
+const LOW: u32 = 6;
+/// Three phases at 230 V.
+const WATTS_PER_AMP: u32 = 690;
+/// So much more than needed, in W, that nothing depends on rounding.
+const SPARE: i64 = 1_000;
+
+pub(crate) fn measure(table: &mut Table) -> anyhow::Result<()> {
+    for transport in Transport::ALL {
+        let name = transport.name();
+        let sizes = if transport == Transport::StockMosquitto { &SIZES[..1] } else { &SIZES };
+        for &(loadpoints, samples) in sizes {
+            if let Err(error) = measure_park(table, transport, loadpoints, samples) {
+                table.note(format!(
+                    "wire: {loadpoints} load points, {name}: not measured: {error:#}"
+                ));
+            }
+        }
+    }
+    Ok(())
+}
+
+fn measure_park(
+    table: &mut Table,
+    transport: Transport,
+    loadpoints: usize,
+    samples: usize,
+) -> anyhow::Result<()> {
+    let config = site::park(loadpoints);
+    let service = Service::start(&Plan { transport, config: &config, database: ":memory:" })?;
+    let mut park = Park::open(&service, loadpoints)
+        .with_context(|| format!("the log ends with\n{}", service.last_words()))?;
+    let (mut first, mut last) = (Vec::new(), Vec::new());
+    for n in 0..WARM_UP + samples {
+        let to = if n % 2 == 0 { LOW } else { HIGH };
+        let (to_first, to_last) = park.swing(to)?;
+        if n >= WARM_UP {
+            first.push(to_first);
+            last.push(to_last);
+        }
+        park.follow(to)?;
+    }
+    let name = format!("sample → command, {loadpoints} load points, {}", transport.name());
+    if loadpoints > 1 {
+        table.times(format!("{name}, first"), BUDGET, &first);
+        table.times(format!("{name}, last"), BUDGET, &last);
+    } else {
+        table.times(name, BUDGET, &last);
+    }
+    Ok(())
+}
+
+/// The grid meter and all chargers, played by hand.
+struct Park {
+    loadpoints: usize,
+    meters: Client,
+    commands: Client,
+    /// What the service tells about the last load point.
+    state: Client,
+}
+
+impl Park {
+    /// Connects, and has every charger charge with its highest current.
+    fn open(service: &Service, loadpoints: usize) -> anyhow::Result<Self> {
+        let mut currents = service.client("currents")?;
+        currents.subscribe(&["evcc/loadpoints/+/offeredCurrent"])?;
+        let mut commands = service.client("commands")?;
+        commands.subscribe(&["bench/charger/+/maxcurrent/set"])?;
+        let mut state = service.client("state")?;
+        state.subscribe(&[&format!("evcc/loadpoints/{loadpoints}/#")])?;
+        let meters = service.client("meters")?;
+        let mut park = Self { loadpoints, meters, commands, state };
+        // Whether its subscriptions are in force cannot be seen from outside: everything is said
+        // until the service repeats it.
+        let until = Instant::now() + PATIENCE;
+        let mut known = BTreeSet::new();
+        while !park.introduce(&mut currents, &mut known)? {
+            ensure!(Instant::now() < until, "the service does not hear its chargers");
+        }
+        drop(currents);
+        park.quiet()?;
+        park.swing(LOW)?;
+        park.follow(LOW)?;
+        park.swing(HIGH)?;
+        park.follow(HIGH)?;
+        Ok(park)
+    }
+
+    /// Every charger says that it charges with the highest current; whether the service knows it.
+    fn introduce(
+        &mut self,
+        currents: &mut Client,
+        known: &mut BTreeSet<String>,
+    ) -> anyhow::Result<bool> {
+        self.meters.publish(site::GRID, "0")?;
+        self.every_charger("enabled", "true")?;
+        self.every_charger("power", &watts(HIGH).to_string())?;
+        self.every_charger("status", "C")?;
+        while known.len() < self.loadpoints {
+            let Some(message) = currents.next(Duration::from_secs(1))? else { return Ok(false) };
+            if message.payload == HIGH.to_string() {
+                known.insert(message.topic);
+            }
+        }
+        Ok(true)
+    }
+
+    /// All chargers publish the same, though no thousand of them in one millisecond.
+    fn every_charger(&mut self, what: &str, payload: &str) -> anyhow::Result<()> {
+        for n in 1..=self.loadpoints {
+            self.meters.publish(&site::charger(n, what), payload)?;
+            if n % 100 == 0 {
+                sleep(Duration::from_millis(2));
+            }
+        }
+        Ok(())
+    }
+
+    /// Sends one grid sample that moves every charger; how long the first and the last command took.
+    fn swing(&mut self, to: u32) -> anyhow::Result<(Duration, Duration)> {
+        let spread = i64::from(watts(HIGH - LOW)) * i64::try_from(self.loadpoints)? + SPARE;
+        let grid = if to == HIGH { -spread } else { spread };
+        let wanted = to.to_string();
+        let sent = Instant::now();
+        self.meters.publish(site::GRID, &grid.to_string())?;
+        let (mut first, mut last) = (None, sent);
+        for arrived in 0..self.loadpoints {
+            let what = format!("{to} A at load point {} of {}", arrived + 1, self.loadpoints);
+            let message = self.commands.until(&what, |message| message.payload == wanted)?;
+            first = first.or(Some(message.at));
+            last = message.at;
+        }
+        Ok((first.unwrap_or(last) - sent, last - sent))
+    }
+
+    /// Lets every charger do as it was told, and waits until the service has taken note.
+    fn follow(&mut self, current: u32) -> anyhow::Result<()> {
+        sleep(REACTION);
+        let power = watts(current).to_string();
+        self.every_charger("power", &power)?;
+        self.state.until("the charge power", |message| {
+            message.topic.ends_with("/chargePower") && message.payload == power
+        })?;
+        self.quiet()
+    }
+
+    fn quiet(&mut self) -> anyhow::Result<()> {
+        self.state.until_silent(QUIET)?;
+        sleep(Duration::from_millis(10));
+        self.commands.until_silent(Duration::from_millis(1))
+    }
+}
+
+fn watts(current: u32) -> u32 {
+    current * WATTS_PER_AMP
+}

@@ -1,0 +1,115 @@
+//! Getting a sleeping vehicle to charge: current once after plugging in, then the charger's own
+//! wake-up (control.md §19.1, §19.3).
+
+use std::time::Duration;
+
+use crate::model::{ChargeStatus, ChargerCommand, ChargerFeature, Mono, Now};
+
+use super::LoadPoint;
+use super::effective::VehicleView;
+
+/// Attempts per sequence (control.md §19.3).
+const ATTEMPTS: u8 = 6;
+/// Time from one attempt to the next.
+const ATTEMPT_AFTER: Duration = Duration::from_secs(30);
+/// A load point wakes no more often than this within [`BUDGET_PERIOD`]: a car that refuses to charge
+/// is left alone, whatever the clouds do. Three sequences fit.
+const BUDGET: u8 = 9;
+/// The time for which [`BUDGET`] lasts.
+const BUDGET_PERIOD: Duration = Duration::from_secs(24 * 3600);
+
+/// A sequence of attempts, and what is left of the budget.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct WakeUp {
+    /// When the next attempt is due, while the sequence runs.
+    due: Option<Mono>,
+    left: u8,
+    /// When the budget was last full, and what has been spent since.
+    budget_since: Option<Mono>,
+    spent: u8,
+    /// The sequence came to its end without success.
+    exhausted: bool,
+}
+
+impl WakeUp {
+    /// Current is offered from now on: a running sequence gets all its attempts again.
+    fn start(&mut self, now: Mono) {
+        self.due.get_or_insert(now + ATTEMPT_AFTER);
+        self.left = ATTEMPTS;
+    }
+
+    /// Takes one wake-up from the budget; false when there is none left.
+    fn spend(&mut self, now: Mono) -> bool {
+        if self.budget_since.is_none_or(|since| now.since(since) >= BUDGET_PERIOD) {
+            self.budget_since = Some(now);
+            self.spent = 0;
+        }
+        if self.spent >= BUDGET {
+            return false;
+        }
+        self.spent += 1;
+        true
+    }
+}
+
+impl LoadPoint {
+    /// Whether current is offered to a vehicle because it was just plugged in.
+    pub fn welcoming(&self) -> bool {
+        self.welcome_until.is_some()
+    }
+
+    /// A vehicle that may sleep was plugged in: it is offered the minimum for as long as the disable
+    /// delay (Q15).
+    pub(crate) fn offer_welcome(&mut self, now: Now) {
+        self.welcome_until = Some(now.mono + self.settings.thresholds.disable_delay);
+    }
+
+    /// The welcome ends by time or with the connection.
+    pub(super) fn follow_welcome(&mut self, now: Now) {
+        let over = self.welcome_until.is_some_and(|until| now.mono >= until);
+        if over || !self.connected() {
+            self.welcome_until = None;
+        }
+    }
+
+    /// When the welcome ends or the next attempt is due.
+    pub(super) fn wakes_at(&self) -> Option<Mono> {
+        self.welcome_until.into_iter().chain(self.wake_up.due).min()
+    }
+
+    /// Continues the sequence; to be called at the end of a decision. The vehicle itself has no
+    /// channel for it, so the even attempts, which are its own, pass without a command.
+    pub(super) fn continue_wake_up(&mut self, now: Now, vehicle: &VehicleView) {
+        let offers = self.commands.iter().any(|command| {
+            matches!(command, ChargerCommand::Enable(true) | ChargerCommand::Phases(_))
+        });
+        let sleeps = self.enabled && self.status == Some(ChargeStatus::Connected);
+        let hopeless = self.has(ChargerFeature::IntegratedDevice) || vehicle.never_wake;
+        if !sleeps || hopeless || vehicle.full || self.soc_limit_reached(vehicle) {
+            self.wake_up.due = None;
+            return;
+        }
+        if offers {
+            self.wake_up.start(now.mono);
+        }
+        if self.wake_up.due.is_none_or(|due| now.mono < due) {
+            return;
+        }
+        if self.wake_up.left == 0 {
+            self.wake_up.due = None;
+            self.wake_up.exhausted = true;
+            return;
+        }
+        self.wake_up.due = Some(now.mono + ATTEMPT_AFTER);
+        self.wake_up.left -= 1;
+        let turn = self.wake_up.left % 2 == 1 && self.setup.charger.can_wake;
+        if turn && self.wake_up.spend(now.mono) {
+            self.command(ChargerCommand::WakeUp);
+        }
+    }
+
+    /// Whether a sequence has come to its end without success since this was last asked.
+    pub(crate) fn take_asleep(&mut self) -> bool {
+        std::mem::take(&mut self.wake_up.exhausted)
+    }
+}

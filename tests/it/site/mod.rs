@@ -1,0 +1,12 @@
+//! The whole service, end to end: brokers, devices, users, power cuts.
+
+mod client;
+mod facade;
+mod house;
+mod programs;
+mod restart;
+mod safety;
+mod service;
+mod teslamate;
+mod tree;
+mod writes;

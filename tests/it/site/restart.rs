@@ -1,0 +1,119 @@
+//! What a restart must not lose.
+
+use super::client::{differing, lasting, retained};
+use super::house::House;
+use super::service::Home;
+
+/// Fields, and values that none of them has at the first start.
+const SETTINGS: [(&str, &str); 19] = [
+    ("site/bufferStartSoc", "90"),
+    ("site/bufferSoc", "80"),
+    ("site/prioritySoc", "50"),
+    ("site/residualPower", "100"),
+    ("loadpoints/1/mode", "minpv"),
+    ("loadpoints/1/limitSoc", "70"),
+    ("loadpoints/1/limitEnergy", "12.5"),
+    ("loadpoints/1/minSoc", "20"),
+    ("loadpoints/1/priority", "3"),
+    ("loadpoints/1/phasesConfigured", "1"),
+    ("loadpoints/1/minCurrent", "7"),
+    ("loadpoints/1/maxCurrent", "14.5"),
+    ("loadpoints/1/enableThreshold", "-500"),
+    ("loadpoints/1/disableThreshold", "250"),
+    ("loadpoints/1/enableDelay", "30"),
+    ("loadpoints/1/disableDelay", "240"),
+    ("loadpoints/2/mode", "now"),
+    ("vehicles/tesla/minSoc", "25"),
+    ("vehicles/tesla/limitSoc", "85"),
+];
+
+fn without_modes(home: &mut Home) {
+    home.edit("    mode: pv\n", "");
+    home.edit("    mode: 'off'\n", "");
+}
+
+async fn settings_are_kept(mut home: Home) {
+    without_modes(&mut home);
+    let service = home.start().await;
+    let mut client = service.client().await;
+    for (field, value) in SETTINGS {
+        assert!(!client.seen().says(field, value), "{field} proves nothing");
+        client.set(field, value).await;
+    }
+    client.until("both off", |seen| seen.value("loadpoints/2/decision/code").is_some()).await;
+    let before = lasting(&retained(service.port).await);
+    service.stop().await;
+
+    let service = home.start().await;
+    let mut client = service.client().await;
+    // Told anew, not only left over: an answer shows what is in force.
+    for (field, value) in SETTINGS {
+        let answer = client.write(field, "no such value").await;
+        assert_eq!(answer["ok"], false, "{answer}");
+        let applied = answer["applied"].as_str().map(str::to_owned);
+        assert_eq!(applied.unwrap_or_else(|| answer["applied"].to_string()), value, "{field}");
+        assert!(client.seen().says(field, value), "{field}");
+    }
+    let after = lasting(&retained(service.port).await);
+    assert_eq!(differing(&after, &before), Vec::<String>::new());
+    service.stop().await;
+}
+
+#[tokio::test]
+async fn settings_are_kept_beside_mosquitto() {
+    let Some(home) = Home::with_mosquitto().await else { return };
+    settings_are_kept(home).await;
+}
+
+#[tokio::test]
+async fn settings_are_kept_beside_the_embedded_broker() {
+    settings_are_kept(Home::with_embedded_broker()).await;
+}
+
+#[tokio::test]
+async fn a_mode_of_the_configuration_beats_the_stored_one() {
+    let home = Home::with_embedded_broker();
+    let service = home.start().await;
+    let mut client = service.client().await;
+    client.set("loadpoints/1/mode", "now").await;
+    service.stop().await;
+    let service = home.start().await;
+    let mut client = service.client().await;
+    client.until("the mode", |seen| seen.says("loadpoints/1/mode", "pv")).await;
+    service.stop().await;
+}
+
+async fn nothing_is_withdrawn(home: Home) {
+    let service = home.start().await;
+    let house = House::recorded(service.port);
+    let mut client = service.client().await;
+    client.until("the car", |seen| seen.says("vehicles/tesla/trust", "live")).await;
+    client.until("the meters", |seen| seen.says("site/homePower", "800")).await;
+    let before = lasting(&retained(service.port).await);
+    service.stop().await;
+    drop(house);
+
+    let service = home.start().await;
+    let mut client = service.client().await;
+    client.set("site/residualPower", "0").await;
+    let _house = House::recorded(service.port);
+    client.until("the car", |seen| seen.says("vehicles/tesla/trust", "live")).await;
+    client.until("the meters", |seen| seen.says("site/homePower", "800")).await;
+    let seen = client.seen();
+    let withdrawn: Vec<&String> =
+        before.keys().filter(|topic| seen.since(0, topic).contains(&"")).collect();
+    assert!(withdrawn.is_empty(), "{withdrawn:?}");
+    drop(seen);
+    service.stop().await;
+}
+
+#[tokio::test]
+async fn a_restart_withdraws_nothing_beside_mosquitto() {
+    let Some(home) = Home::with_mosquitto().await else { return };
+    nothing_is_withdrawn(home).await;
+}
+
+#[tokio::test]
+async fn a_restart_withdraws_nothing_beside_the_embedded_broker() {
+    nothing_is_withdrawn(Home::with_embedded_broker()).await;
+}
