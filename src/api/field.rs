@@ -87,6 +87,8 @@ pub enum Kind {
     Int,
     /// A number.
     Float,
+    /// A price or a limit on one.
+    Price,
     /// Whole seconds.
     Duration,
     /// An instant.

@@ -7,6 +7,7 @@ mod field;
 mod goal;
 mod payload;
 mod project;
+mod rates;
 mod table;
 mod topic;
 mod value;

@@ -6,9 +6,12 @@
 
 use std::sync::Arc;
 
+use crate::model::TariffUse;
+
 use super::Value;
 use super::field::{Cadence, Field, Scope, View};
-use super::table::rows;
+use super::rates;
+use super::table::{self, rows};
 use super::topic::{Address, Place};
 use super::value::{write_comma, write_json_text};
 use super::write::stored_key;
@@ -141,6 +144,13 @@ impl State {
         let out = frame.member("vehicles");
         self.write_vehicles(None, out);
         frame.finish().unwrap_or_default()
+    }
+
+    /// The answer to `GET /api/tariff/<type>`; `None` without that tariff or its rates (api.md §3.2).
+    pub fn tariff(&self, usage: TariffUse) -> Option<String> {
+        let key = table::forecast_key(usage);
+        let rates = self.site.as_ref()?.value(key)?.rates()?;
+        Some(format!(r#"{{"rates":{}}}"#, rates::objects(rates)))
     }
 
     /// A frame that says only that we are alive: never empty, always true (api.md §3.9).

@@ -10,14 +10,8 @@ use super::write::{Answer, Code};
 const SUGGEST_UP_TO: usize = 96;
 
 /// Names that evcc can write and we cannot yet (api.md §2.2–§2.5): a clear answer, not a typing error.
-const UNSUPPORTED: &[(Scope, &str)] = &[
-    (Scope::Site, "smartCostLimit"),
-    (Scope::Site, "smartFeedInPriorityLimit"),
-    (Scope::LoadPoint, "alwaysCharge"),
-    (Scope::LoadPoint, "smartCostLimit"),
-    (Scope::LoadPoint, "smartFeedInPriorityLimit"),
-    (Scope::LoadPoint, "targetTime"),
-];
+const UNSUPPORTED: &[(Scope, &str)] =
+    &[(Scope::LoadPoint, "alwaysCharge"), (Scope::LoadPoint, "targetTime")];
 
 /// Which one of a scope.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -2,14 +2,19 @@
 
 use std::borrow::Cow;
 use std::fmt::Write as _;
+use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{DateTime, SecondsFormat, Utc};
 
-use crate::model::{Phase, Watts};
+use crate::model::{Phase, Rate, Watts};
+
+use super::rates;
 
 /// From here on a float has no decimals worth rounding, and scaling it could overflow.
 const ROUNDED_BELOW: f64 = 1e12;
+/// Prices have five decimals.
+const PRICE_SCALE: f64 = 1e5;
 
 /// What a field is worth.
 #[derive(Clone, Debug, PartialEq)]
@@ -24,6 +29,8 @@ pub enum Value {
     Int(i64),
     /// A number as [`Value::float`] makes it: finite, at most three decimals.
     Float(f64),
+    /// A price as [`Value::price`] makes it: finite, at most five decimals.
+    Price(f64),
     /// Text, or the wire spelling of an enum.
     Text(Cow<'static, str>),
     /// An instant, told in whole seconds.
@@ -38,6 +45,12 @@ pub enum Value {
     Object(Vec<(Cow<'static, str>, Value)>),
     /// A structure that MQTT carries as one JSON text.
     Json(serde_json::Value),
+    /// Slots of a tariff; MQTT carries them as one JSON text (api.md §4.7).
+    Rates(Arc<[Rate]>),
+    /// The starts of slots with their values, likewise.
+    Series(Arc<[Rate]>),
+    /// A value that MQTT carries as one JSON text.
+    Packed(Box<Value>),
 }
 
 impl Value {
@@ -45,6 +58,11 @@ impl Value {
     /// Not a number and infinities are not known: [`Value::Null`].
     pub fn float(number: f64) -> Self {
         if number.is_finite() { Self::Float(round3(number)) } else { Self::Null }
+    }
+
+    /// A price as the wire carries it, with five decimals (api.md §3.8); see [`Value::float`].
+    pub fn price(number: f64) -> Self {
+        if number.is_finite() { Self::Price(round(number, PRICE_SCALE)) } else { Self::Null }
     }
 
     /// `value` as [`Value::float`], or absent.
@@ -94,12 +112,16 @@ impl Value {
             Self::Bool(false) => "false".to_owned(),
             Self::Int(number) => number.to_string(),
             Self::Float(number) => float_text(*number),
+            Self::Price(number) => price_text(*number),
             Self::Text(text) => text.clone().into_owned(),
             Self::Time(time) => time.timestamp().to_string(),
             Self::Duration(duration) => duration.as_secs().to_string(),
             Self::Phases(phases) => float_text(phases.iter().sum()),
             Self::List(items) => items.len().to_string(),
             Self::Json(json) => json.to_string(),
+            Self::Rates(slots) => rates::objects(slots),
+            Self::Series(slots) => rates::points(slots),
+            Self::Packed(value) => value.json(),
         }
     }
 
@@ -116,6 +138,10 @@ impl Value {
             | Self::Time(_)
             | Self::Duration(_)
             | Self::Phases(_)
+            | Self::Price(_)
+            | Self::Rates(_)
+            | Self::Series(_)
+            | Self::Packed(_)
             | Self::Json(_) => self.mqtt_text(),
         }
     }
@@ -134,12 +160,16 @@ impl Value {
             | Self::Bool(_)
             | Self::Int(_)
             | Self::Float(_)
+            | Self::Price(_)
             | Self::Text(_)
             | Self::Time(_)
             | Self::Duration(_)
             | Self::List(_)
             | Self::Object(_)
-            | Self::Json(_) => self.each_inner_topic(topic, tell),
+            | Self::Json(_)
+            | Self::Rates(_)
+            | Self::Series(_)
+            | Self::Packed(_) => self.each_inner_topic(topic, tell),
         }
     }
 
@@ -169,10 +199,14 @@ impl Value {
             | Self::Bool(_)
             | Self::Int(_)
             | Self::Float(_)
+            | Self::Price(_)
             | Self::Text(_)
             | Self::Time(_)
             | Self::Duration(_)
-            | Self::Json(_) => tell(topic, self.mqtt_text()),
+            | Self::Json(_)
+            | Self::Rates(_)
+            | Self::Series(_)
+            | Self::Packed(_) => tell(topic, self.mqtt_text()),
         }
     }
 
@@ -182,6 +216,7 @@ impl Value {
             Self::Absent | Self::Null => out.push_str("null"),
             Self::Bool(_) | Self::Int(_) | Self::Duration(_) => out.push_str(&self.mqtt_text()),
             Self::Float(number) => write_number(*number, out),
+            Self::Price(number) => out.push_str(&price_text(*number)),
             Self::Text(text) => write_json_text(text, out),
             Self::Time(time) => write_json_text(&rfc3339(*time), out),
             Self::Phases(phases) => {
@@ -215,6 +250,9 @@ impl Value {
                 // Writing to a string cannot fail.
                 let _ = write!(out, "{json}");
             }
+            Self::Rates(slots) => rates::write_triples(slots, out),
+            Self::Series(slots) => rates::write_pairs(slots, out),
+            Self::Packed(value) => value.write_json(out),
         }
     }
 
@@ -225,6 +263,27 @@ impl Value {
         out
     }
 
+    /// The slots of a tariff in a forecast.
+    pub(super) fn rates(&self) -> Option<&[Rate]> {
+        match self {
+            Self::Rates(rates) | Self::Series(rates) => Some(rates),
+            Self::Packed(value) => value.rates(),
+            Self::Object(members) => members.iter().find_map(|(_, member)| member.rates()),
+            Self::Absent
+            | Self::Null
+            | Self::Bool(_)
+            | Self::Int(_)
+            | Self::Float(_)
+            | Self::Price(_)
+            | Self::Text(_)
+            | Self::Time(_)
+            | Self::Duration(_)
+            | Self::Phases(_)
+            | Self::List(_)
+            | Self::Json(_) => None,
+        }
+    }
+
     /// The text of a REST path segment, before percent-encoding.
     pub fn path_text(&self) -> String {
         match self {
@@ -233,12 +292,16 @@ impl Value {
             Self::Bool(_)
             | Self::Int(_)
             | Self::Float(_)
+            | Self::Price(_)
             | Self::Text(_)
             | Self::Duration(_)
             | Self::Phases(_)
             | Self::List(_)
             | Self::Object(_)
-            | Self::Json(_) => self.mqtt_text(),
+            | Self::Json(_)
+            | Self::Rates(_)
+            | Self::Series(_)
+            | Self::Packed(_) => self.mqtt_text(),
         }
     }
 }
@@ -271,10 +334,19 @@ fn write_number(number: f64, out: &mut String) {
 
 /// Three decimals at most, without trailing zeros; empty for what is not a number (api.md §1.3).
 fn float_text(number: f64) -> String {
+    decimals(number, 3)
+}
+
+/// Five decimals at most, without trailing zeros (api.md §3.8).
+pub(super) fn price_text(number: f64) -> String {
+    decimals(number, 5)
+}
+
+fn decimals(number: f64, most: usize) -> String {
     if !number.is_finite() {
         return String::new();
     }
-    let text = format!("{number:.3}");
+    let text = format!("{number:.most$}");
     match text.trim_end_matches('0').trim_end_matches('.') {
         "-0" => "0".to_owned(),
         trimmed => trimmed.to_owned(),
@@ -282,15 +354,19 @@ fn float_text(number: f64) -> String {
 }
 
 fn round3(number: f64) -> f64 {
+    round(number, 1000.0)
+}
+
+fn round(number: f64, scale: f64) -> f64 {
     if number.abs() < ROUNDED_BELOW {
         // Adding zero turns −0 into 0.
-        (number * 1000.0).round() / 1000.0 + 0.0
+        (number * scale).round() / scale + 0.0
     } else {
         number
     }
 }
 
-fn rfc3339(time: DateTime<Utc>) -> String {
+pub(super) fn rfc3339(time: DateTime<Utc>) -> String {
     time.to_rfc3339_opts(SecondsFormat::Secs, true)
 }
 

@@ -356,10 +356,12 @@ fn apply(
     match (write.set, &value) {
         (Set::Float(set), Value::Float(number)) => set(control, now, index, *number),
         (Set::Float(set), Value::Int(number)) => set(control, now, index, *number as f64),
+        (Set::FloatOrNone(set), Value::Price(number) | Value::Float(number)) => {
+            set(control, now, index, Some(*number))
+        }
+        (Set::FloatOrNone(set), Value::Null) => set(control, now, index, None),
         (Set::Int(set), Value::Int(number)) => set(control, now, index, *number),
         (Set::Bool(set), Value::Bool(on)) => set(control, now, index, *on),
-        (Set::FloatOrNone(set), Value::Float(number)) => set(control, now, index, Some(*number)),
-        (Set::FloatOrNone(set), Value::Null) => set(control, now, index, None),
         (Set::Duration(set), Value::Duration(duration)) => set(control, now, index, *duration),
         (Set::Word(set), Value::Text(word)) => set(control, now, index, Some(word)),
         (Set::Word(set), Value::Null) => set(control, now, index, None),
@@ -415,6 +417,11 @@ pub(super) fn parse(field: &Field, write: &Write, asked: &Raw) -> Result<Value, 
             let number = float_of(text).ok_or_else(|| invalid("a number", text))?;
             in_range(field, write, number)?;
             Ok(Value::float(number))
+        }
+        Kind::Price => {
+            let number = float_of(text).ok_or_else(|| invalid("a number", text))?;
+            in_range(field, write, number)?;
+            Ok(Value::price(number))
         }
         Kind::Duration => {
             let number = int_of(text).ok_or_else(|| invalid("whole seconds", text))?;

@@ -9,7 +9,7 @@ use super::loadpoint::{self, Catalogs};
 use super::reader::{Field, Section};
 use super::text::quoted;
 use super::unsupported::Scope;
-use super::{Broker, Config, Mqtt, Network, address, circuit, site};
+use super::{Broker, Config, Mqtt, Network, address, circuit, site, tariff};
 use crate::model::{LimitSetup, Setup};
 
 /// evcc's control interval where nothing is said.
@@ -22,7 +22,6 @@ const PORT: u16 = 7070;
 const ANY_HOST: &str = "0.0.0.0";
 /// Root topic.
 const ROOT: &str = "evcc";
-const CURRENCY: &str = "EUR";
 
 /// Reads the whole file. The result counts only if the report has no errors.
 pub(super) fn read(root: Section<'_>) -> Config {
@@ -30,6 +29,7 @@ pub(super) fn read(root: Section<'_>) -> Config {
     let chargers = Catalog::read(&root, "chargers", "charger", None);
     let vehicles = Catalog::read(&root, "vehicles", "vehicle", Some("vehicle-"));
     let (mqtt, topic) = mqtt(&root);
+    let (currency, tariffs) = tariff::read(&root);
     let (setup, devices) = site_and_devices(&root, &meters, &chargers, &vehicles);
     let config = Config {
         setup,
@@ -41,7 +41,8 @@ pub(super) fn read(root: Section<'_>) -> Config {
         broker: broker(&root),
         database: database(&root),
         log: root.text("log"),
-        currency: currency(&root),
+        currency,
+        tariffs,
         discover_cars: discover_cars(&root),
     };
     meters.notice_unused();
@@ -228,30 +229,6 @@ fn database(root: &Section<'_>) -> Option<String> {
     let dsn = section.text("dsn").filter(|dsn| !dsn.is_empty());
     section.finish(Scope::Database);
     dsn
-}
-
-/// `tariffs.currency`; the first other key is enough to say that prices are not read.
-fn currency(root: &Section<'_>) -> String {
-    let Some(section) = root.section("tariffs") else {
-        return CURRENCY.to_owned();
-    };
-    let field = section.get("currency");
-    let prices = ["grid", "feedin", "co2", "planner", "solar"];
-    if let Some(field) = prices.into_iter().filter_map(|key| section.get(key)).next() {
-        field.notice("tariffs are read by a later version: prices are not used yet");
-    }
-    // Every key is asked for, so that only unknown ones are left.
-    for key in prices {
-        section.has(key);
-    }
-    section.finish(Scope::Other);
-    let Some((code, field)) = field.and_then(|field| Some((field.text()?, field))) else {
-        return CURRENCY.to_owned();
-    };
-    if code.len() != 3 || !code.bytes().all(|letter| letter.is_ascii_alphabetic()) {
-        field.error(format!("must have three letters like EUR, found {}", quoted(&code)));
-    }
-    code.to_ascii_uppercase()
 }
 
 /// `teslamate: {discover: false}`, or just `teslamate: false`.

@@ -16,8 +16,10 @@ mod node;
 mod reader;
 mod site;
 mod source;
+mod tariff;
 mod text;
 mod unsupported;
+mod zone;
 
 use std::time::Duration;
 
@@ -30,6 +32,7 @@ pub use device::{
 };
 
 pub use finding::{Errors, Finding, Place};
+pub use tariff::{Tariff, TariffSource};
 
 /// A configuration that can be run, and what is done differently from what is written.
 #[derive(Clone, Debug, PartialEq)]
@@ -63,6 +66,8 @@ pub struct Config {
     pub log: Option<String>,
     /// ISO 4217.
     pub currency: String,
+    /// Prices, emissions and the sun; each use once, the sun perhaps in several parts.
+    pub tariffs: Vec<Tariff>,
     /// Whether cars of TeslaMate appear by themselves (default true).
     pub discover_cars: bool,
 }

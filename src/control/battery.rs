@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use crate::model::{
-    BatteryMode, Effect, Event, EventKind, MeterIx, MeterRole, Mode, Mono, Now, Percent, Watts,
+    BatteryMode, Effect, Event, EventKind, MeterIx, MeterRole, Mode, Mono, Now, Percent, Rate,
+    Watts,
 };
 
 use super::loadpoint::BatteryView;
@@ -84,7 +85,9 @@ fn charges_fast(loadpoint: &LoadPoint) -> bool {
     let asked = match loadpoint.settings.mode {
         Mode::Off => false,
         Mode::Now => true,
-        Mode::Pv | Mode::MinPv => loadpoint.min_soc_not_reached || loadpoint.plan.active,
+        Mode::Pv | Mode::MinPv => {
+            loadpoint.min_soc_not_reached || loadpoint.plan.active || loadpoint.smart_cost.active
+        }
     };
     loadpoint.charging() && asked
 }
@@ -243,17 +246,11 @@ impl Control {
     /// Tells the batteries what they need to know after the load points have decided.
     pub(super) fn decide_battery(&mut self, now: Now) {
         let fast = self.loadpoints.iter().any(charges_fast);
+        // None while it is static or unknown (control.md §3.2).
+        let rate = Rate::at(self.tariffs.planner_rates(), now.utc);
+        self.battery.planner_rate = rate.map(|rate| rate.value);
         let effects = self.battery.decide(now, &self.site, fast);
         self.effects.extend(effects);
-    }
-
-    /// Price or emission of the planner's tariff now, in the unit of `batteryGridChargeLimit`;
-    /// `None` while it is static or unknown (control.md §3.2).
-    pub fn set_planner_rate(&mut self, now: Now, rate: Option<f64>) {
-        if self.battery.planner_rate != rate {
-            self.battery.planner_rate = rate;
-            self.wake(now.mono, super::Wake::Wish);
-        }
     }
 }
 

@@ -40,6 +40,10 @@ pub enum Why {
     SocLimit,
     /// The phases are being switched.
     SwitchingPhases,
+    /// Power costs no more than the limit.
+    SmartCost,
+    /// Feeding in pays no less than the limit.
+    FeedIn,
     /// There is surplus and it is used.
     Surplus,
     /// There is less surplus than the minimum; the minimum is kept on purpose.
@@ -85,6 +89,8 @@ impl Why {
             Self::EnergyLimit => "energy_limit",
             Self::SocLimit => "soc_limit",
             Self::SwitchingPhases => "switching_phases",
+            Self::SmartCost => "smart_cost",
+            Self::FeedIn => "feed_in",
             Self::Surplus => "surplus",
             Self::Minimum => "minimum",
             Self::BatteryBuffer => "battery_buffer",
@@ -116,6 +122,8 @@ impl Why {
             Self::EnergyLimit => "The energy limit is reached.",
             Self::SocLimit => "The SoC limit is reached.",
             Self::SwitchingPhases => "Switching phases.",
+            Self::SmartCost => "Charging fast: power is as cheap as the limit asks.",
+            Self::FeedIn => "Feeding in pays as much as the limit asks: the sun goes to the grid.",
             Self::Surplus => "Charging with the surplus.",
             Self::Minimum => "Charging with the minimum; the surplus is smaller.",
             Self::BatteryBuffer => "Charging with the minimum from the home battery.",

@@ -14,7 +14,7 @@ mod plan;
 mod reading;
 mod settings;
 mod site;
-mod tariffs;
+pub mod tariff;
 mod vehicle;
 
 use std::collections::{BTreeMap, VecDeque};
@@ -27,12 +27,13 @@ use crate::model::{
 use circuit::{Budget, Cap};
 use loadpoint::{Change, GridView, SiteView, VehicleView};
 use site::SitePower;
+use tariff::Tariffs;
 
 pub use battery::{Battery, EXTERNAL_TTL};
 pub use circuit::{Circuit, Circuits, Operator};
 pub use decision::{Decision, Why};
 pub use estimator::{Estimator, Remaining};
-pub use loadpoint::{Effective, LoadPoint, LoadPointSettings, Session};
+pub use loadpoint::{Effective, LoadPoint, LoadPointSettings, Session, SmartLimit};
 pub use plan::{
     Aim, EnergyPlan, Goal, PlanState, RepeatingPlan, Request, SocPlan, Strategy, charge_duration,
     choose, mean_value, missing_energy, plan,
@@ -40,7 +41,6 @@ pub use plan::{
 pub use reading::Reading;
 pub use settings::Refusal;
 pub use site::{Balance, Meter, Site, SiteSettings};
-pub use tariffs::Tariffs;
 pub use vehicle::{Vehicle, VehicleSettings};
 
 /// Samples that belong together arrive within this time: it is waited for before deciding.
@@ -210,13 +210,10 @@ impl Control {
         let timers = self.loadpoints.iter().filter_map(|lp| lp.next_wake(now.mono));
         let timers = timers.chain(self.battery.next_wake(now.mono));
         let first_word = Some(self.started + FIRST_WORD).filter(|at| *at > now.mono);
-        if let Some(at) = timers
-            .chain(self.site.stale_at(now.mono))
-            .chain(self.circuits.stale_at(now.mono))
-            .chain(self.share_again)
-            .chain(first_word)
-            .min()
-        {
+        let slot = self.tariffs.next_change(now.utc).map(|at| now.until(at));
+        let others = [self.site.stale_at(now.mono), self.circuits.stale_at(now.mono)];
+        let others = others.into_iter().chain([self.share_again, first_word, slot]).flatten();
+        if let Some(at) = timers.chain(others).min() {
             self.wake(at.max(now.mono + Duration::from_millis(1)), Wake::Timer);
         }
     }
@@ -282,6 +279,7 @@ impl Control {
             let site = self.site_view(now, power, &shares, lp);
             let loadpoint = &mut self.loadpoints[lp];
             let before = loadpoint.power_in_flight(grid_at);
+            loadpoint.watch_tariffs(now, &self.tariffs);
             loadpoint.set_cap(budget.as_ref().map_or(Cap::NONE, |budget| budget.cap(lp)));
             loadpoint.decide(now, &site, view);
             loadpoint.renew(now);

@@ -263,6 +263,28 @@ impl Control {
         Ok(())
     }
 
+    /// Charge fast at this planner rate or below it; `None` = never (control.md §16).
+    pub fn set_smart_cost_limit(
+        &mut self,
+        now: Now,
+        lp: LoadPointIx,
+        limit: Option<f64>,
+    ) -> Result<(), Refusal> {
+        self.loadpoint_mut(now, lp)?.settings.smart_cost_limit = limit;
+        Ok(())
+    }
+
+    /// Leave the sun to the grid at this feed-in rate or above it; `None` = never (control.md §16).
+    pub fn set_smart_feed_in_limit(
+        &mut self,
+        now: Now,
+        lp: LoadPointIx,
+        limit: Option<f64>,
+    ) -> Result<(), Refusal> {
+        self.loadpoint_mut(now, lp)?.settings.smart_feed_in_limit = limit;
+        Ok(())
+    }
+
     /// Assigns a vehicle, or none; a vehicle that another load point has is taken from it.
     pub fn set_vehicle(
         &mut self,

@@ -17,7 +17,7 @@ use crate::config::{self, Config};
 
 use super::brain::Brain;
 use super::bus::{Bus, Inbox, Options};
-use super::clock::Clock;
+use super::clock::{Clock, zone};
 use super::devices::{Devices, Publish};
 use super::door::{Door, Told};
 use super::embedded::Embedded;
@@ -118,7 +118,7 @@ pub async fn start(config: Config, place: Place) -> anyhow::Result<App> {
 
     let now = clock.now();
     let stored = loaded("settings", store.load_settings().await);
-    let (brain, remarks) = Brain::new(&config, system(&config, now), now, stored);
+    let (brain, remarks) = Brain::new(&config, system(&config, now), zone(), now, stored);
     remarks.iter().for_each(|remark| warn!("{remark}"));
 
     let bus = server.map(|server| connect(server, &config.root, brain.filters()));

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use chrono_tz::Tz;
+
 use crate::api::{self, System};
 use crate::config::{Config, Source, TeslaMateCar, VehicleDevice};
 use crate::control::Control;
@@ -11,6 +13,7 @@ use crate::model::{
 use crate::teslamate::{self, Heard, Mirror};
 
 use super::devices::{Broken, Decoder};
+use super::tariffs::Feeds;
 
 /// Core, TeslaMate mirror and device decoder of one site.
 pub struct Brain {
@@ -18,6 +21,8 @@ pub struct Brain {
     pub control: Control,
     /// What is told about the program itself.
     pub system: System,
+    /// Where tariffs come from.
+    pub feeds: Feeds,
     mirror: Mirror,
     decoder: Decoder,
     /// Cars that are vehicles, configured or discovered.
@@ -34,13 +39,16 @@ impl Brain {
     pub fn new(
         config: &Config,
         system: System,
+        zone: Tz,
         now: Now,
-        stored: BTreeMap<String, String>,
+        mut stored: BTreeMap<String, String>,
     ) -> (Self, Vec<String>) {
         let (decoder, broken) = Decoder::new(config);
+        let (feeds, wrong) = Feeds::new(config, zone, now, &mut stored);
         let mut brain = Self {
             control: Control::new(config.setup.clone(), now),
             system,
+            feeds,
             mirror: Mirror::new(),
             decoder,
             cars: BTreeMap::new(),
@@ -56,12 +64,23 @@ impl Brain {
             brain.own.insert(ix, device.clone());
         }
         let mut remarks: Vec<String> = broken.iter().map(Broken::to_string).collect();
+        remarks.extend(wrong);
         remarks.extend(brain.restore(now, |_| true));
         (brain, remarks)
     }
 
-    /// What must be subscribed for devices and cars.
+    /// What must be subscribed for devices, cars and tariffs, each once.
     pub fn filters(&self) -> Vec<String> {
+        let mut filters = self.device_filters();
+        for topic in self.feeds.topics() {
+            if !filters.iter().any(|filter| filter == topic) {
+                filters.push(topic.to_owned());
+            }
+        }
+        filters
+    }
+
+    fn device_filters(&self) -> Vec<String> {
         let cars = teslamate::FILTERS.iter().map(|filter| (*filter).to_owned());
         // A topic that a wildcard covers already would arrive twice at some brokers.
         let devices = self.decoder.topics().filter(|topic| !is_teslamate(topic)).map(str::to_owned);
@@ -87,6 +106,7 @@ impl Brain {
             self.control.handle(now, fact);
         }
         let mut remarks: Vec<String> = decoded.problems.iter().map(ToString::to_string).collect();
+        remarks.extend(self.feeds.message(now, topic, payload, retained));
         match self.mirror.handle(now, topic, payload, retained) {
             Some(Heard::Malformed { reason, first: true }) => {
                 remarks.push(format!("{topic}: {reason:?}, the value before it stays"));
@@ -121,6 +141,9 @@ impl Brain {
                 self.control.handle(now, Fact::Vehicle { vehicle, value, origin });
             }
         }
+        if let Some(tariffs) = self.feeds.due(now) {
+            self.control.set_tariffs(now, tariffs);
+        }
         self.control.handle_timeout(now);
         remarks
     }
@@ -128,7 +151,8 @@ impl Brain {
     /// When to call [`Self::handle_timeout`] next.
     pub fn deadline(&self) -> Mono {
         let control = self.control.deadline().0;
-        self.mirror.deadline().map_or(control, |mirror| mirror.min(control))
+        let others = self.mirror.deadline().into_iter().chain(self.feeds.deadline());
+        others.fold(control, Mono::min)
     }
 
     /// Cars that nobody configured become vehicles, named by their display name (design §7).

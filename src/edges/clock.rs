@@ -1,8 +1,9 @@
-//! The only clock: sampled once per turn, handed to everything else as a value.
+//! The only clock: sampled once per turn, handed to everything else as a value; and where it hangs.
 
 use std::time::Duration;
 
 use chrono::Utc;
+use chrono_tz::Tz;
 use tokio::time::Instant;
 
 use crate::model::{Mono, Now};
@@ -36,4 +37,12 @@ impl Clock {
     pub fn since(&self, mono: Mono) -> Duration {
         self.now().mono.since(mono)
     }
+}
+
+/// The local time zone: what `TZ` names, else that of the machine, else UTC.
+pub fn zone() -> Tz {
+    let named = std::env::var("TZ").ok();
+    let named = named.and_then(|name| name.trim_start_matches(':').parse().ok());
+    let machine = || iana_time_zone::get_timezone().ok()?.parse().ok();
+    named.or_else(machine).unwrap_or(Tz::UTC)
 }

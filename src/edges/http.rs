@@ -64,7 +64,8 @@ fn router(app: App) -> Router {
         .route("/ws", get(socket))
         .route("/api/health", get(health))
         .route("/api/state", get(state))
-        .route("/api/loadpoints/{id}/plan", get(plan));
+        .route("/api/loadpoints/{id}/plan", get(plan))
+        .route("/api/tariff/{type}", get(tariff));
     for field in api::all() {
         let Some(write) = field.write else { continue };
         let rest = write.rest;
@@ -164,6 +165,18 @@ async fn plan(Shared(door): Shared<Door>, Path(id): Path<String>) -> Response {
     match place.ok().and_then(|place| told.state.value(&place, "planDetails")) {
         Some(plan) => json(StatusCode::OK, plan.json()),
         None => problem(StatusCode::NOT_FOUND, "not found"),
+    }
+}
+
+/// What is known of a tariff (api.md §3.2).
+async fn tariff(Shared(door): Shared<Door>, Path(usage): Path<String>) -> Response {
+    let Ok(usage) = usage.parse() else {
+        return problem(StatusCode::NOT_FOUND, "no such tariff");
+    };
+    let state = door.told.borrow().state.clone();
+    match state.tariff(usage) {
+        Some(rates) => json(StatusCode::OK, rates),
+        None => problem(StatusCode::NOT_FOUND, "tariff not available"),
     }
 }
 

@@ -17,4 +17,5 @@ pub mod jq;
 pub mod replay;
 mod run;
 pub mod store;
+pub mod tariffs;
 mod ws;

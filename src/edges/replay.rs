@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use anyhow::{Context, bail};
 use chrono::{DateTime, TimeZone, Utc};
+use chrono_tz::Tz;
 use serde::Deserialize;
 
 use crate::api::System;
@@ -50,7 +51,7 @@ pub fn replay(config: &Config, log: impl BufRead, out: &mut impl Write) -> anyho
         started: true,
         mirrors: true,
     };
-    let (brain, remarks) = Brain::new(config, system, start, BTreeMap::new());
+    let (brain, remarks) = Brain::new(config, system, Tz::UTC, start, BTreeMap::new());
     let mut player = Player {
         why: vec![Why::ChargerUnknown; brain.control.loadpoints().len()],
         brain,

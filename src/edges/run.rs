@@ -290,7 +290,8 @@ impl Run {
         let Brain { control, system, .. } = &self.brain;
         let state = self.told.next(&View { control, system, now });
         let changes = state.changes(&self.told);
-        let stored = changes.stored.clone();
+        let mut stored = changes.stored.clone();
+        stored.extend(self.brain.feeds.unsaved(now));
         let held = Held { state, changes, waiting: std::mem::take(&mut self.waiting) };
         if stored.is_empty() {
             self.conclude(now, held, Ok(()));

@@ -58,6 +58,8 @@ macro_rules! spelled {
     };
 }
 
+pub(super) use spelled;
+
 spelled!(
     /// What the user wants a load point to do.
     Mode {

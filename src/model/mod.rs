@@ -7,6 +7,7 @@ mod kinds;
 mod limit;
 mod rate;
 mod setup;
+mod tariff;
 mod time;
 mod units;
 
@@ -24,5 +25,6 @@ pub use setup::{
     ChargerFeature, ChargerSetup, LoadPointSetup, MeterSetup, OnIdentify, Setup, Thresholds,
     VehicleFeature, VehicleSetup,
 };
+pub use tariff::{Charges, TariffKind, TariffUse, Zone};
 pub use time::{Mono, Now};
 pub use units::{Amps, KilowattHours, Percent, Volts, WattHours, Watts};

@@ -29,4 +29,10 @@ impl Rate {
         let part = Self { start: self.start.max(from), end: self.end.min(until), ..*self };
         (part.start < part.end).then_some(part)
     }
+
+    /// The slot that holds at an instant; `rates` are in order and do not overlap.
+    pub fn at(rates: &[Self], instant: DateTime<Utc>) -> Option<&Self> {
+        let after = rates.partition_point(|rate| rate.start <= instant);
+        rates.get(after.checked_sub(1)?).filter(|rate| instant < rate.end)
+    }
 }

@@ -50,4 +50,9 @@ impl Now {
             utc: self.utc.checked_add_signed(wall).unwrap_or(self.utc),
         }
     }
+    /// The monotonic instant at which the wall clock will show `at`, if nobody sets it; now if that
+    /// has passed.
+    pub fn until(self, at: DateTime<Utc>) -> Mono {
+        self.mono + (at - self.utc).to_std().unwrap_or_default()
+    }
 }

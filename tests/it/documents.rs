@@ -98,7 +98,7 @@ fn kind_name(kind: Kind) -> &'static str {
     match kind {
         Kind::Bool => "bool",
         Kind::Int => "whole number",
-        Kind::Float => "number",
+        Kind::Float | Kind::Price => "number",
         Kind::Duration => "duration",
         Kind::Time => "time",
         Kind::Enum(_) => "word",

@@ -4,11 +4,12 @@ use std::time::Duration;
 
 use chargebus::api::System;
 use chargebus::control::Control;
+use chargebus::control::tariff::{Tariff, TariffStatus, Tariffs};
 use chargebus::model::{
     Amps, ChargeStatus, ChargerSetup, ChargerValue, Fact, KilowattHours, LimitSetup, LoadPointIx,
     LoadPointSetup, MeterIx, MeterRole, MeterSetup, MeterValue, Mode, Mono, Now, Origin, Percent,
-    Phase, Setup, Thresholds, VehicleFeature, VehicleIx, VehicleSetup, VehicleValue, Volts, Watts,
-    Wiring,
+    Phase, Rate, Setup, TariffKind, Thresholds, VehicleFeature, VehicleIx, VehicleSetup,
+    VehicleValue, Volts, Watts, Wiring,
 };
 use chrono::DateTime;
 
@@ -122,6 +123,20 @@ fn loadpoint(name: &str, title: &str) -> LoadPointSetup {
     }
 }
 
+/// The reference site's tariffs for the next four hours.
+pub(crate) fn tariffs() -> Tariffs {
+    let tariff = |kind, value| {
+        let start = |slot: i64| noon().utc + chrono::TimeDelta::minutes(15 * slot);
+        let rates = (0..16).map(|slot| Rate { start: start(slot), end: start(slot + 1), value });
+        Some(Tariff { kind, rates: rates.collect(), status: TariffStatus::Fresh })
+    };
+    Tariffs {
+        grid: tariff(TariffKind::PriceForecast, 0.3),
+        feed_in: tariff(TariffKind::PriceStatic, 0.08),
+        ..Tariffs::default()
+    }
+}
+
 /// The first values of the reference site's devices, and a decision upon them.
 pub(crate) fn fed() -> Control {
     let mut control = control();
@@ -158,6 +173,7 @@ pub(crate) fn fed() -> Control {
     for fact in facts {
         control.handle(noon(), fact);
     }
+    control.set_tariffs(noon(), tariffs());
     control.handle_timeout(noon().later(Duration::from_secs(1)));
     while control.poll().is_some() {}
     control

@@ -26,5 +26,6 @@ mod sim;
 mod site;
 mod store;
 mod support;
+mod tariffs;
 mod teslamate;
 mod tidy;

@@ -10,11 +10,14 @@ mod plan;
 mod settings;
 mod site;
 mod system;
+mod tariff;
 mod vehicle;
 
 use std::sync::LazyLock;
 
 use super::field::{Field, Scope};
+
+pub(super) use tariff::forecast_key;
 
 /// The tables as they are written, each sorted by key.
 pub const TABLES: &[&[Field]] = &[
@@ -27,6 +30,10 @@ pub const TABLES: &[&[Field]] = &[
     loadpoint_settings::ROWS,
     loadpoint_settings::OLD_WORDS,
     settings::VEHICLE,
+    tariff::SITE,
+    tariff::FORECASTS,
+    tariff::LIMITS,
+    tariff::LOADPOINT,
     loadpoint::ROWS,
     loadpoint::MIRRORS,
     charger::ROWS,

@@ -16,13 +16,6 @@ pub(super) const SITE: &[Field] = &[
         ..SITE_ROW
     },
     Field {
-        key: "forecast",
-        kind: Kind::Object,
-        doc: "Forecasts of prices and of the sun.",
-        get: |_, _| Value::Object(Vec::new()),
-        ..SITE_ROW
-    },
-    Field {
         key: "mcp",
         kind: Kind::Bool,
         doc: "There is an MCP server.",
@@ -33,26 +26,6 @@ pub(super) const SITE: &[Field] = &[
         key: "optimizer",
         kind: Kind::Bool,
         doc: "An optimizer runs.",
-        get: |_, _| Value::Bool(false),
-        ..SITE_ROW
-    },
-    Field {
-        key: "smartCostAvailable",
-        kind: Kind::Bool,
-        doc: "Prices vary.",
-        get: |_, _| Value::Bool(false),
-        ..SITE_ROW
-    },
-    Field {
-        key: "smartCostType",
-        doc: "What the planner goes by.",
-        get: |_, _| Value::Null,
-        ..SITE_ROW
-    },
-    Field {
-        key: "smartFeedInPriorityAvailable",
-        kind: Kind::Bool,
-        doc: "Feed-in prices vary.",
         get: |_, _| Value::Bool(false),
         ..SITE_ROW
     },
@@ -156,50 +129,6 @@ pub(super) const LOADPOINT: &[Field] = &[
         kind: Kind::Float,
         unit: "currency/kWh",
         doc: "Price per energy of this session.",
-        get: |_, _| Value::Null,
-        ..LOADPOINT_ROW
-    },
-    Field {
-        key: "smartCostActive",
-        kind: Kind::Bool,
-        doc: "Charges because power is cheap.",
-        get: |_, _| Value::Bool(false),
-        ..LOADPOINT_ROW
-    },
-    Field {
-        key: "smartCostLimit",
-        kind: Kind::Float,
-        unit: "currency/kWh",
-        doc: "Charges below this price.",
-        get: |_, _| Value::Null,
-        ..LOADPOINT_ROW
-    },
-    Field {
-        key: "smartCostNextStart",
-        kind: Kind::Time,
-        doc: "When power will be cheap.",
-        get: |_, _| Value::Null,
-        ..LOADPOINT_ROW
-    },
-    Field {
-        key: "smartFeedInPriorityActive",
-        kind: Kind::Bool,
-        doc: "Waits because feed-in pays.",
-        get: |_, _| Value::Bool(false),
-        ..LOADPOINT_ROW
-    },
-    Field {
-        key: "smartFeedInPriorityLimit",
-        kind: Kind::Float,
-        unit: "currency/kWh",
-        doc: "Waits above this feed-in price.",
-        get: |_, _| Value::Null,
-        ..LOADPOINT_ROW
-    },
-    Field {
-        key: "smartFeedInPriorityNextStart",
-        kind: Kind::Time,
-        doc: "When feed-in will pay.",
         get: |_, _| Value::Null,
         ..LOADPOINT_ROW
     },

@@ -6,6 +6,7 @@ mod limited;
 mod phases;
 mod session;
 mod setpoint;
+mod smart;
 mod solar;
 mod strategy;
 mod timer;
@@ -32,6 +33,7 @@ use wakeup::WakeUp;
 
 pub use effective::Effective;
 pub use session::Session;
+pub use smart::SmartLimit;
 
 pub(crate) use boost::BatteryView;
 pub(crate) use effective::VehicleView;
@@ -88,6 +90,10 @@ pub struct LoadPoint {
     pub min_soc_not_reached: bool,
     /// What the charging plan says.
     pub plan: PlanState,
+    /// Power is cheap enough to charge from the grid.
+    pub smart_cost: SmartLimit,
+    /// Feeding in pays enough to leave the sun to the grid.
+    pub smart_feed_in: SmartLimit,
     /// Why the load point does what it does.
     pub decision: Decision,
 
@@ -145,6 +151,10 @@ pub struct LoadPointSettings {
     pub limit_energy: KilowattHours,
     /// When PV charging starts and stops.
     pub thresholds: Thresholds,
+    /// Charge fast at this planner rate or below it; `None` = never.
+    pub smart_cost_limit: Option<f64>,
+    /// Leave the sun to the grid at this feed-in rate or above it; `None` = never.
+    pub smart_feed_in_limit: Option<f64>,
     /// The home battery helps down to this SoC; 100 = no limit (Q14).
     pub battery_boost_limit: Percent,
     /// The energy plan.
@@ -175,6 +185,8 @@ impl LoadPoint {
             limit_soc: Percent::ZERO,
             limit_energy: KilowattHours::ZERO,
             thresholds: setup.thresholds,
+            smart_cost_limit: None,
+            smart_feed_in_limit: None,
             battery_boost_limit: Percent(100.0),
             plan: None,
             plan_strategy: Strategy::default(),
@@ -209,6 +221,8 @@ impl LoadPoint {
             effective: Effective::default(),
             min_soc_not_reached: false,
             plan: PlanState::default(),
+            smart_cost: SmartLimit::default(),
+            smart_feed_in: SmartLimit::default(),
             decision,
             estimator: None,
             pv_timer: Timer::Idle,

@@ -93,6 +93,12 @@ impl LoadPoint {
         match self.settings.mode {
             Mode::Off => Wish::off(Why::ModeOff),
             Mode::Now => self.fast(now, site.voltage, Why::ModeNow),
+            Mode::Pv | Mode::MinPv if self.smart_cost.active => {
+                self.phase_timer = Timer::Idle;
+                self.pv_timer = Timer::Elapsed;
+                self.fast(now, site.voltage, Why::SmartCost)
+            }
+            Mode::Pv | Mode::MinPv if self.smart_feed_in.active => self.feed_in(now),
             Mode::Pv | Mode::MinPv => self.solar(now, site, vehicle),
         }
     }
@@ -121,6 +127,20 @@ impl LoadPoint {
             self.switch_phases(now, phases);
         }
         Wish::of(self.effective.max_current, why)
+    }
+
+    /// Feeding in pays more than charging (control.md §9 row 9): off, or the minimum on one phase.
+    fn feed_in(&mut self, now: Now) -> Wish {
+        self.phase_timer = Timer::Idle;
+        self.pv_timer = Timer::Elapsed;
+        if self.settings.mode == Mode::Pv {
+            return Wish::off(Why::FeedIn);
+        }
+        if self.switchable() {
+            let phases = self.settings.phases_configured;
+            self.switch_phases(now, if phases == 0 { 1 } else { phases });
+        }
+        Wish::of(self.effective.min_current, Why::FeedIn)
     }
 
     /// With the surplus (control.md §9 row 10), as far as it is known.

@@ -37,7 +37,7 @@ impl Control {
             .map_or(loadpoint.settings.plan_strategy, |vehicle| vehicle.settings.plan_strategy);
         let (connected, power) = (loadpoint.connected(), loadpoint.plan_power(voltage, view));
         let inputs = Inputs { connected, goal, strategy, required, power };
-        let verdict = loadpoint.plan.evaluate(now, &self.tariffs.planner, &inputs);
+        let verdict = loadpoint.plan.evaluate(now, self.tariffs.planner_rates(), &inputs);
         if verdict.late {
             let event = Event { lp: Some(LoadPointIx(lp)), vehicle, kind: EventKind::PlanOverrun };
             self.effects.push_back(crate::model::Effect::Event(event));

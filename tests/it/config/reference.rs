@@ -11,11 +11,8 @@ use chargebus::model::{
 use super::{REFERENCE, good, mqtt, notices, publish, three};
 
 #[test]
-fn only_tariffs_are_not_used() {
-    assert_eq!(
-        notices(REFERENCE),
-        ["74:3 tariffs.grid: tariffs are read by a later version: prices are not used yet"]
-    );
+fn everything_is_used() {
+    assert_eq!(notices(REFERENCE), [""; 0]);
 }
 
 #[test]

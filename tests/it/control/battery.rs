@@ -2,6 +2,8 @@
 
 use chargebus::control::EXTERNAL_TTL;
 
+use chargebus::control::tariff::{Tariff, TariffStatus, Tariffs};
+
 use super::*;
 
 const BATTERY: usize = 2;
@@ -155,6 +157,15 @@ fn a_battery_that_feeds_although_it_is_held_is_told_again_and_reported_once() {
     assert_eq!(bench.batteries.len(), 3, "it obeys");
 }
 
+/// The grid price of the coming hour.
+fn set_price(bench: &mut Bench, value: f64) {
+    let (start, end) = (bench.now.utc, bench.now.utc + chrono::TimeDelta::hours(1));
+    let rates = vec![Rate { start, end, value }];
+    let (kind, status) = (TariffKind::PriceForecast, TariffStatus::Fresh);
+    let grid = Some(Tariff { kind, rates: rates.into(), status });
+    bench.control.set_tariffs(bench.now, Tariffs { grid, ..Tariffs::default() });
+}
+
 #[test]
 fn grid_charge_follows_the_price_and_each_battery_its_own_limit() {
     use BatteryMode::{Charge, Hold, Normal};
@@ -168,7 +179,7 @@ fn grid_charge_follows_the_price_and_each_battery_its_own_limit() {
     bench.feed(0.0, 79.0);
     bench.seconds(1);
     assert!(bench.batteries.is_empty(), "no price, no charge");
-    bench.control.set_planner_rate(bench.now, Some(0.2));
+    set_price(&mut bench, 0.2);
     bench.seconds(1);
     assert!(bench.control.battery().grid_charge_active);
     assert_eq!(bench.batteries, [Charge, Charge]);
@@ -178,7 +189,7 @@ fn grid_charge_follows_the_price_and_each_battery_its_own_limit() {
         assert_eq!(bench.batteries.len(), written, "{soc} %");
     }
     assert_eq!(bench.batteries[2..], [Hold, Charge], "the other one goes on");
-    bench.control.set_planner_rate(bench.now, Some(0.3));
+    set_price(&mut bench, 0.3);
     bench.seconds(1);
     assert_eq!(bench.batteries[4..], [Normal, Normal]);
 }

@@ -61,6 +61,7 @@ fn site(
         database: None,
         log: None,
         currency: "EUR".to_owned(),
+        tariffs: Vec::new(),
         discover_cars: true,
     }
 }

@@ -4,20 +4,7 @@ use super::*;
 
 /// Keys of evcc that we do not tell, and why (api-state-keys.json).
 const NOT_TOLD: &[(&str, &[&str])] = &[
-    (
-        "no tariff yet",
-        &[
-            "tariffCo2",
-            "tariffCo2Home",
-            "tariffCo2Loadpoints",
-            "tariffFeedIn",
-            "tariffGrid",
-            "tariffPriceHome",
-            "tariffPriceLoadpoints",
-            "tariffSolar",
-            "tariffTemperature",
-        ],
-    ),
+    ("no temperature yet", &["tariffTemperature"]),
     (
         "no sessions yet",
         &["statistics", "historyUpdated", "todayEnergy", "last24hEnergy", "last7dEnergy"],
@@ -66,15 +53,6 @@ const NOT_TOLD: &[(&str, &[&str])] = &[
 
 /// Writable fields of evcc that we do not write, and why (api-fields.json).
 const NOT_WRITTEN: &[(&str, &[&str])] = &[
-    (
-        "no tariff yet",
-        &[
-            "site.smartCostLimit",
-            "site.smartFeedInPriorityLimit",
-            "loadpoint.smartCostLimit",
-            "loadpoint.smartFeedInPriorityLimit",
-        ],
-    ),
     ("no old words for plans yet", &["loadpoint.targetTime"]),
     ("no optimizer", &["site.optimizerChargingStrategy"]),
     ("`once` needs an end at disconnect", &["loadpoint.alwaysCharge"]),
@@ -170,7 +148,6 @@ const DIFFERENT: &[(&str, &[&str])] = &[
         &["offeredCurrent", "enabled", "interval", "phasesActive", "pvAction", "pvRemaining"],
     ),
     ("running, instead of the age of the universe", &["connectedDuration"]),
-    ("no engine behind it yet", &["smartCostAvailable", "smartCostType"]),
     ("empty instead of 0 when there are none", &["features"]),
     ("the limit of the car stays known (W-33), and steps are of 10 Wh", &["chargeRemainingEnergy"]),
 ];
@@ -191,7 +168,7 @@ fn our_topics_are_those_of_evcc() {
             ["site", key, ..] | ["loadpoints" | "vehicles", _, key, ..] => key,
             _ => continue,
         };
-        // What is empty there is nothing; forecasts have no engine yet.
+        // What is empty there is nothing; forecasts are one text here (api.md §1.5.4).
         if payload.is_empty() || not_told.contains(key) || key == "forecast" {
             continue;
         }

@@ -59,12 +59,12 @@ fn routes_are_unique_and_fit_their_scope() {
 fn writable_numbers_have_unit_and_range_and_fitting_setters() {
     for field in api::all() {
         let Some(write) = field.write else { continue };
-        let numeric = matches!(field.kind, Kind::Int | Kind::Float | Kind::Duration);
+        let numeric = matches!(field.kind, Kind::Int | Kind::Float | Kind::Price | Kind::Duration);
         assert_eq!(write.range.is_some(), numeric, "{}", field.key);
         assert!(!numeric || !field.unit.is_empty(), "{}", field.key);
         let fits = match write.set {
             Set::Float(_) => matches!(field.kind, Kind::Int | Kind::Float),
-            Set::FloatOrNone(_) => field.kind == Kind::Float && write.clears,
+            Set::FloatOrNone(_) => matches!(field.kind, Kind::Float | Kind::Price) && write.clears,
             Set::Bool(_) => field.kind == Kind::Bool,
             Set::Int(_) => field.kind == Kind::Int,
             Set::Duration(_) => field.kind == Kind::Duration,
@@ -90,7 +90,7 @@ fn docs_are_short_sentences() {
 
 #[test]
 fn values_are_of_their_kind() {
-    let control = house::control();
+    let control = house::fed();
     let system = house::system();
     let view = View { control: &control, system: &system, now: house::noon() };
     for field in api::all() {
@@ -101,6 +101,7 @@ fn values_are_of_their_kind() {
             // A number without decimals is a number; whole seconds are a duration.
             (Value::Int(_), kind) => matches!(kind, Kind::Int | Kind::Float | Kind::Duration),
             (Value::Float(_), kind) => kind == Kind::Float,
+            (Value::Price(_), kind) => kind == Kind::Price,
             (Value::Duration(_), kind) => kind == Kind::Duration,
             (Value::Time(_), kind) => kind == Kind::Time,
             (Value::Text(word), Kind::Enum(words)) => words.contains(&&**word),
@@ -108,7 +109,8 @@ fn values_are_of_their_kind() {
             (Value::Phases(_), kind) => kind == Kind::Phases,
             (Value::List(_), kind) => kind == Kind::List,
             (Value::Object(_), kind) => kind == Kind::Object,
-            (Value::Json(_), kind) => kind == Kind::Json,
+            (Value::Json(_) | Value::Rates(_) | Value::Packed(_), kind) => kind == Kind::Json,
+            (Value::Series(_), _) => false,
         };
         assert!(fits, "{}: {value:?}", field.key);
     }

@@ -49,6 +49,9 @@ fn samples(field: &Field) -> Vec<(String, Value)> {
         }
         (Kind::Int, _) => vec![("7".into(), Value::Int(7))],
         (Kind::Float, "minCurrent" | "maxCurrent") => vec![("10.5".into(), Value::float(10.5))],
+        (Kind::Price, _) => {
+            vec![("0.29146".into(), Value::price(0.29146)), ("-0.05".into(), Value::price(-0.05))]
+        }
         (Kind::Float, _) => vec![("12.345".into(), Value::float(12.345))],
         (Kind::Duration, _) => {
             vec![("90".into(), Value::Duration(std::time::Duration::from_secs(90)))]
@@ -149,7 +152,7 @@ fn payloads_that_mean_nothing_are_refused_with_a_code() {
         ("site/residualPower", "inf", Code::InvalidType),
         ("site/residualPower", "1e999", Code::InvalidType),
         ("site/gridPower", "1", Code::ReadOnly),
-        ("site/smartCostLimit", "1", Code::Unsupported),
+        ("site/smartCostLimit", "cheap", Code::InvalidType),
         ("loadpoints/1/targetTime", "null", Code::Unsupported),
         ("loadpoints/0/mode", "pv", Code::UnknownTopic),
         ("loadpoints/3/mode", "pv", Code::UnknownTopic),
@@ -346,7 +349,8 @@ fn stored_settings_come_back_whatever_their_order() {
         ("lp2.mode", "minpv"),
         ("lp2.thresholds", r#"{"enable":{"delay":30000000000,"threshold":-500},"disable":{"delay":120000000000,"threshold":200}}"#),
         ("lp9.mode", "pv"),
-        ("lp1.smartCostLimit", "0.2"),
+        ("lp1.smartCostLimit", "0.29146"),
+        ("lp2.smartCostLimit", ""),
         ("lp1.planEnergy", "12.5"),
         ("lp1.planTime", "1925013600"),
         ("lp1.planStrategy", r#"{"continuous":true,"precondition":900}"#),
@@ -365,13 +369,17 @@ fn stored_settings_come_back_whatever_their_order() {
     let mut control = house::control();
     let problems = api::restore(&mut control, &house::system(), house::noon(), &stored);
     let keys: Vec<_> = problems.iter().map(|problem| problem.key.as_str()).collect();
-    assert_eq!(keys, ["lp1.smartCostLimit", "lp9.mode"]);
+    assert_eq!(keys, ["lp9.mode"]);
     let site = &control.site().settings;
     assert_eq!(
         (site.priority_soc.0, site.buffer_soc.0, site.buffer_start_soc.0),
         (50.0, 80.0, 90.0)
     );
     let [one, two] = control.loadpoints() else { panic!() };
+    assert_eq!(
+        (one.settings.smart_cost_limit, two.settings.smart_cost_limit),
+        (Some(0.29146), None)
+    );
     assert_eq!((one.settings.min_current.0, one.settings.max_current.0), (20.0, 32.0));
     // What the user changed wins over the configuration, which says pv for the first load point.
     assert_eq!((one.settings.mode, two.settings.mode), (Mode::Off, Mode::MinPv));

@@ -216,7 +216,9 @@ async fn the_state_is_whole_and_jq_cuts_it() {
     assert_eq!(state["loadpoints"][0]["vehicleTitle"], "Blauer Tesla");
     assert_eq!(state["loadpoints"][0]["plan"], Json::Null);
     assert_eq!(state["vehicles"]["tesla"]["soc"], 41);
-    assert_eq!(state["forecast"], serde_json::json!({}));
+    let slot = serde_json::json!([1_786_190_400, 1_786_191_300, 0.3]);
+    assert_eq!(state["forecast"]["planner"][0], slot);
+    assert_eq!(state["forecast"].get("co2"), None, "not configured");
     let cases = [
         (".siteTitle", 200, "\"Zuhause\"\n"),
         (".result.loadpoints%5B0%5D.mode", 200, "\"pv\"\n"),
@@ -310,4 +312,38 @@ fn any_path_is_answered_once() {
         Ok(())
     });
     outcome.unwrap();
+}
+
+#[tokio::test]
+async fn tariffs_are_answered_and_limits_are_set_and_cleared() {
+    let facade = Facade::start().await;
+    let (status, body) = facade.get("/api/tariff/grid").await;
+    let answer: Json = serde_json::from_str(&body).unwrap();
+    let first = serde_json::json!(
+        {"start": "2026-08-08T12:00:00Z", "end": "2026-08-08T12:15:00Z", "value": 0.3}
+    );
+    assert_eq!((status, &answer["rates"][0]), (200, &first));
+    assert_eq!(facade.get("/api/tariff/feedIn").await.0, 200);
+    for (usage, why) in [
+        ("co2", "tariff not available"),
+        ("solar", "tariff not available"),
+        ("nothing", "no such tariff"),
+    ] {
+        let (status, body) = facade.get(&format!("/api/tariff/{usage}")).await;
+        assert_eq!((status, body.as_str()), (404, &*format!("{{\"error\":\"{why}\"}}\n")));
+    }
+    let limits = |json: &str| {
+        let state: Json = serde_json::from_str(json).unwrap();
+        let of = |lp: usize| state["loadpoints"][lp]["smartCostLimit"].clone();
+        (of(0), of(1), state["smartCostLimit"].clone())
+    };
+    let answer = facade.post("/api/smartcostlimit/-0.05").await;
+    assert_eq!(answer, (200, "-0.05\n".to_owned()));
+    let (_, state) = facade.get("/api/state").await;
+    assert_eq!(limits(&state), ((-0.05).into(), (-0.05).into(), (-0.05).into()));
+    let (status, _, body) = facade.call("DELETE", "/api/loadpoints/1/smartcostlimit").await;
+    assert_eq!((status, body.as_str()), (200, "null\n"));
+    let (_, state) = facade.get("/api/state").await;
+    assert_eq!(limits(&state), (Json::Null, (-0.05).into(), Json::Null), "they differ");
+    assert_eq!(facade.post("/api/loadpoints/1/smartfeedinprioritylimit/cheap").await.0, 400);
 }

@@ -2,9 +2,8 @@
 
 use std::time::Duration;
 
-use chargebus::control::{
-    Control, EnergyPlan, LoadPoint, RepeatingPlan, SocPlan, Strategy, Tariffs, Why,
-};
+use chargebus::control::tariff::{Tariff, TariffStatus, Tariffs};
+use chargebus::control::{Control, EnergyPlan, LoadPoint, RepeatingPlan, SocPlan, Strategy, Why};
 use chargebus::model::*;
 
 use super::*;
@@ -185,7 +184,13 @@ fn the_cheap_hours_are_used_and_no_others() {
         let start = f64::from(hour) * 60.0;
         rate(start, start + 60.0, prices[usize::from(hour)])
     });
-    bench.control.set_tariffs(bench.now, Tariffs { planner: planner.collect() });
+    let planner = Tariff {
+        kind: TariffKind::PriceForecast,
+        rates: planner.collect(),
+        status: TariffStatus::Fresh,
+    };
+    let tariffs = Tariffs { planner: Some(planner), ..Tariffs::default() };
+    bench.control.set_tariffs(bench.now, tariffs);
     // Two hours' worth.
     bench.plan(480.0, 66.0);
     let legs = bench.legs(480.0);

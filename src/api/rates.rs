@@ -1,0 +1,79 @@
+//! The spellings of a tariff's slots: MQTT, JSON state and `GET /api/tariff` (api.md §1.5.4, §3.2, §4.7).
+
+use std::fmt::Write as _;
+
+use crate::model::Rate;
+
+use super::value::{price_text, rfc3339, write_comma};
+
+/// `[{"start":…,"end":…,"value":…}]`: MQTT and REST.
+pub(super) fn objects(rates: &[Rate]) -> String {
+    list(rates, |rate, out| {
+        let (start, end, value) = (rfc3339(rate.start), rfc3339(rate.end), price_text(rate.value));
+        let _ = write!(out, r#"{{"start":"{start}","end":"{end}","value":{value}}}"#);
+    })
+}
+
+/// `[{"ts":…,"val":…}]`: the series of a solar forecast on MQTT.
+pub(super) fn points(rates: &[Rate]) -> String {
+    list(rates, |rate, out| {
+        let (start, value) = (rfc3339(rate.start), price_text(rate.value));
+        let _ = write!(out, r#"{{"ts":"{start}","val":{value}}}"#);
+    })
+}
+
+/// Appends `[[start,end,value]]` with Unix times: the JSON state.
+pub(super) fn write_triples(rates: &[Rate], out: &mut String) {
+    out.push_str(&list(rates, |rate, out| {
+        let (start, end) = (rate.start.timestamp(), rate.end.timestamp());
+        let _ = write!(out, "[{start},{end},{}]", price_text(rate.value));
+    }));
+}
+
+/// Appends `[[start,value]]`: the series of a solar forecast in the JSON state.
+pub(super) fn write_pairs(rates: &[Rate], out: &mut String) {
+    out.push_str(&list(rates, |rate, out| {
+        let _ = write!(out, "[{},{}]", rate.start.timestamp(), price_text(rate.value));
+    }));
+}
+
+fn list(rates: &[Rate], write: impl Fn(&Rate, &mut String)) -> String {
+    let mut out = String::from("[");
+    for (n, rate) in rates.iter().enumerate() {
+        write_comma(n, &mut out);
+        write(rate, &mut out);
+    }
+    out.push(']');
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use chrono::DateTime;
+
+    use super::*;
+
+    #[test]
+    fn worked_example() {
+        let at = |hour: i64| DateTime::from_timestamp(1_735_689_600 + hour * 3600, 0).unwrap();
+        let rates = [(0, 0.25), (1, -0.1)].map(|(hour, value)| Rate {
+            start: at(hour),
+            end: at(hour + 1),
+            value,
+        });
+        let mut out = String::new();
+        write_triples(&rates, &mut out);
+        assert_eq!(out, "[[1735689600,1735693200,0.25],[1735693200,1735696800,-0.1]]", "E-60");
+        let mut out = String::new();
+        write_pairs(
+            &[Rate { value: 1000.0, ..rates[0] }, Rate { value: 0.0, ..rates[1] }],
+            &mut out,
+        );
+        assert_eq!(out, "[[1735689600,1000],[1735693200,0]]", "E-60");
+        assert_eq!(
+            objects(&rates[..1]),
+            r#"[{"start":"2025-01-01T00:00:00Z","end":"2025-01-01T01:00:00Z","value":0.25}]"#
+        );
+        assert_eq!(points(&rates[..1]), r#"[{"ts":"2025-01-01T00:00:00Z","val":0.25}]"#);
+    }
+}

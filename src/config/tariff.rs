@@ -1,0 +1,200 @@
+//! `tariffs:`: currency, contracts with zones, and forecasts that come from elsewhere
+//! (plans-vehicles-devices.md §2.3–§2.6).
+
+use std::time::Duration;
+
+use super::device::Source;
+use super::finding::Flaw;
+use super::reader::{Field, Section};
+use super::source::{Want, source};
+use super::text::quoted;
+use super::unsupported::Scope;
+use super::zone;
+use crate::model::{Charges, TariffKind, TariffUse, Zone};
+
+const CURRENCY: &str = "EUR";
+/// How often a forecast is expected where nothing is said.
+const INTERVAL: Duration = Duration::from_secs(3600);
+/// Most solar forecasts that are added up.
+const MAX_SOLAR: usize = 10;
+/// evcc's providers and wrappers come later.
+const CUSTOM: &str = "describe it as type custom with a price or a forecast over MQTT";
+
+/// One tariff of the site.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Tariff {
+    /// What it is used for; several tariffs for `Solar` are added up.
+    pub usage: TariffUse,
+    /// What its values are.
+    pub kind: TariffKind,
+    /// Where they come from.
+    pub source: TariffSource,
+    /// What comes on top of them.
+    pub charges: Charges,
+    /// How often news is expected.
+    pub interval: Duration,
+}
+
+/// Where the values of a tariff come from.
+#[derive(Clone, Debug, PartialEq)]
+pub enum TariffSource {
+    /// A contract.
+    Fixed {
+        /// Currency/kWh where no zone matches.
+        price: f64,
+        /// Prices of certain times; the last one that matches wins.
+        zones: Vec<Zone>,
+    },
+    /// The price of now: `Mqtt` or `Const`.
+    Price(Source),
+    /// A JSON array of rates: `Mqtt` or `Const`.
+    Forecast(Source),
+}
+
+/// The currency and the tariffs.
+pub(super) fn read(root: &Section<'_>) -> (String, Vec<Tariff>) {
+    let Some(section) = root.section("tariffs") else {
+        return (CURRENCY.to_owned(), Vec::new());
+    };
+    let currency = currency(&section);
+    let mut tariffs = Vec::new();
+    for usage in TariffUse::ALL {
+        let Some(field) = section.get(usage.as_str()) else { continue };
+        let fields = match (usage, field.is_map()) {
+            (TariffUse::Solar, false) => field.items(),
+            _ => vec![field.clone()],
+        };
+        if fields.len() > MAX_SOLAR {
+            field.error(format!("has more than {MAX_SOLAR} forecasts"));
+        }
+        for field in fields {
+            match tariff(&field, *usage) {
+                Ok(tariff) => tariffs.push(tariff),
+                Err(Flaw::Reported) => {}
+                Err(Flaw::Unsupported(mut finding)) => {
+                    finding.text.push_str("; the tariff is left out");
+                    field.report.notice(finding);
+                }
+            }
+        }
+    }
+    if let Some(field) = section.get("temperature") {
+        field.notice("temperature forecasts are not built yet, ignored");
+    }
+    section.finish(Scope::Other);
+    (currency, tariffs)
+}
+
+fn currency(section: &Section<'_>) -> String {
+    let field = section.get("currency");
+    let Some((code, field)) = field.and_then(|field| Some((field.text()?, field))) else {
+        return CURRENCY.to_owned();
+    };
+    if code.len() != 3 || !code.bytes().all(|letter| letter.is_ascii_alphabetic()) {
+        field.error(format!("must have three letters like EUR, found {}", quoted(&code)));
+    }
+    code.to_ascii_uppercase()
+}
+
+fn tariff(field: &Field<'_>, usage: TariffUse) -> Result<Tariff, Flaw> {
+    let section = field.section().ok_or(Flaw::Reported)?;
+    let kind = section.need("type")?;
+    let word = kind.text().ok_or(Flaw::Reported)?;
+    match word.to_lowercase().as_str() {
+        "fixed" => fixed(section, usage),
+        "custom" => custom(section, usage),
+        "template" => {
+            let template = section.text("template").unwrap_or_default();
+            let name = quoted(&template);
+            Err(kind.unsupported(format!("the template {name} is not built yet: {CUSTOM}")))
+        }
+        _ => Err(kind.unsupported(format!("type {} is not built yet: {CUSTOM}", quoted(&word)))),
+    }
+}
+
+fn fixed(section: Section<'_>, usage: TariffUse) -> Result<Tariff, Flaw> {
+    let price = section.need("price").and_then(|field| field.number().ok_or(Flaw::Reported));
+    let zones = section.get("zones").map(|field| zone::read(&field, "price")).unwrap_or_default();
+    let charges = charges(&section);
+    // evcc takes this from every tariff; a contract needs no news.
+    section.has("interval");
+    section.finish(Scope::Other);
+    let (price, charges) = (price?, charges?);
+    let varies = !zones.is_empty() || !charges.zones.is_empty();
+    let kind = if varies { TariffKind::PriceForecast } else { TariffKind::PriceStatic };
+    let source = TariffSource::Fixed { price, zones };
+    Ok(Tariff { usage, kind, source, charges, interval: INTERVAL })
+}
+
+fn custom(section: Section<'_>, usage: TariffUse) -> Result<Tariff, Flaw> {
+    let price = section.get("price");
+    let forecast = section.get("forecast");
+    let (field, is_price) = match (price, forecast) {
+        (Some(price), None) => (price, true),
+        (None, Some(forecast)) => (forecast, false),
+        (Some(price), Some(_)) => {
+            price.error("says the same as forecast: keep one");
+            return Err(Flaw::Reported);
+        }
+        (None, None) => {
+            section.error("", "needs price or forecast");
+            return Err(Flaw::Reported);
+        }
+    };
+    let kind = match section.get("tariff") {
+        Some(field) => field.spelled(TariffKind::SPELLINGS),
+        None => Some(natural_kind(usage, is_price)),
+    };
+    let charges = charges(&section);
+    let interval = section.get("interval").and_then(|field| {
+        let interval = field.duration()?;
+        if interval.is_zero() {
+            field.error("must not be 0");
+        }
+        Some(interval)
+    });
+    // A message is looked at when it arrives.
+    section.has("cache");
+    section.finish(Scope::Other);
+    let values = values(&field, if is_price { Want::Number } else { Want::Text })?;
+    let source = match is_price {
+        true => TariffSource::Price(values),
+        false => TariffSource::Forecast(values),
+    };
+    let interval = interval.unwrap_or(INTERVAL);
+    Ok(Tariff { usage, kind: kind.ok_or(Flaw::Reported)?, source, charges: charges?, interval })
+}
+
+/// What the values are unless `tariff` says otherwise.
+fn natural_kind(usage: TariffUse, is_price: bool) -> TariffKind {
+    match usage {
+        TariffUse::Co2 => TariffKind::Co2,
+        TariffUse::Solar => TariffKind::Solar,
+        TariffUse::Grid | TariffUse::FeedIn | TariffUse::Planner if is_price => {
+            TariffKind::PriceDynamic
+        }
+        TariffUse::Grid | TariffUse::FeedIn | TariffUse::Planner => TariffKind::PriceForecast,
+    }
+}
+
+fn values(field: &Field<'_>, want: Want) -> Result<Source, Flaw> {
+    match source(field, want)? {
+        values @ (Source::Mqtt(_) | Source::Const(_)) => Ok(values),
+        Source::Modbus(_) | Source::Combined { .. } | Source::Demo(_) => {
+            Err(field.unsupported("tariffs come from source mqtt or const"))
+        }
+    }
+}
+
+/// `charges`, `chargesZones` and `tax`. Without its formula a price would be wrong.
+fn charges(section: &Section<'_>) -> Result<Charges, Flaw> {
+    let charge = section.number("charges").unwrap_or(0.0);
+    let zones = section.get("chargesZones").map(|field| zone::read(&field, "charges"));
+    let tax = section.get("tax").and_then(|field| field.number_within(0.0, 10.0));
+    match section.get("formula") {
+        Some(field) => {
+            Err(field.unsupported("formulas are not built yet: use charges, chargesZones and tax"))
+        }
+        None => Ok(Charges { charge, zones: zones.unwrap_or_default(), tax: tax.unwrap_or(0.0) }),
+    }
+}

@@ -1,0 +1,327 @@
+//! Where the core's tariffs come from: contracts by the clock, prices and forecasts from messages;
+//! what was heard last is kept, so that a restart or a silent source costs nothing (users.md 18).
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use chrono_tz::Tz;
+use serde_json::json;
+
+use crate::config::{Config, Source, Tariff as Wanted, TariffSource};
+use crate::control::tariff::fixed::{self, Contract};
+use crate::control::tariff::{Tariff, TariffStatus, Tariffs, forecast, price, slots, solar};
+use crate::model::{Mono, Now, Rate, TariffKind, TariffUse};
+
+use super::devices::{Getter, Kind, Value};
+
+/// What was heard stands in this long for a source that is silent.
+const BRIDGE: TimeDelta = TimeDelta::hours(36);
+/// A price that is known for now is taken to hold this long (plans-vehicles-devices.md §2.6).
+const PRICE_AHEAD: TimeDelta = TimeDelta::hours(48);
+/// Rates that are over are kept this long: the day before stands in for a day that is missing.
+const KEEP: TimeDelta = TimeDelta::hours(26);
+/// Rates are looked at this often, so that a clock that is set does no harm for longer.
+const REFRESH: Duration = Duration::from_secs(60);
+/// News is put on the disk no more often than this; memory cards wear out.
+const SAVE_EVERY: TimeDelta = TimeDelta::minutes(15);
+/// No wall clock before this is right: a computer without a battery starts in 1970 (F37).
+const PLAUSIBLE_S: i64 = 1_704_067_200;
+/// Before the use of a tariff in the settings store.
+const STORED: &str = "tariff.";
+
+/// The tariffs of a site and where their values come from.
+pub struct Feeds {
+    zone: Tz,
+    feeds: Vec<Feed>,
+    due: Mono,
+}
+
+struct Feed {
+    wanted: Wanted,
+    /// Key in the settings store.
+    key: String,
+    listener: Option<(String, Getter)>,
+    heard: Option<Heard>,
+    /// The last payload could not be used and that was said.
+    failing: bool,
+    unsaved: bool,
+    saved: Option<DateTime<Utc>>,
+}
+
+/// The last words of a source.
+struct Heard {
+    at: DateTime<Utc>,
+    what: What,
+}
+
+#[derive(PartialEq)]
+enum What {
+    Price(f64),
+    Rates(Vec<Rate>),
+}
+
+impl Feeds {
+    /// The configured tariffs with what is known from before the start, which is taken out of
+    /// `stored`; what does not work comes back as text for the log.
+    pub fn new(
+        config: &Config,
+        zone: Tz,
+        now: Now,
+        stored: &mut BTreeMap<String, String>,
+    ) -> (Self, Vec<String>) {
+        let mut saved = BTreeMap::new();
+        stored.retain(|key, text| match key.starts_with(STORED) {
+            true => {
+                saved.insert(key.clone(), std::mem::take(text));
+                false
+            }
+            false => true,
+        });
+        let (mut feeds, mut remarks): (Vec<Feed>, _) = (Vec::new(), Vec::new());
+        for wanted in &config.tariffs {
+            let before = feeds.iter().filter(|feed| feed.wanted.usage == wanted.usage).count();
+            let key = match before {
+                0 => format!("{STORED}{}", wanted.usage),
+                n => format!("{STORED}{}{}", wanted.usage, n + 1),
+            };
+            match Feed::new(wanted.clone(), key, now, &saved) {
+                Ok(feed) => feeds.push(feed),
+                Err(error) => remarks.push(format!("tariffs.{}: {error}", wanted.usage)),
+            }
+        }
+        (Self { zone, feeds, due: now.mono }, remarks)
+    }
+
+    /// The topics to subscribe to.
+    pub fn topics(&self) -> impl Iterator<Item = &str> {
+        self.feeds.iter().filter_map(|feed| Some(feed.listener.as_ref()?.0.as_str()))
+    }
+
+    /// Takes a message; a payload that cannot be used changes nothing and comes back as text for
+    /// the log, once.
+    pub fn message(
+        &mut self,
+        now: Now,
+        topic: &str,
+        payload: &[u8],
+        retained: bool,
+    ) -> Vec<String> {
+        let mut remarks = Vec::new();
+        for feed in &mut self.feeds {
+            let Some(heard) = feed.hear(topic, payload) else { continue };
+            match heard {
+                Ok(what) => {
+                    feed.failing = false;
+                    feed.take(now.utc, what, retained);
+                    self.due = now.mono;
+                }
+                Err(error) if !feed.failing => {
+                    feed.failing = true;
+                    let usage = feed.wanted.usage;
+                    remarks
+                        .push(format!("tariffs.{usage} ({topic}): {error}, what is known stays"));
+                }
+                Err(_) => {}
+            }
+        }
+        remarks
+    }
+
+    /// What is known now, if it is time to look.
+    pub fn due(&mut self, now: Now) -> Option<Tariffs> {
+        if self.feeds.is_empty() || now.mono < self.due {
+            return None;
+        }
+        let slot_ends = now.until(slots::slot_of(now.utc) + TimeDelta::minutes(15));
+        self.due = slot_ends.min(now.mono + REFRESH).max(now.mono + Duration::from_millis(1));
+        Some(self.tariffs(now.utc))
+    }
+
+    /// When to call [`Self::due`] next.
+    pub fn deadline(&self) -> Option<Mono> {
+        (!self.feeds.is_empty()).then_some(self.due)
+    }
+
+    /// What must be on the disk to be known after a restart.
+    pub fn unsaved(&mut self, now: Now) -> Vec<(String, String)> {
+        let due = self.feeds.iter_mut().filter(|feed| {
+            feed.unsaved && feed.saved.is_none_or(|saved| (now.utc - saved).abs() >= SAVE_EVERY)
+        });
+        due.filter_map(|feed| {
+            feed.unsaved = false;
+            feed.saved = Some(now.utc);
+            Some((feed.key.clone(), feed.text()?))
+        })
+        .collect()
+    }
+
+    fn tariffs(&self, now: DateTime<Utc>) -> Tariffs {
+        let mut tariffs = Tariffs::default();
+        for usage in TariffUse::ALL {
+            let feeds = || self.feeds.iter().filter(|feed| feed.wanted.usage == *usage);
+            let Some(first) = feeds().next() else { continue };
+            let known: Vec<_> = feeds().map(|feed| feed.rates(self.zone, now)).collect();
+            let status = known.iter().map(|(_, status)| *status).max();
+            let rates: Vec<_> = known.into_iter().map(|(rates, _)| rates).collect();
+            let rates = match rates.len() {
+                1 => rates.into_iter().flatten().collect(),
+                _ => slots::combined(&rates),
+            };
+            *tariffs.slot_mut(*usage) = Some(Tariff {
+                kind: first.wanted.kind,
+                rates: rates.into(),
+                status: status.unwrap_or(TariffStatus::Stale),
+            });
+        }
+        let midnight = |days| fixed::midnight(self.zone, now, days);
+        if let (Some(sun), Some(a), Some(b), Some(c)) =
+            (&tariffs.solar, midnight(1), midnight(2), midnight(3))
+        {
+            tariffs.solar_days = solar::days(&sun.rates, slots::slot_of(now), [a, b, c]);
+        }
+        tariffs
+    }
+}
+
+impl Feed {
+    fn new(
+        wanted: Wanted,
+        key: String,
+        now: Now,
+        saved: &BTreeMap<String, String>,
+    ) -> Result<Self, String> {
+        let source = match &wanted.source {
+            TariffSource::Fixed { .. } => None,
+            TariffSource::Price(source) => Some((Kind::Number, source)),
+            TariffSource::Forecast(source) => Some((Kind::Text, source)),
+        };
+        let mut listener = None;
+        let mut heard = None;
+        match source {
+            Some((kind, Source::Mqtt(mqtt))) => {
+                let getter = Getter::compile(kind, mqtt.scale, &mqtt.pipeline)?;
+                listener = Some((mqtt.topic.clone(), getter));
+                heard = saved.get(&key).and_then(|text| Heard::restored(text, &mqtt.topic));
+            }
+            Some((Kind::Number, Source::Const(text))) => {
+                let price = text.trim().parse().map_err(|_| "not a number")?;
+                heard = Some(Heard { at: now.utc, what: What::Price(price) });
+            }
+            Some((_, Source::Const(text))) => {
+                let rates = forecast::parse(text)?;
+                heard = Some(Heard { at: now.utc, what: What::Rates(rates) });
+            }
+            Some((_, Source::Modbus(_) | Source::Combined { .. } | Source::Demo(_))) => {
+                return Err("tariffs come from source mqtt or const".to_owned());
+            }
+            None => {}
+        }
+        let saved = heard.as_ref().map(|heard| heard.at);
+        Ok(Self { wanted, key, listener, heard, failing: false, unsaved: false, saved })
+    }
+
+    /// What a message says to this feed; nothing if it is not for it, or empty.
+    fn hear(&self, topic: &str, payload: &[u8]) -> Option<Result<What, String>> {
+        let (_, getter) = self.listener.as_ref().filter(|(listened, _)| listened == topic)?;
+        if payload.is_empty() {
+            return None;
+        }
+        match getter.read(payload) {
+            Ok(Some(Value::Number(price))) => Some(Ok(What::Price(price))),
+            Ok(Some(Value::Text(text))) => Some(forecast::parse(&text).map(What::Rates)),
+            Ok(Some(Value::Bool(_) | Value::Status(_)) | None) => None,
+            Err(error) => Some(Err(error)),
+        }
+    }
+
+    /// A retained message that says what is known is no sign of life.
+    fn take(&mut self, now: DateTime<Utc>, what: What, retained: bool) {
+        let what = match (what, &self.heard) {
+            (What::Rates(new), Some(Heard { what: What::Rates(old), .. })) => {
+                let mut rates = slots::merged(old, &new, now - KEEP);
+                rates.truncate(slots::MAX_SLOTS);
+                What::Rates(rates)
+            }
+            (what, _) => what,
+        };
+        if retained && self.heard.as_ref().is_some_and(|heard| heard.what == what) {
+            return;
+        }
+        self.unsaved = true;
+        self.heard = Some(Heard { at: now, what });
+    }
+
+    /// The rates from the slot of now on, and how far they can be relied upon.
+    fn rates(&self, zone: Tz, now: DateTime<Utc>) -> (Vec<Rate>, TariffStatus) {
+        if now.timestamp() < PLAUSIBLE_S {
+            return (Vec::new(), TariffStatus::Stale);
+        }
+        let charges = &self.wanted.charges;
+        if let TariffSource::Fixed { price, zones } = &self.wanted.source {
+            let contract = Contract { price: *price, zones, charges };
+            return (fixed::rates(&contract, zone, now), TariffStatus::Fresh);
+        }
+        let Some(heard) = &self.heard else { return (Vec::new(), TariffStatus::Stale) };
+        // A constant never grows old.
+        let at = if self.listener.is_some() { heard.at } else { now };
+        let bridged = at + BRIDGE;
+        let (mut rates, known_until) = match &heard.what {
+            What::Price(value) if now < bridged => {
+                let start = slots::slot_of(now);
+                let slot = Rate { start, end: start + PRICE_AHEAD, value: *value };
+                (slots::normalised(&[slot], now, false), slot.end)
+            }
+            What::Price(_) => (Vec::new(), now),
+            What::Rates(known) => {
+                let from = known.first().map_or(now, |rate| rate.start);
+                let until = known.last().map_or(now, |rate| rate.end);
+                let shaped = self.wanted.kind == TariffKind::Solar;
+                let mut rates = slots::normalised(known, from, shaped);
+                slots::extended(&mut rates, bridged);
+                rates.retain(|rate| rate.end > slots::slot_of(now));
+                (rates, until)
+            }
+        };
+        for rate in &mut rates {
+            rate.value = price::compose(rate.value, charges, &rate.start.with_timezone(&zone));
+        }
+        let late = TimeDelta::from_std(self.wanted.interval * 2).unwrap_or(BRIDGE);
+        let status = match Rate::at(&rates, now) {
+            None => TariffStatus::Stale,
+            Some(_) if now >= known_until => TariffStatus::Estimated,
+            Some(_) if now - at > late => TariffStatus::Cached,
+            Some(_) => TariffStatus::Fresh,
+        };
+        (rates, status)
+    }
+
+    /// As it is stored.
+    fn text(&self) -> Option<String> {
+        let (topic, _) = self.listener.as_ref()?;
+        let heard = self.heard.as_ref()?;
+        let at = heard.at.timestamp();
+        Some(match &heard.what {
+            What::Price(price) => json!({"topic": topic, "at": at, "price": price}).to_string(),
+            What::Rates(rates) => {
+                json!({"topic": topic, "at": at, "rates": forecast::compact(rates)}).to_string()
+            }
+        })
+    }
+}
+
+impl Heard {
+    /// What was stored of this topic; of another one it says nothing.
+    fn restored(text: &str, topic: &str) -> Option<Self> {
+        let json: serde_json::Value = serde_json::from_str(text).ok()?;
+        if json["topic"] != topic {
+            return None;
+        }
+        let at = DateTime::from_timestamp(json["at"].as_i64()?, 0)?;
+        let what = match json["price"].as_f64() {
+            Some(price) => What::Price(price),
+            None => What::Rates(forecast::parse(&json["rates"].to_string()).ok()?),
+        };
+        Some(Self { at, what })
+    }
+}
