@@ -99,7 +99,7 @@ impl Park {
         while self.control.poll().is_some() {}
         self.pass(Duration::from_millis(500));
         let spread = (POWERS[0] - POWERS[1]) * loadpoints as f64 + Watts(1_000.0);
-        let grid = if n % 2 == 0 { spread } else { -spread };
+        let grid = if n.is_multiple_of(2) { spread } else { -spread };
         self.control.handle(self.now, grid_sample(grid));
         self.pass(Duration::from_millis(10));
         let begun = Instant::now();

@@ -6,6 +6,7 @@ mod limited;
 mod phases;
 mod session;
 mod setpoint;
+mod settings;
 mod smart;
 mod solar;
 mod strategy;
@@ -19,13 +20,13 @@ use std::time::Duration;
 
 use crate::model::{
     Amps, ChargeStatus, ChargerCommand, ChargerFeature, ChargerValue, KilowattHours,
-    LoadPointSetup, Mode, Mono, Now, Origin, Percent, PhaseAction, PvAction, Thresholds, VehicleIx,
-    Volts, Watts,
+    LoadPointSetup, Mode, Mono, Now, Origin, Percent, PhaseAction, PvAction, VehicleIx, Volts,
+    Watts,
 };
 
 use super::circuit::Cap;
 use super::estimator::{Estimator, Subject};
-use super::{Decision, EnergyPlan, PlanState, Reading, Strategy, Why};
+use super::{Decision, PlanState, Reading, Why};
 use boost::Boost;
 use limited::Limited;
 use setpoint::{InFlight, SETTLING};
@@ -33,6 +34,7 @@ use wakeup::WakeUp;
 
 pub use effective::Effective;
 pub use session::Session;
+pub use settings::LoadPointSettings;
 pub use smart::SmartLimit;
 
 pub(crate) use boost::BatteryView;
@@ -130,39 +132,6 @@ pub struct LoadPoint {
     commands: Vec<ChargerCommand>,
 }
 
-/// What the user wants of a load point; stored.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct LoadPointSettings {
-    /// The mode.
-    pub mode: Mode,
-    /// Higher wins.
-    pub priority: i64,
-    /// 0 = automatic, 1 or 3 = fixed.
-    pub phases_configured: u8,
-    /// Smallest current.
-    pub min_current: Amps,
-    /// Largest current.
-    pub max_current: Amps,
-    /// Charge fast below this SoC; 0 = off.
-    pub min_soc: Percent,
-    /// Session limit; 0 = none; cleared at disconnect.
-    pub limit_soc: Percent,
-    /// Session limit; 0 = none; cleared at disconnect.
-    pub limit_energy: KilowattHours,
-    /// When PV charging starts and stops.
-    pub thresholds: Thresholds,
-    /// Charge fast at this planner rate or below it; `None` = never.
-    pub smart_cost_limit: Option<f64>,
-    /// Leave the sun to the grid at this feed-in rate or above it; `None` = never.
-    pub smart_feed_in_limit: Option<f64>,
-    /// The home battery helps down to this SoC; 100 = no limit (Q14).
-    pub battery_boost_limit: Percent,
-    /// The energy plan.
-    pub plan: Option<EnergyPlan>,
-    /// How the energy plan is carried out.
-    pub plan_strategy: Strategy,
-}
-
 /// What a change of the charger's status means (control.md §6.1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Change {
@@ -175,22 +144,7 @@ pub(super) enum Change {
 impl LoadPoint {
     /// A load point that has heard nothing yet.
     pub(super) fn new(setup: LoadPointSetup, now: Now) -> Self {
-        let settings = LoadPointSettings {
-            mode: setup.default_mode.unwrap_or(Mode::Off),
-            priority: setup.priority,
-            phases_configured: setup.phases_configured,
-            min_current: setup.min_current,
-            max_current: setup.max_current,
-            min_soc: Percent::ZERO,
-            limit_soc: Percent::ZERO,
-            limit_energy: KilowattHours::ZERO,
-            thresholds: setup.thresholds,
-            smart_cost_limit: None,
-            smart_feed_in_limit: None,
-            battery_boost_limit: Percent(100.0),
-            plan: None,
-            plan_strategy: Strategy::default(),
-        };
+        let settings = LoadPointSettings::new(&setup);
         let fixed_phases = if setup.charger.phase_switching { 0 } else { setup.phases_configured };
         let decision = Decision {
             why: Why::ChargerUnknown,

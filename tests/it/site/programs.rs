@@ -148,11 +148,12 @@ async fn charges(port: u16) {
         .within(DEADLINE * 2, "a charge", |seen| seen.says("loadpoints/1/charging", "true"))
         .await;
     client
-        .until("its power", |seen| seen.number("evcc/loadpoints/1/chargePower") > Some(1000.0))
+        .until("sun in the car", |seen| {
+            seen.says("loadpoints/1/decision/code", "surplus")
+                && seen.number("evcc/loadpoints/1/chargePower") > Some(1000.0)
+                && seen.number("evcc/site/pvPower") > Some(1000.0)
+        })
         .await;
-    let seen = client.seen();
-    assert!(seen.says("loadpoints/1/decision/code", "surplus"));
-    assert!(seen.number("evcc/site/pvPower") > Some(1000.0));
 }
 
 #[tokio::test]

@@ -71,7 +71,7 @@ async fn settings_are_kept_beside_the_embedded_broker() {
 }
 
 #[tokio::test]
-async fn a_mode_of_the_configuration_beats_the_stored_one() {
+async fn the_stored_mode_beats_the_one_of_the_configuration() {
     let home = Home::with_embedded_broker();
     let service = home.start().await;
     let mut client = service.client().await;
@@ -79,7 +79,8 @@ async fn a_mode_of_the_configuration_beats_the_stored_one() {
     service.stop().await;
     let service = home.start().await;
     let mut client = service.client().await;
-    client.until("the mode", |seen| seen.says("loadpoints/1/mode", "pv")).await;
+    let answer = client.write("loadpoints/1/mode", "no such mode").await;
+    assert_eq!(answer["applied"], "now", "{answer}");
     service.stop().await;
 }
 

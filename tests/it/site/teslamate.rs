@@ -38,7 +38,7 @@ fn evening() -> BTreeMap<String, String> {
 }
 
 #[tokio::test]
-async fn a_discovered_car_survives_a_restart_asleep() {
+async fn a_discovered_car_that_sleeps_survives_a_restart() {
     let home = home();
     let service = home.start().await;
     let mut client = service.client().await;
