@@ -18,7 +18,7 @@ pub(crate) const PROGRAM: &str = env!("CARGO_BIN_EXE_chargebus");
 /// Enough for a thousand load points; the defaults are for a house.
 const LARGE_BROKER: &str = "[[listeners]]\naddress = \"127.0.0.1:1\"\n\
     [anonymous]\nread = [\"#\"]\nwrite = [\"#\"]\n\
-    [limits]\nfilters = 4000\nretained_topics = 200000\n";
+    [limits]\nqueue_messages = 20000\nretained_topics = 200000\n";
 
 /// Who carries the messages.
 #[derive(Clone, Copy, PartialEq, Eq)]
