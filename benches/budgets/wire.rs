@@ -100,7 +100,8 @@ impl Park {
         let until = Instant::now() + PATIENCE;
         let mut known = BTreeSet::new();
         while !park.introduce(&mut currents, &mut known)? {
-            ensure!(Instant::now() < until, "the service does not hear its chargers");
+            let heard = known.len();
+            ensure!(Instant::now() < until, "the service hears {heard} of {loadpoints} chargers");
         }
         drop(currents);
         park.quiet()?;

@@ -5,7 +5,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process;
 
-use chargebus::edges::store::{Retained, SavedVehicle, Store, StoreError};
+use chargebus::edges::broker::Retained;
+use chargebus::edges::store::{SavedVehicle, Store, StoreError};
 use rusqlite::Connection;
 use tempfile::TempDir;
 use tokio::task::JoinSet;
