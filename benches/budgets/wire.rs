@@ -4,9 +4,9 @@ use std::collections::BTreeSet;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, ensure};
+use anyhow::Context;
 
-use crate::mqtt::{Client, PATIENCE};
+use crate::mqtt::Client;
 use crate::service::{Plan, Service, Transport};
 use crate::site;
 use crate::table::{Budget, Table};
@@ -87,23 +87,18 @@ struct Park {
 impl Park {
     /// Connects, and has every charger charge with its highest current.
     fn open(service: &Service, loadpoints: usize) -> anyhow::Result<Self> {
-        let mut currents = service.client("currents")?;
-        currents.subscribe(&["evcc/loadpoints/+/offeredCurrent"])?;
+        let mut watcher = service.client("watcher")?;
+        watcher.subscribe(&["evcc/status", "evcc/loadpoints/+/offeredCurrent"])?;
+        // The service says so once its subscriptions are made.
+        watcher.until("the service", |message| message.payload == "online")?;
         let mut commands = service.client("commands")?;
         commands.subscribe(&["bench/charger/+/maxcurrent/set"])?;
         let mut state = service.client("state")?;
         state.subscribe(&[&format!("evcc/loadpoints/{loadpoints}/#")])?;
         let meters = service.client("meters")?;
         let mut park = Self { loadpoints, meters, commands, state };
-        // Whether its subscriptions are in force cannot be seen from outside: everything is said
-        // until the service repeats it.
-        let until = Instant::now() + PATIENCE;
-        let mut known = BTreeSet::new();
-        while !park.introduce(&mut currents, &mut known)? {
-            let heard = known.len();
-            ensure!(Instant::now() < until, "the service hears {heard} of {loadpoints} chargers");
-        }
-        drop(currents);
+        park.introduce(&mut watcher)?;
+        drop(watcher);
         park.quiet()?;
         park.swing(LOW)?;
         park.follow(LOW)?;
@@ -112,23 +107,19 @@ impl Park {
         Ok(park)
     }
 
-    /// Every charger says that it charges with the highest current; whether the service knows it.
-    fn introduce(
-        &mut self,
-        currents: &mut Client,
-        known: &mut BTreeSet<String>,
-    ) -> anyhow::Result<bool> {
+    /// Every charger says that it charges with the highest current, until the service repeats it.
+    fn introduce(&mut self, watcher: &mut Client) -> anyhow::Result<()> {
         self.meters.publish(site::GRID, "0")?;
         self.every_charger("enabled", "true")?;
         self.every_charger("power", &watts(HIGH).to_string())?;
         self.every_charger("status", "C")?;
+        let wanted = HIGH.to_string();
+        let mut known = BTreeSet::new();
         while known.len() < self.loadpoints {
-            let Some(message) = currents.next(Duration::from_secs(1))? else { return Ok(false) };
-            if message.payload == HIGH.to_string() {
-                known.insert(message.topic);
-            }
+            let what = format!("{} of {} chargers", known.len(), self.loadpoints);
+            known.insert(watcher.until(&what, |message| message.payload == wanted)?.topic);
         }
-        Ok(true)
+        Ok(())
     }
 
     /// All chargers publish the same, though no thousand of them in one millisecond.
