@@ -151,7 +151,7 @@ impl Control {
             Fact::Meter { meter, value, origin } => {
                 self.site.record(now, meter.0, value, origin);
                 let guards = self.circuits.record(now, meter.0, value, origin);
-                if !guards && !matches!(value, MeterValue::Power(_)) {
+                if !guards && !matches!(value, MeterValue::Power(_) | MeterValue::Soc(_)) {
                     return;
                 }
             }

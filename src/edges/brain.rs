@@ -125,6 +125,13 @@ impl Brain {
         (!remarks.is_empty()).then(|| remarks.join("; "))
     }
 
+    /// Repeats what is constant, for whoever has no device tasks that do.
+    pub fn repeat_constants(&mut self, now: Now) {
+        for fact in self.decoder.constants() {
+            self.control.handle(now, fact);
+        }
+    }
+
     /// Takes a fact of a device that is not reached by messages.
     pub fn fact(&mut self, now: Now, fact: Fact) {
         self.control.handle(now, fact);

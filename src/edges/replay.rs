@@ -15,6 +15,7 @@ use crate::control::Why;
 use crate::model::{ChargerCommand, Effect, Fact, Mono, Now, Outcome};
 
 use super::brain::Brain;
+use super::devices::CONSTANT_PERIOD;
 
 /// After the last message the core lives on for this long, so that delays come to their end.
 const EPILOGUE: Duration = Duration::from_secs(300);
@@ -30,11 +31,9 @@ struct Line {
     t: f64,
     topic: String,
     payload: String,
-    #[serde(default)]
-    retain: bool,
 }
 
-/// Replays a log of JSON lines `{"t":…,"topic":…,"payload":…,"retain":…}` and writes what is decided.
+/// Replays a log of JSON lines `{"t":…,"topic":…,"payload":…}` and writes what is decided.
 ///
 /// # Errors
 /// When a line cannot be read or `out` cannot be written.
@@ -53,6 +52,7 @@ pub fn replay(config: &Config, log: impl BufRead, out: &mut impl Write) -> anyho
     };
     let (brain, remarks) = Brain::new(config, system, Tz::UTC, start, BTreeMap::new());
     let mut player = Player {
+        constants: start.mono,
         why: vec![Why::ChargerUnknown; brain.control.loadpoints().len()],
         brain,
         start,
@@ -75,8 +75,7 @@ pub fn replay(config: &Config, log: impl BufRead, out: &mut impl Write) -> anyho
         let now = start.later(Duration::from_secs_f64(line.t));
         player.pass(now)?;
         last = now;
-        // The publisher's flag says "keep it"; the live message itself is fresh.
-        let _ = line.retain;
+        // Whatever the publisher asked the broker to keep: as a live message it is fresh.
         if let Some(remark) = player.brain.message(now, &line.topic, line.payload.as_bytes(), false)
         {
             player.say(now, &remark)?;
@@ -90,13 +89,21 @@ struct Player<'a, W: Write> {
     brain: Brain,
     start: Now,
     why: Vec<Why>,
+    /// When `const` sources speak next.
+    constants: Mono,
     out: &'a mut W,
 }
 
 impl<W: Write> Player<'_, W> {
     /// Lets virtual time pass; the core is woken when it asked to be.
     fn pass(&mut self, until: Now) -> anyhow::Result<()> {
-        while self.brain.deadline() <= until.mono {
+        while self.brain.deadline().min(self.constants) <= until.mono {
+            if self.constants <= self.brain.deadline() {
+                let at = self.start.later(self.constants.since(self.start.mono));
+                self.constants = self.constants + CONSTANT_PERIOD;
+                self.brain.repeat_constants(at);
+                continue;
+            }
             let at = self.start.later(self.brain.deadline().since(self.start.mono));
             for remark in self.brain.handle_timeout(at) {
                 self.say(at, &remark)?;

@@ -58,7 +58,7 @@ pub use template::{Scalar, Template};
 pub use value::{Kind, Value};
 
 /// Constants are repeated this often, as every value has an age (design S2).
-const CONSTANT_PERIOD: Duration = Duration::from_secs(5);
+pub const CONSTANT_PERIOD: Duration = Duration::from_secs(5);
 
 /// An attribute that cannot work as it is configured; everything else does.
 #[derive(Clone, Debug, PartialEq, Eq)]
