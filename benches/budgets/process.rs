@@ -2,6 +2,9 @@
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::io;
+use std::path::Path;
+use std::process::Command;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
@@ -107,8 +110,22 @@ pub(crate) fn measure_house(table: &mut Table) -> anyhow::Result<()> {
         table.add(what, Unit::Mebibytes, Budget::None, vec![own]);
         house.ask(table)?;
     }
-    let size = fs::metadata(PROGRAM)?.len() as f64 / MIB;
-    table.add("release binary, as built", Unit::Mebibytes, Budget::P99(15.0), vec![size]);
+    measure_binary(table)
+}
+
+fn measure_binary(table: &mut Table) -> anyhow::Result<()> {
+    let size = |file: &Path| Ok::<_, io::Error>(fs::metadata(file)?.len() as f64 / MIB);
+    let built = vec![size(Path::new(PROGRAM))?];
+    table.add("release binary with symbols", Unit::Mebibytes, Budget::None, built);
+    let dir = tempfile::tempdir()?;
+    let stripped = dir.path().join("stripped");
+    match Command::new("strip").arg("-o").arg(&stripped).arg(PROGRAM).status() {
+        Ok(status) if status.success() => {
+            let what = "release binary, stripped";
+            table.add(what, Unit::Mebibytes, Budget::P99(15.0), vec![size(&stripped)?]);
+        }
+        Ok(_) | Err(_) => table.note("binary: skipped: strip is not installed".to_owned()),
+    }
     Ok(())
 }
 

@@ -17,6 +17,8 @@ const BUDGET: Budget = Budget::P99(20.0);
 const SIZES: [(usize, usize); 4] = [(1, 50), (10, 30), (100, 30), (1000, 10)];
 /// The first samples meet cold caches and are not counted.
 const WARM_UP: usize = 2;
+/// Samples among the words of a busy charger.
+const BUSY: usize = 28;
 /// Decisions keep 100 ms apart and state is told 100 ms apart: after this silence nothing is due.
 const QUIET: Duration = Duration::from_millis(150);
 /// No charger shows a new current in the millisecond in which it is told.
@@ -36,12 +38,34 @@ pub(crate) fn measure(table: &mut Table) -> anyhow::Result<()> {
         let sizes = if transport == Transport::StockMosquitto { &SIZES[..1] } else { &SIZES };
         for &(loadpoints, samples) in sizes {
             if let Err(error) = measure_park(table, transport, loadpoints, samples) {
-                table.note(format!(
-                    "wire: {loadpoints} load points, {name}: not measured: {error:#}"
-                ));
+                let places = places(loadpoints);
+                table.note(format!("wire: {places}, {name}: not measured: {error:#}"));
             }
         }
     }
+    measure_busy(table)
+}
+
+/// A charger speaks all the time, so that decisions follow each other as fast as they may: a
+/// sample that comes right after one waits for the next.
+fn measure_busy(table: &mut Table) -> anyhow::Result<()> {
+    let plan =
+        Plan { transport: Transport::Embedded, config: &site::park(1), database: ":memory:" };
+    let service = Service::start(&plan)?;
+    let mut park = Park::open(&service, 1)?;
+    let mut times = Vec::new();
+    for n in 0..BUSY {
+        let (from, to) = if n % 2 == 0 { (HIGH, LOW) } else { (LOW, HIGH) };
+        // So that samples come at every moment between two decisions.
+        for step in 0..7 + n % 7 {
+            let drift = u32::from(step % 2 == 1);
+            park.every_charger("power", &(watts(from) + drift).to_string())?;
+            sleep(Duration::from_millis(13));
+        }
+        times.push(park.swing(to)?.1);
+        park.follow(to)?;
+    }
+    table.times("sample → command, 1 load point, charger at 77 Hz", Budget::None, &times);
     Ok(())
 }
 
@@ -65,7 +89,7 @@ fn measure_park(
         }
         park.follow(to)?;
     }
-    let name = format!("sample → command, {loadpoints} load points, {}", transport.name());
+    let name = format!("sample → command, {}, {}", places(loadpoints), transport.name());
     if loadpoints > 1 {
         table.times(format!("{name}, first"), BUDGET, &first);
         table.times(format!("{name}, last"), BUDGET, &last);
@@ -165,6 +189,13 @@ impl Park {
         self.state.until_silent(QUIET)?;
         sleep(Duration::from_millis(10));
         self.commands.until_silent(Duration::from_millis(1))
+    }
+}
+
+fn places(loadpoints: usize) -> String {
+    match loadpoints {
+        1 => "1 load point".to_owned(),
+        many => format!("{many} load points"),
     }
 }
 

@@ -67,7 +67,7 @@ async fn run(exe: &Path, program: &str, state: String) -> Result<String, String>
     }
 }
 
-/// The process behind [`ask`]: reads JSON from standard input, writes the result to standard output.
+/// The process behind `?jq=`: reads JSON from standard input, writes the result to standard output.
 pub fn main(program: &str) -> ExitCode {
     #[cfg(unix)]
     {
