@@ -45,7 +45,9 @@ pub use vehicle::{Vehicle, VehicleSettings};
 
 /// Samples that belong together arrive within this time: it is waited for before deciding.
 const GATHER: Duration = Duration::from_millis(5);
-/// Decisions follow each other no faster than this, whatever the rate of messages (design §3).
+/// Decisions follow each other no faster than this, whatever the rate of messages (design §3). A
+/// sample of a site meter waits only for the last decision that such a sample asked for: neither a
+/// talkative charger nor a timer delays it.
 const DECISION_SPACING: Duration = Duration::from_millis(100);
 /// After the start a grid meter has this long to speak before its silence counts.
 const FIRST_WORD: Duration = Duration::from_secs(10);
@@ -67,6 +69,10 @@ pub struct Control {
     effects: VecDeque<Effect>,
     started: Mono,
     decided: Mono,
+    /// When a decision last took a new sample of a site meter into account.
+    sampled: Mono,
+    /// Whether such a sample has come since.
+    new_sample: bool,
     due: (Mono, Wake),
     grid_silent: bool,
 }
@@ -104,6 +110,8 @@ impl Control {
             effects: VecDeque::new(),
             started: now.mono,
             decided: now.mono,
+            sampled: now.mono,
+            new_sample: false,
             due: (now.mono + GATHER, Wake::Fact),
             grid_silent: false,
         }
@@ -147,6 +155,7 @@ impl Control {
 
     /// Records a fact; decides nothing. Facts about things that do not exist are ignored.
     pub fn handle(&mut self, now: Now, fact: Fact) {
+        let mut last = self.decided;
         match fact {
             Fact::Meter { meter, value, origin } => {
                 self.site.record(now, meter.0, value, origin);
@@ -154,6 +163,8 @@ impl Control {
                 if !guards && !matches!(value, MeterValue::Power(_) | MeterValue::Soc(_)) {
                     return;
                 }
+                self.new_sample = true;
+                last = self.sampled;
             }
             Fact::Operator { signal, origin: _ } => {
                 let Some(operator) = &mut self.circuits.operator else {
@@ -196,7 +207,7 @@ impl Control {
                 loadpoint.done(now, command, outcome);
             }
         }
-        self.wake(now.mono.max(self.decided + DECISION_SPACING) + GATHER, Wake::Fact);
+        self.wake(now.mono.max(last + DECISION_SPACING) + GATHER, Wake::Fact);
     }
 
     /// Decides if it is time.
@@ -206,6 +217,9 @@ impl Control {
         }
         self.decide(now);
         self.decided = now.mono;
+        if std::mem::take(&mut self.new_sample) {
+            self.sampled = now.mono;
+        }
         self.due = (now.mono + IDLE, Wake::Idle);
         let timers = self.loadpoints.iter().filter_map(|lp| lp.next_wake(now.mono));
         let timers = timers.chain(self.battery.next_wake(now.mono));
