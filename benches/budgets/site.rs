@@ -39,3 +39,11 @@ pub(crate) fn park(loadpoints: usize) -> String {
 pub(crate) fn charger(n: usize, what: &str) -> String {
     format!("bench/charger/{n}/{what}")
 }
+
+/// How many, for the table.
+pub(crate) fn places(loadpoints: usize) -> String {
+    match loadpoints {
+        1 => "1 load point".to_owned(),
+        many => format!("{many} load points"),
+    }
+}

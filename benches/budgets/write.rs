@@ -12,7 +12,7 @@ use crate::table::{Budget, Table};
 const SET: &str = "evcc/loadpoints/1/minCurrent/set";
 const STATE: &str = "evcc/loadpoints/1/minCurrent";
 const RESULT: &str = "evcc/loadpoints/1/minCurrent/set/result";
-const WRITES: usize = 100;
+const WRITES: usize = 60;
 /// People and programs do not write in one burst; TCP has acknowledged everything after this.
 const PAUSE: Duration = Duration::from_millis(60);
 
