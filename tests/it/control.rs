@@ -8,6 +8,8 @@ use chargebus::control::{Control, Refusal, Why};
 use chargebus::model::*;
 use chrono::{TimeZone, Utc};
 
+use crate::rhythm::Rhythm;
+
 /// A site under test with its clock and everything it was told to do.
 struct Bench {
     control: Control,
@@ -66,16 +68,13 @@ fn setup(loadpoints: Vec<LoadPointSetup>) -> Setup {
     }
 }
 
-impl Bench {
-    fn new(setup: Setup) -> Self {
-        let now = start();
-        Self {
-            control: Control::new(setup, now),
-            now,
-            commands: vec![],
-            events: vec![],
-            batteries: vec![],
-        }
+impl Rhythm for Bench {
+    fn core(&mut self) -> &mut Control {
+        &mut self.control
+    }
+
+    fn clock(&mut self) -> &mut Now {
+        &mut self.now
     }
 
     fn drain(&mut self) {
@@ -97,6 +96,19 @@ impl Bench {
             }
         }
     }
+}
+
+impl Bench {
+    fn new(setup: Setup) -> Self {
+        let now = start();
+        Self {
+            control: Control::new(setup, now),
+            now,
+            commands: vec![],
+            events: vec![],
+            batteries: vec![],
+        }
+    }
 
     fn fact(&mut self, fact: Fact) {
         self.control.handle(self.now, fact);
@@ -115,21 +127,7 @@ impl Bench {
     /// Lets time pass; the core is woken exactly when it asked to be.
     fn pass(&mut self, duration: Duration) {
         let end = self.now.later(duration);
-        for _ in 0..1_000_000 {
-            let (due, _) = self.control.deadline();
-            if due > end.mono {
-                self.now = end;
-                return;
-            }
-            self.now = self.now.later(due.since(self.now.mono));
-            self.control.handle_timeout(self.now);
-            self.drain();
-            assert!(
-                self.control.deadline().0 > self.now.mono,
-                "the core must not ask to be woken in the past"
-            );
-        }
-        panic!("the core never rests");
+        self.pass_until(end, 1_000_000);
     }
 
     fn seconds(&mut self, seconds: u64) {

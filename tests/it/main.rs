@@ -22,6 +22,7 @@ mod packaging;
 mod papers;
 mod plan;
 mod property;
+mod rhythm;
 mod sim;
 mod site;
 mod store;

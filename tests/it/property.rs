@@ -7,6 +7,8 @@ use chargebus::model::*;
 use chrono::{TimeZone, Utc};
 use proptest::prelude::*;
 
+use crate::rhythm::Rhythm;
+
 /// One thing that may happen.
 #[derive(Clone, Debug)]
 enum Step {
@@ -118,6 +120,27 @@ struct Watch {
     switched: [Option<Mono>; 3],
 }
 
+impl Rhythm for Watch {
+    fn core(&mut self) -> &mut Control {
+        &mut self.control
+    }
+
+    fn clock(&mut self) -> &mut Now {
+        &mut self.now
+    }
+
+    fn drain(&mut self) {
+        while let Some(effect) = self.control.poll() {
+            self.log += &format!("{} {effect:?}\n", self.now.mono.0);
+            if let Effect::Charger { lp, command } = effect {
+                self.check(lp.0, command);
+                let outcome = if self.fail { Outcome::Failed } else { Outcome::Done };
+                self.control.handle(self.now, Fact::Done { lp, command, outcome });
+            }
+        }
+    }
+}
+
 impl Watch {
     fn new() -> Self {
         let now = Now { mono: Mono(10_000_000), utc: Utc.timestamp_opt(1_800_000_000, 0).unwrap() };
@@ -189,29 +212,7 @@ impl Watch {
 
     fn pass(&mut self, duration: Duration) {
         let end = self.now.later(duration);
-        for _ in 0..100_000 {
-            let due = self.control.deadline().0;
-            if due > end.mono {
-                self.now = end;
-                return;
-            }
-            self.now = self.now.later(due.since(self.now.mono));
-            self.control.handle_timeout(self.now);
-            self.drain();
-            assert!(self.control.deadline().0 > self.now.mono, "asks to be woken in the past");
-        }
-        panic!("the core never rests");
-    }
-
-    fn drain(&mut self) {
-        while let Some(effect) = self.control.poll() {
-            self.log += &format!("{} {effect:?}\n", self.now.mono.0);
-            if let Effect::Charger { lp, command } = effect {
-                self.check(lp.0, command);
-                let outcome = if self.fail { Outcome::Failed } else { Outcome::Done };
-                self.control.handle(self.now, Fact::Done { lp, command, outcome });
-            }
-        }
+        self.pass_until(end, 100_000);
     }
 
     fn check(&mut self, lp: usize, command: ChargerCommand) {

@@ -6,6 +6,8 @@ use chargebus::control::{Control, Why};
 use chargebus::model::*;
 use chrono::{TimeZone, Utc};
 
+use crate::rhythm::Rhythm;
+
 mod laws;
 
 const VOLTS: f64 = 230.0;
@@ -83,6 +85,32 @@ fn setup(circuits: Vec<CircuitSetup>, loadpoints: Vec<LoadPointSetup>) -> Setup 
     }
 }
 
+impl Rhythm for House {
+    fn core(&mut self) -> &mut Control {
+        &mut self.control
+    }
+
+    fn clock(&mut self) -> &mut Now {
+        &mut self.now
+    }
+
+    fn drain(&mut self) {
+        while let Some(effect) = self.control.poll() {
+            match effect {
+                Effect::Charger { lp, command } => {
+                    if command != ChargerCommand::Renew {
+                        self.commands.push((lp.0, command));
+                    }
+                    let fact = Fact::Done { lp, command, outcome: Outcome::Done };
+                    self.control.handle(self.now, fact);
+                }
+                Effect::Event(event) => self.events.push(event.kind),
+                Effect::Battery { .. } => {}
+            }
+        }
+    }
+}
+
 impl House {
     fn new(setup: Setup, cars: Vec<Car>) -> Self {
         let now = Now { mono: Mono(1_000_000), utc: Utc.timestamp_opt(1_800_000_000, 0).unwrap() };
@@ -113,36 +141,9 @@ impl House {
         self.fact(Fact::Charger { lp: LoadPointIx(lp), value, origin: Origin::Live });
     }
 
-    fn drain(&mut self) {
-        while let Some(effect) = self.control.poll() {
-            match effect {
-                Effect::Charger { lp, command } => {
-                    if command != ChargerCommand::Renew {
-                        self.commands.push((lp.0, command));
-                    }
-                    let fact = Fact::Done { lp, command, outcome: Outcome::Done };
-                    self.control.handle(self.now, fact);
-                }
-                Effect::Event(event) => self.events.push(event.kind),
-                Effect::Battery { .. } => {}
-            }
-        }
-    }
-
     fn pass(&mut self, duration: Duration) {
         let end = self.now.later(duration);
-        for _ in 0..10_000 {
-            let due = self.control.deadline().0;
-            if due > end.mono {
-                self.now = end;
-                return;
-            }
-            self.now = self.now.later(due.since(self.now.mono));
-            self.control.handle_timeout(self.now);
-            self.drain();
-            assert!(self.control.deadline().0 > self.now.mono, "asks to be woken in the past");
-        }
-        panic!("the core never rests");
+        self.pass_until(end, 10_000);
     }
 
     /// Current per phase of the grid that a load point draws.

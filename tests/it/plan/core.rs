@@ -8,6 +8,7 @@ use chargebus::model::*;
 
 use super::*;
 use crate::house;
+use crate::rhythm::Rhythm;
 
 const CAR: VehicleIx = VehicleIx(0);
 const LP: LoadPointIx = LoadPointIx(0);
@@ -20,6 +21,29 @@ struct Bench {
     share: f64,
     energy: f64,
     events: Vec<EventKind>,
+}
+
+impl Rhythm for Bench {
+    fn core(&mut self) -> &mut Control {
+        &mut self.control
+    }
+
+    fn clock(&mut self) -> &mut Now {
+        &mut self.now
+    }
+
+    fn drain(&mut self) {
+        while let Some(effect) = self.control.poll() {
+            match effect {
+                Effect::Charger { lp, command } => {
+                    let fact = Fact::Done { lp, command, outcome: Outcome::Done };
+                    self.control.handle(self.now, fact);
+                }
+                Effect::Event(event) => self.events.push(event.kind),
+                Effect::Battery { .. } => {}
+            }
+        }
+    }
 }
 
 impl Bench {
@@ -63,32 +87,9 @@ impl Bench {
         self.control.set_plan_soc(self.now, CAR, Some(plan)).unwrap();
     }
 
-    fn drain(&mut self) {
-        while let Some(effect) = self.control.poll() {
-            match effect {
-                Effect::Charger { lp, command } => {
-                    let fact = Fact::Done { lp, command, outcome: Outcome::Done };
-                    self.control.handle(self.now, fact);
-                }
-                Effect::Event(event) => self.events.push(event.kind),
-                Effect::Battery { .. } => {}
-            }
-        }
-    }
-
     /// The core is woken exactly when it asks to be, until `end`.
     fn wakes(&mut self, end: Now) {
-        for _ in 0..1000 {
-            let due = self.control.deadline().0;
-            if due > end.mono {
-                self.now = end;
-                return;
-            }
-            self.now = self.now.later(due.since(self.now.mono));
-            self.control.handle_timeout(self.now);
-            self.drain();
-        }
-        panic!("the core never rests");
+        self.pass_until(end, 1000);
     }
 
     /// Time passes; meters speak every 5 s, the car draws.
