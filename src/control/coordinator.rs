@@ -107,7 +107,7 @@ impl Control {
 
     /// The one vehicle that can have been plugged in here, if there is exactly one.
     fn plugged(&self, lp: LoadPointIx, loadpoint: &LoadPoint) -> Option<VehicleIx> {
-        let connected_at = loadpoint.session.connected_at?.mono;
+        let connected_at = loadpoint.connected_at()?.mono;
         let candidates: Vec<(VehicleIx, ChargeStatus)> = self
             .vehicles
             .iter()

@@ -105,7 +105,7 @@ impl Control {
             let told = self.told_soc(loadpoint);
             let subject = self.subject(loadpoint);
             let loadpoint = &mut self.loadpoints[lp];
-            let energy = loadpoint.session.energy;
+            let energy = loadpoint.session().energy;
             loadpoint.estimator = subject.map(|subject| {
                 let known = loadpoint.estimator.filter(|(before, _)| *before == subject);
                 let (_, mut estimator) =
@@ -129,7 +129,7 @@ impl Control {
         }
         let vehicle = loadpoint.vehicle?;
         let capacity = self.vehicles.get(vehicle.0)?.setup.capacity?;
-        let session = loadpoint.session.connected_at;
+        let session = loadpoint.connected_at();
         (capacity.0 > 0.0).then_some(Subject { vehicle, session, capacity })
     }
 

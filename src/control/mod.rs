@@ -9,6 +9,7 @@ mod circuit;
 mod coordinator;
 mod decision;
 mod estimator;
+mod ledger;
 mod loadpoint;
 mod plan;
 mod reading;
@@ -21,8 +22,8 @@ use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
 use crate::model::{
-    Effect, Event, EventKind, Fact, LoadPointIx, MeterValue, Mono, Now, Origin, Setup, VehicleIx,
-    VehicleSetup, VehicleValue, Watts,
+    ChargerValue, Effect, Event, EventKind, Fact, LoadPointIx, MeterValue, Mono, Now, Origin, Setup,
+    Statistics, VehicleIx, VehicleSetup, VehicleValue, Watts,
 };
 use circuit::{Budget, Cap};
 use loadpoint::{Change, GridView, SiteView, VehicleView};
@@ -33,7 +34,8 @@ pub use battery::{Battery, EXTERNAL_TTL};
 pub use circuit::{Circuit, Circuits, Operator};
 pub use decision::{Decision, Why};
 pub use estimator::{Estimator, Remaining};
-pub use loadpoint::{Effective, LoadPoint, LoadPointSettings, Session, SmartLimit};
+pub use ledger::Session;
+pub use loadpoint::{Effective, LoadPoint, LoadPointSettings, SmartLimit};
 pub use plan::{
     Aim, EnergyPlan, Goal, PlanState, RepeatingPlan, Request, SocPlan, Strategy, charge_duration,
     choose, mean_value, missing_energy, plan,
@@ -64,6 +66,7 @@ pub struct Control {
     battery: Battery,
     tariffs: Tariffs,
     circuits: Circuits,
+    statistics: Option<Statistics>,
     /// Wishes have changed that circuits must know: another decision is due.
     share_again: Option<Mono>,
     effects: VecDeque<Effect>,
@@ -100,6 +103,7 @@ impl Control {
         let vehicles = setup.vehicles.iter().cloned().map(Vehicle::new).collect();
         Self {
             circuits: Circuits::new(&setup, now),
+            statistics: None,
             share_again: None,
             setup,
             site,
@@ -173,18 +177,10 @@ impl Control {
                 operator.record(now, signal);
             }
             Fact::Charger { lp, value, origin } => {
-                let green = self.site.balance.green_share_loadpoints;
-                let Some(loadpoint) = self.loadpoints.get_mut(lp.0) else {
+                if lp.0 >= self.loadpoints.len() {
                     return;
-                };
-                // The first status tells what is; it is no news (Q07).
-                let known = loadpoint.status.is_some();
-                for change in loadpoint.record(now, value, origin, green) {
-                    self.follow(now, lp, change);
-                    if change == Change::Connect && known && self.wants_welcome(lp) {
-                        self.loadpoints[lp.0].offer_welcome(now);
-                    }
                 }
+                self.record(now, lp, value, origin);
             }
             Fact::Vehicle { vehicle, value, origin } => {
                 let Some(vehicle) = self.vehicles.get_mut(vehicle.0) else {
@@ -247,6 +243,28 @@ impl Control {
         self.due = self.due.min((at, why));
     }
 
+    /// Records what a charger says of itself.
+    fn record(&mut self, now: Now, lp: LoadPointIx, value: ChargerValue, origin: Origin) {
+        let turns = matches!(value, ChargerValue::Status(_));
+        if turns {
+            // What is known up to here belongs to what ends here.
+            self.learn_around(now, lp);
+        }
+        let mix = self.mix(now);
+        let loadpoint = &mut self.loadpoints[lp.0];
+        // The first status tells what is; it is no news (Q07).
+        let known = loadpoint.status.is_some();
+        for change in loadpoint.record(now, value, origin, mix) {
+            self.follow(now, lp, change);
+            if change == Change::Connect && known && self.wants_welcome(lp) {
+                self.loadpoints[lp.0].offer_welcome(now);
+            }
+        }
+        if turns {
+            self.keep_books(now, lp);
+        }
+    }
+
     /// What a change of the charger's status brings with it (control.md §6.2).
     fn follow(&mut self, now: Now, lp: LoadPointIx, change: Change) {
         let kind = match change {
@@ -272,12 +290,12 @@ impl Control {
         }
         self.estimate();
         let voltage = self.setup.voltage;
-        let green = self.site.balance.green_share_loadpoints;
+        let mix = self.mix(now);
         let grid_at =
             self.site.grid_meter().map(|meter| meter.power.map_or(Mono(0), |power| power.at));
         let views: Vec<_> = self.loadpoints.iter().map(|lp| self.vehicle_view(lp)).collect();
         for (loadpoint, view) in self.loadpoints.iter_mut().zip(&views) {
-            loadpoint.refresh(now, grid_at, voltage, green, view);
+            loadpoint.refresh(now, grid_at, voltage, mix, view);
         }
         self.plan(now, &views);
         let charge = self.loadpoints.iter().map(LoadPoint::charge_power).sum();
@@ -313,6 +331,9 @@ impl Control {
             }
         }
         self.decide_battery(now);
+        for lp in 0..self.loadpoints.len() {
+            self.keep_books(now, LoadPointIx(lp));
+        }
         // The shares were those of the last wishes: where these have changed, share anew.
         let wishes = self.loadpoints.iter().map(LoadPoint::wish);
         let changed = budget.is_some_and(|budget| budget.is_outdated(wishes));

@@ -127,6 +127,8 @@ impl<W: Write> Player<'_, W> {
                     self.say(now, &format!("battery {}: {mode}", meter.0))?
                 }
                 Effect::Event(event) => self.say(now, &format!("event {}", event.kind.as_str()))?,
+                // A log is looked at, not kept.
+                Effect::Journal { .. } => {}
             }
         }
         for index in 0..self.why.len() {

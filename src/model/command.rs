@@ -1,6 +1,8 @@
 //! Effects: what the core wants done. It never publishes and never stores.
 
-use super::{Amps, BatteryMode, CircuitIx, LoadPointIx, MeterIx, VehicleIx};
+use super::{
+    Amps, BatteryMode, CircuitIx, JournalEntry, LoadPointIx, MeterIx, SessionRow, VehicleIx,
+};
 
 /// One thing for the edges to do.
 #[derive(Clone, Debug, PartialEq)]
@@ -21,6 +23,13 @@ pub enum Effect {
     },
     /// Tell people (`<root>/events`, not retained).
     Event(Event),
+    /// Keep an entry of the sessions' journal.
+    Journal {
+        /// What is to be kept. After a disconnect the entries of that session are not needed any more.
+        entry: Box<JournalEntry>,
+        /// The session as it is to be listed from now on; `None` while it charges for the first time.
+        row: Option<Box<SessionRow>>,
+    },
 }
 
 /// A command for a charger. The device task carries commands out in order.

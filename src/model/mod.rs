@@ -6,6 +6,7 @@ mod ids;
 mod kinds;
 mod limit;
 mod rate;
+mod session;
 mod setup;
 mod tariff;
 mod time;
@@ -21,6 +22,9 @@ pub use limit::{
     CircuitIx, CircuitSetup, LimitSetup, OperatorSetup, OperatorSignal, Rotation, Wiring,
 };
 pub use rate::Rate;
+pub use session::{
+    JournalEntry, JournalKind, Noted, PeriodStatistics, SessionEdit, SessionKey, SessionRow, Statistics,
+};
 pub use setup::{
     ChargerFeature, ChargerSetup, LoadPointSetup, MeterSetup, OnIdentify, Setup, Thresholds,
     VehicleFeature, VehicleSetup,

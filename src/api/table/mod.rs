@@ -7,6 +7,7 @@ mod loadpoint;
 mod loadpoint_settings;
 mod none;
 mod plan;
+mod session;
 mod settings;
 mod site;
 mod system;
@@ -36,6 +37,8 @@ pub const TABLES: &[&[Field]] = &[
     tariff::LOADPOINT,
     loadpoint::ROWS,
     loadpoint::MIRRORS,
+    session::LOADPOINT,
+    session::SITE,
     charger::ROWS,
     vehicle::ROWS,
     plan::LOADPOINT,

@@ -103,7 +103,7 @@ impl LoadPoint {
                 charge_duration(capacity, vehicle.soc.unwrap_or(Percent::ZERO), goal, power)
             }
             Aim::Energy(goal) => {
-                let charged = self.session.energy - self.plan.offset;
+                let charged = self.session().energy - self.plan.offset;
                 let missing = (goal.watt_hours() - charged).max(WattHours::ZERO);
                 energy_duration(missing, power)
             }

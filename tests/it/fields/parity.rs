@@ -5,10 +5,7 @@ use super::*;
 /// Keys of evcc that we do not tell, and why (api-state-keys.json).
 const NOT_TOLD: &[(&str, &[&str])] = &[
     ("no temperature yet", &["tariffTemperature"]),
-    (
-        "no sessions yet",
-        &["statistics", "historyUpdated", "todayEnergy", "last24hEnergy", "last7dEnergy"],
-    ),
+    ("no history yet", &["historyUpdated", "todayEnergy", "last24hEnergy", "last7dEnergy"]),
     (
         "no optimizer",
         &["evopt", "evopt-batteries", "optimizerChargingStrategies", "optimizerChargingStrategy"],
