@@ -19,6 +19,7 @@ mod fetch;
 mod fields;
 mod house;
 mod http;
+mod operations;
 mod packaging;
 mod papers;
 mod plan;
