@@ -10,6 +10,7 @@ mod operation;
 mod payload;
 mod project;
 mod rates;
+mod sessions;
 mod table;
 mod topic;
 mod value;
@@ -21,6 +22,10 @@ pub use operation::{
     Access, Content, Method, OPERATIONS, OnMqtt, Op, Operation, PATH_PARAMETERS, Parameter, SCHEMAS,
 };
 pub use project::{Changes, State};
+pub use sessions::{
+    Language, Period, SessionRequest, is_session_topic, period, session_edit, session_request,
+    sessions_json, sessions_table,
+};
 pub use table::{TABLES, all, rows};
 pub use topic::{Address, Place};
 pub use value::Value;

@@ -342,11 +342,19 @@ pub(super) fn price_text(number: f64) -> String {
     decimals(number, 5)
 }
 
+/// `most` decimals at most, the last one rounded away from zero as people do.
+pub(super) fn rounded_text(number: f64, most: u8) -> String {
+    decimals(round(number, 10_f64.powi(i32::from(most))), usize::from(most))
+}
+
 fn decimals(number: f64, most: usize) -> String {
     if !number.is_finite() {
         return String::new();
     }
     let text = format!("{number:.most$}");
+    if !text.contains('.') {
+        return text;
+    }
     match text.trim_end_matches('0').trim_end_matches('.') {
         "-0" => "0".to_owned(),
         trimmed => trimmed.to_owned(),

@@ -22,8 +22,8 @@ use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
 use crate::model::{
-    ChargerValue, Effect, Event, EventKind, Fact, LoadPointIx, MeterValue, Mono, Now, Origin, Setup,
-    Statistics, VehicleIx, VehicleSetup, VehicleValue, Watts,
+    ChargerValue, Effect, Event, EventKind, Fact, LoadPointIx, MeterValue, Mono, Now, Origin,
+    Setup, Statistics, VehicleIx, VehicleSetup, VehicleValue, Watts,
 };
 use circuit::{Budget, Cap};
 use loadpoint::{Change, GridView, SiteView, VehicleView};

@@ -23,6 +23,7 @@ use super::door::{Door, Told};
 use super::embedded::Embedded;
 use super::http;
 use super::run::{Run, Wires};
+use super::sessions;
 use super::store::{Store, StoreError};
 
 /// Facts of devices that wait for the loop; the adapters keep the newest of each kind beyond that.
@@ -120,7 +121,8 @@ pub async fn start(config: Config, place: Place) -> anyhow::Result<App> {
 
     let now = clock.now();
     let stored = loaded("settings", store.load_settings().await);
-    let (brain, remarks) = Brain::new(&config, system(&config, now), zone(), now, stored);
+    let journal = loaded("journal", store.load_journal().await);
+    let (brain, remarks) = Brain::new(&config, system(&config, now), zone(), now, stored, journal);
     remarks.iter().for_each(|remark| warn!("{remark}"));
 
     let bus = server.map(|server| connect(server, &config.root, brain.filters()));
@@ -134,7 +136,12 @@ pub async fn start(config: Config, place: Place) -> anyhow::Result<App> {
     let publisher = Arc::new(Publisher(bus.as_ref().map(|(bus, _)| bus.clone())));
     let devices = Devices::start(&config, publisher, facts_in, stop.clone());
     let ours: BTreeSet<String> = loaded("topics", store.load_topics().await);
-    let wires = Wires { bus, facts, writes, questions, told, devices, store: store.clone() };
+    let (statistics_in, statistics) = watch::channel(None);
+    let sums = sessions::keep_statistics(store.clone(), clock, zone(), statistics_in, stop.clone());
+    tasks.spawn(sums);
+    let store_of_run = store.clone();
+    let wires =
+        Wires { bus, facts, writes, questions, statistics, told, devices, store: store_of_run };
     let (run, inputs) = Run::new(brain, clock, config.root.clone(), ours, wires);
     tasks.spawn(run.run(inputs, stop.clone()));
 

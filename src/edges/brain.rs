@@ -2,13 +2,15 @@
 
 use std::collections::BTreeMap;
 
+use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
 
 use crate::api::{self, System};
 use crate::config::{Config, Source, TeslaMateCar, VehicleDevice};
 use crate::control::Control;
+use crate::control::tariff::fixed::midnight;
 use crate::model::{
-    Fact, Mono, Now, Origin, VehicleFeature, VehicleIx, VehicleSetup, VehicleValue,
+    Fact, JournalEntry, Mono, Now, Origin, VehicleFeature, VehicleIx, VehicleSetup, VehicleValue,
 };
 use crate::teslamate::{self, Heard, Mirror};
 
@@ -31,10 +33,13 @@ pub struct Brain {
     own: BTreeMap<VehicleIx, VehicleDevice>,
     discover: bool,
     stored: BTreeMap<String, String>,
+    zone: Tz,
+    /// When the next day begins.
+    midnight: Option<DateTime<Utc>>,
 }
 
 impl Brain {
-    /// A brain that has heard nothing yet, with the settings that were stored; what could not be
+    /// A brain that has heard nothing yet, with the settings and the open sessions that were stored; what could not be
     /// restored, or does not work as configured, comes back as text for the log.
     pub fn new(
         config: &Config,
@@ -42,6 +47,7 @@ impl Brain {
         zone: Tz,
         now: Now,
         mut stored: BTreeMap<String, String>,
+        journal: Vec<JournalEntry>,
     ) -> (Self, Vec<String>) {
         let (decoder, broken) = Decoder::new(config);
         let (feeds, wrong) = Feeds::new(config, zone, now, &mut stored);
@@ -55,7 +61,10 @@ impl Brain {
             own: BTreeMap::new(),
             discover: config.discover_cars,
             stored,
+            zone,
+            midnight: midnight(zone, now.utc, 1),
         };
+        brain.control.restore_journal(now, journal);
         for (ix, device) in config.devices.vehicles.iter().enumerate() {
             let ix = VehicleIx(ix);
             if let Some(car) = device.teslamate.clone().or_else(|| car_of(device)) {
@@ -147,6 +156,10 @@ impl Brain {
             {
                 self.control.handle(now, Fact::Vehicle { vehicle, value, origin });
             }
+        }
+        if self.midnight.is_some_and(|midnight| now.utc >= midnight) {
+            self.midnight = midnight(self.zone, now.utc, 1);
+            self.control.begin_day(now);
         }
         if let Some(tariffs) = self.feeds.due(now) {
             self.control.set_tariffs(now, tariffs);

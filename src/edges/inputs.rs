@@ -3,10 +3,10 @@
 use std::future::Future;
 use std::pin::Pin;
 
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
-use crate::model::Fact;
+use crate::model::{Fact, Statistics};
 
 use super::bus::{Inbox, Incoming};
 use super::door::{Question, WriteRequest};
@@ -29,6 +29,8 @@ pub(super) enum Input {
     Question(Question),
     /// The store.
     Stored(Saved),
+    /// What the listed sessions come to.
+    Statistics(Option<Statistics>),
     /// The clock.
     Timer,
     /// The end.
@@ -41,6 +43,7 @@ pub(super) struct Inputs {
     pub(super) facts: mpsc::Receiver<Fact>,
     pub(super) writes: mpsc::Receiver<WriteRequest>,
     pub(super) questions: mpsc::Receiver<Question>,
+    pub(super) statistics: watch::Receiver<Option<Statistics>>,
     /// The save that is under way, if one is.
     pub(super) saving: Option<Saving>,
 }
@@ -52,7 +55,7 @@ impl Inputs {
         wake: tokio::time::Instant,
         stop: &CancellationToken,
     ) -> Input {
-        let Self { inbox, facts, writes, questions, saving } = self;
+        let Self { inbox, facts, writes, questions, statistics, saving } = self;
         let bus = async {
             match inbox {
                 Some(inbox) => inbox.next().await,
@@ -74,6 +77,7 @@ impl Inputs {
             Some(fact) = facts.recv() => Input::Fact(fact),
             () = tokio::time::sleep_until(wake) => Input::Timer,
             Some(question) = questions.recv() => Input::Question(question),
+            Ok(()) = statistics.changed() => Input::Statistics(*statistics.borrow_and_update()),
         };
         match input {
             Input::Stored(_) => self.saving = None,
@@ -82,6 +86,7 @@ impl Inputs {
             | Input::Fact(_)
             | Input::Write(_)
             | Input::Question(_)
+            | Input::Statistics(_)
             | Input::Timer
             | Input::Stop => {}
         }

@@ -50,7 +50,7 @@ pub fn replay(config: &Config, log: impl BufRead, out: &mut impl Write) -> anyho
         started: true,
         mirrors: true,
     };
-    let (brain, remarks) = Brain::new(config, system, Tz::UTC, start, BTreeMap::new());
+    let (brain, remarks) = Brain::new(config, system, Tz::UTC, start, BTreeMap::new(), Vec::new());
     let mut player = Player {
         constants: start.mono,
         why: vec![Why::ChargerUnknown; brain.control.loadpoints().len()],

@@ -11,8 +11,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
 
 use crate::api::{self, Address, Answer, Changes, Code, State, View};
-use crate::control::Why;
-use crate::model::{ChargerCommand, Effect, Event, Fact, Mono, Now};
+use crate::model::{ChargerCommand, Effect, Event, Fact, Mono, Now, Statistics};
 
 use super::brain::Brain;
 use super::bus::{Bus, Inbox, Incoming, Message};
@@ -20,6 +19,8 @@ use super::clock::Clock;
 use super::devices::Devices;
 use super::door::{Question, Told, WriteRequest};
 use super::inputs::{Input, Inputs, Saved, Saving};
+use super::reasons::Reasons;
+use super::sessions;
 use super::store::Store;
 
 /// State is told no more often than this, unless somebody waits for it.
@@ -39,6 +40,7 @@ pub(super) struct Wires {
     pub(super) facts: mpsc::Receiver<Fact>,
     pub(super) writes: mpsc::Receiver<WriteRequest>,
     pub(super) questions: mpsc::Receiver<Question>,
+    pub(super) statistics: watch::Receiver<Option<Statistics>>,
     pub(super) told: watch::Sender<Told>,
     pub(super) devices: Devices,
     pub(super) store: Store,
@@ -65,8 +67,10 @@ pub(super) struct Run {
     /// Writes that are in force and not stored yet.
     waiting: Vec<Waiting>,
     held: Option<Held>,
+    /// A session has become a row that is not on disk yet: it is stored before anything is told.
+    listed: bool,
     /// Reason last written to the log, per load point.
-    logged: Vec<Why>,
+    logged: Reasons,
 }
 
 /// A writer that waits for its answer.
@@ -98,9 +102,8 @@ impl Run {
         wires: Wires,
     ) -> (Self, Inputs) {
         let now = clock.now();
-        let Wires { bus, facts, writes, questions, told, devices, store } = wires;
+        let Wires { bus, facts, writes, questions, statistics, told, devices, store } = wires;
         let (bus, inbox) = bus.unzip();
-        let logged = vec![Why::ChargerUnknown; brain.control.loadpoints().len()];
         let run = Self {
             brain,
             clock,
@@ -117,9 +120,10 @@ impl Run {
             updated: Mono(0),
             waiting: Vec::new(),
             held: None,
-            logged,
+            listed: false,
+            logged: Reasons::default(),
         };
-        (run, Inputs { inbox, facts, writes, questions, saving: None })
+        (run, Inputs { inbox, facts, writes, questions, statistics, saving: None })
     }
 
     /// Runs until `stop`; then says goodbye to the broker and leaves the chargers as they are.
@@ -143,6 +147,13 @@ impl Run {
         if let Some(saving) = inputs.saving.take() {
             let result = saving.await;
             self.handle(self.clock.now(), Input::Stored(result));
+        }
+        let now = self.clock.now();
+        self.brain.control.close_books(now);
+        while let Some(effect) = self.brain.control.poll() {
+            if let Effect::Journal { .. } = effect {
+                self.carry_out(now, effect);
+            }
         }
         if let Some(bus) = self.bus.take() {
             bus.close().await;
@@ -196,7 +207,10 @@ impl Run {
                     self.conclude(now, held, result);
                 }
             }
-            Input::Timer | Input::Stop => {}
+            Input::Statistics(Some(statistics)) => {
+                self.brain.control.set_statistics(statistics);
+            }
+            Input::Statistics(None) | Input::Timer | Input::Stop => {}
         }
     }
 
@@ -211,7 +225,7 @@ impl Run {
         while let Some(effect) = self.brain.control.poll() {
             self.carry_out(now, effect);
         }
-        self.log_decisions();
+        self.logged.tell(self.brain.control.loadpoints());
         let saving = self.tell(now);
         self.tick(now);
         saving
@@ -231,6 +245,10 @@ impl Run {
                 self.devices.battery(meter, mode);
             }
             Effect::Event(event) => self.tell_event(now, event),
+            Effect::Journal { entry, row } => {
+                self.listed |= row.is_some();
+                self.store.record_entry(*entry, row.map(|row| *row));
+            }
         }
     }
 
@@ -240,6 +258,7 @@ impl Run {
         let ours = topic.strip_prefix(&self.root).and_then(|rest| rest.strip_prefix('/'));
         match ours.filter(|rest| rest.ends_with("/set")) {
             Some(below) if *retain => self.discard(topic, below, payload),
+            Some(below) if api::is_session_topic(below) => self.correct(topic, below, payload),
             Some(below) => {
                 let Brain { control, system, .. } = &mut self.brain;
                 let Some(answer) = api::write_topic(control, system, now, below, payload) else {
@@ -256,6 +275,14 @@ impl Run {
                 }
             }
         }
+    }
+
+    /// A session is corrected by the store alone, which answers, too.
+    fn correct(&self, topic: &str, below: &str, payload: &[u8]) {
+        let Some(bus) = self.bus.as_ref().filter(|_| !payload.is_empty()) else { return };
+        self.publish(topic.to_owned(), Vec::new(), true);
+        let read = api::session_request(below, payload);
+        sessions::carry_out_and_answer(self.store.clone(), bus.clone(), topic.to_owned(), read);
     }
 
     /// A command of unknown age is deleted, not executed (api.md §1.4).
@@ -298,14 +325,21 @@ impl Run {
         let mut stored = changes.stored.clone();
         stored.extend(self.brain.feeds.unsaved(now));
         let held = Held { state, changes, waiting: std::mem::take(&mut self.waiting) };
-        if stored.is_empty() {
+        let listed = std::mem::take(&mut self.listed);
+        if stored.is_empty() && !listed {
             self.conclude(now, held, Ok(()));
             return None;
         }
         self.held = Some(held);
         let store = self.store.clone();
-        let settings = stored.into_iter().map(|(key, text)| (key, Some(text))).collect();
+        let settings: Vec<_> = stored.into_iter().map(|(key, text)| (key, Some(text))).collect();
         Some(Box::pin(async move {
+            if listed && let Err(error) = store.flush().await {
+                warn!("sessions will be listed later, {error}");
+            }
+            if settings.is_empty() {
+                return Ok(());
+            }
             store.save_settings(settings).await.map_err(|error| error.to_string())
         }))
     }
@@ -438,26 +472,6 @@ impl Run {
         });
         info!("{json}");
         self.publish(self.below_root("events"), json.to_string().into_bytes(), false);
-    }
-
-    /// One line per change of mind.
-    fn log_decisions(&mut self) {
-        for (index, (loadpoint, logged)) in
-            self.brain.control.loadpoints().iter().zip(&mut self.logged).enumerate()
-        {
-            let decision = loadpoint.decision;
-            if decision.why != *logged {
-                *logged = decision.why;
-                let surplus = decision.surplus.map(|power| power.to_string());
-                info!(
-                    loadpoint = index + 1,
-                    why = decision.why.code(),
-                    surplus,
-                    "{}",
-                    decision.why.sentence()
-                );
-            }
-        }
     }
 
     fn below_root(&self, topic: &str) -> String {

@@ -25,7 +25,8 @@ pub use limit::{
 };
 pub use rate::Rate;
 pub use session::{
-    JournalEntry, JournalKind, Noted, PeriodStatistics, SessionEdit, SessionKey, SessionRow, Statistics,
+    JournalEntry, JournalKind, ListedSession, Noted, PeriodStatistics, SessionEdit, SessionKey,
+    SessionRow, Statistics,
 };
 pub use setup::{
     ChargerFeature, ChargerSetup, LoadPointSetup, MeterSetup, OnIdentify, Setup, Thresholds,

@@ -174,6 +174,15 @@ pub struct SessionRow {
     pub priced: KilowattHours,
 }
 
+/// A session as it stands in the list.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ListedSession {
+    /// Its number, by which users name it.
+    pub id: i64,
+    /// What is known of it.
+    pub row: SessionRow,
+}
+
 /// What a user may correct of a session that is stored. `None` leaves it as it is.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct SessionEdit {

@@ -25,6 +25,7 @@ mod papers;
 mod plan;
 mod property;
 mod rhythm;
+mod sessions;
 mod sim;
 mod site;
 mod store;

@@ -20,8 +20,8 @@ const ADAPTERS: &[(&str, &[&str])] = &[
     ("edges/broker", &[]),
     ("edges/bus", &["config"]),
     ("edges/devices", &["config", "model"]),
-    // What the broker retains is kept in the broker's words.
-    ("edges/store", &["edges/broker"]),
+    // What the broker retains is kept in the broker's words, a session in the core's.
+    ("edges/store", &["edges/broker", "model"]),
 ];
 
 /// Rooms without clock, I/O, async and hash order.

@@ -21,8 +21,11 @@ const WRITE_EVERY: Duration = Duration::from_secs(60);
 const ENTRIES_MAX: u32 = 10_000;
 /// See [`ENTRIES_MAX`].
 const WRITE_LONG: Duration = Duration::from_secs(900);
-/// Starts, stops and names are written no closer than this, however a charger flutters.
+/// Starts, stops and names are written no more often than this in the long run, however a charger
+/// flutters.
 const TURN_SPACING: Duration = Duration::from_secs(5);
+/// So much sooner they may be written for a while: six at once.
+const TURN_CREDIT: Duration = Duration::from_secs(30);
 /// What a meter says so long after a stop belongs to the charge before it (E-62).
 const SETTLE: Duration = Duration::from_secs(60);
 /// A vehicle that is gone for less was never unplugged (users.md F22).
@@ -76,8 +79,9 @@ pub(crate) struct Account {
     timed: Mono,
     /// When it last started or stopped.
     turned: Option<Now>,
-    /// When that was last written, and when anything was.
-    turn_written: Option<Mono>,
+    /// Up to here [`TURN_SPACING`] is used up, by what was written of that.
+    turns_until: Mono,
+    /// When anything was last written.
     written: Mono,
     /// When the vehicle was unplugged, until the session is closed.
     left: Option<Now>,
@@ -97,10 +101,10 @@ impl Account {
         let mut session = Session::default();
         entries.iter().for_each(|entry| session.apply(entry));
         let past = last.session.connected().and_then(|at| (now.utc - at).to_std().ok());
-        let connected_at = last.session.connected().map(|utc| Now {
-            mono: now.mono - past.unwrap_or_default(),
-            utc,
-        });
+        let connected_at = last
+            .session
+            .connected()
+            .map(|utc| Now { mono: now.mono - past.unwrap_or_default(), utc });
         *self = Self {
             connected_at,
             key: Some(last.session.clone()),
@@ -109,6 +113,8 @@ impl Account {
             reported: Register::resumed(session.reported, now.mono),
             timed: now.mono,
             written: now.mono,
+            // Perhaps it stopped just before the kill, and its meter is still to speak.
+            turned: Some(now).filter(|now| (now.utc - last.at).to_std().is_ok_and(|t| t < SETTLE)),
             continued: true,
             catching_up: true,
             awaiting: true,
@@ -180,8 +186,13 @@ impl Account {
         let counting = self.is_counting(now);
         let Some(added) = self.counter.advance(counter.watt_hours(), now) else { return };
         let mix = if std::mem::take(&mut self.catching_up) { Mix::default() } else { mix };
-        if counting && (added > WattHours::ZERO || self.live.counter.is_none()) {
-            self.add(added, mix, Noted { counter: Some(counter), ..Noted::default() });
+        let noted = Noted { counter: Some(counter), ..Noted::default() };
+        let idle = self.live.counter.map(|known| (counter - known).watt_hours());
+        if counting && (added > WattHours::ZERO || idle.is_none()) {
+            self.add(added, mix, noted);
+        } else if self.key.is_some() && idle.is_some_and(|idle| idle >= WRITE_ENERGY) {
+            // After a restart this must not be taken for charged.
+            self.note(noted);
         }
     }
 
@@ -309,7 +320,7 @@ impl Account {
     pub(crate) fn due(&self) -> Option<Mono> {
         let left = self.left.map(|left| left.mono + GLITCH);
         let turned = self.key.is_some() && self.live.charging != self.booked.charging;
-        let turn = self.turn_written.filter(|_| turned).map(|at| at + TURN_SPACING);
+        let turn = turned.then(|| self.turns_until - TURN_CREDIT);
         left.into_iter().chain(turn).min()
     }
 
@@ -321,6 +332,7 @@ impl Account {
             key: Some(SessionKey { loadpoint, connected_ms }),
             counter: self.counter,
             reported: self.reported,
+            turns_until: self.turns_until,
             timed: now.mono,
             written: now.mono,
             entries: std::mem::take(&mut self.entries),
@@ -348,7 +360,7 @@ impl Account {
 
     fn book_turn(&mut self, now: Now) {
         let kind = if self.live.charging { JournalKind::Start } else { JournalKind::Stop };
-        self.turn_written = Some(now.mono);
+        self.turns_until = self.turns_until.max(now.mono) + TURN_SPACING;
         self.book(now.mono, kind, self.turned.map_or(now.utc, |turned| turned.utc));
     }
 
@@ -365,7 +377,7 @@ impl Account {
     }
 
     fn turn_is_due(&self, now: Mono) -> bool {
-        let spaced = self.turn_written.is_none_or(|at| now.since(at) >= TURN_SPACING);
+        let spaced = self.turns_until <= now + TURN_CREDIT;
         self.live.charging != self.booked.charging && spaced
     }
 

@@ -5,8 +5,7 @@ use chrono::TimeDelta;
 use crate::control::plan::mean_value;
 use crate::control::{Control, LoadPoint};
 use crate::model::{
-    ChargerFeature, Effect, JournalEntry, LoadPointIx, Now, Rate, SessionRow,
-    Statistics, TariffUse,
+    ChargerFeature, Effect, JournalEntry, LoadPointIx, Now, Rate, SessionRow, Statistics, TariffUse,
 };
 
 use super::account::{Account, Mix, Words};
@@ -99,9 +98,10 @@ impl Control {
     /// Brings the books of a load point up to date.
     pub(in crate::control) fn keep_books(&mut self, now: Now, lp: LoadPointIx) {
         self.learn_around(now, lp);
-        let references = self.loadpoints[lp.0].account.begins().then(|| {
-            [TariffUse::Grid, TariffUse::Co2].map(|usage| self.mean_of_day(now, usage))
-        });
+        let references = self.loadpoints[lp.0]
+            .account
+            .begins()
+            .then(|| [TariffUse::Grid, TariffUse::Co2].map(|usage| self.mean_of_day(now, usage)));
         let account = &mut self.loadpoints[lp.0].account;
         if let Some([price, co2]) = references {
             account.compare(price, co2);
@@ -119,7 +119,11 @@ impl Control {
         let soc = self.soc(lp).filter(|_| !loadpoint.has(ChargerFeature::Heating));
         Words {
             loadpoint: loadpoint.setup.title.clone(),
-            vehicle: if integrated { Some(loadpoint.setup.title.clone()) } else { title.or(unknown) },
+            vehicle: if integrated {
+                Some(loadpoint.setup.title.clone())
+            } else {
+                title.or(unknown)
+            },
             identifier: loadpoint.identity.clone(),
             soc,
             range_km: vehicle.and_then(|vehicle| vehicle.range_km),

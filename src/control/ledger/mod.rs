@@ -8,6 +8,9 @@ mod account;
 mod books;
 mod register;
 
+#[cfg(test)]
+mod examples;
+
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
@@ -45,6 +48,8 @@ pub struct Session {
     price: f64,
     co2_g: f64,
     counter_start: Option<KilowattHours>,
+    /// When energy was last charged.
+    counter_end: Option<KilowattHours>,
     counter: Option<KilowattHours>,
     reported: Option<WattHours>,
     soc_start: Option<Percent>,
@@ -110,7 +115,7 @@ impl Session {
             vehicle: self.vehicle.clone(),
             odometer_km: self.odometer_km,
             meter_start: self.counter_start,
-            meter_end: self.counter,
+            meter_end: self.counter_end.or(self.counter_start),
             charged: self.energy.kilowatt_hours(),
             charge_duration: Some(self.duration),
             soc_start: self.soc_start,
@@ -147,6 +152,9 @@ impl Session {
         self.duration += noted.charging;
         self.counter = noted.counter.or(self.counter);
         self.counter_start = self.counter_start.or(self.counter);
+        if noted.energy > WattHours::ZERO {
+            self.counter_end = noted.counter.or(self.counter_end);
+        }
         self.reported = noted.reported.or(self.reported);
         self.soc = noted.soc.or(self.soc);
         if self.created.is_some() && self.energy < STILL_AT_START {

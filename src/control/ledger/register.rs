@@ -8,8 +8,11 @@ use crate::model::{Mono, WattHours};
 const POWER_MAX_KW: f64 = 50.0;
 /// A counter may rise by this much at once, however coarse it is.
 const STEP: WattHours = WattHours(2000.0);
-/// After a restart it may have risen by this much: no car takes more, and no clock is asked.
+/// Shortly after a restart it may have risen by this much: no car takes more, and no wall clock is
+/// asked.
 const STEP_AFTER_RESTART: WattHours = WattHours(200_000.0);
+/// A meter has this long to say what it counted meanwhile.
+const RESTART: Duration = Duration::from_secs(120);
 
 /// What a counter said last. A reading that cannot follow upon it (a wild value, a meter that was
 /// replaced or began again at 0) counts only when the next reading follows upon that.
@@ -17,14 +20,14 @@ const STEP_AFTER_RESTART: WattHours = WattHours(200_000.0);
 pub(super) struct Register {
     last: Option<(WattHours, Mono)>,
     suspect: Option<(WattHours, Mono)>,
-    /// The last reading is from before the start of the program.
-    restarted: bool,
+    /// When the program started, if the first reading is from before.
+    restarted: Option<Mono>,
 }
 
 impl Register {
     /// A counter that stood at `value` when the program was last running.
     pub(super) fn resumed(value: Option<WattHours>, now: Mono) -> Self {
-        Self { last: value.map(|value| (value, now)), suspect: None, restarted: value.is_some() }
+        Self { last: value.map(|value| (value, now)), suspect: None, restarted: value.map(|_| now) }
     }
 
     /// The newest reading that is believed.
@@ -43,14 +46,15 @@ impl Register {
             self.last = Some((value, now));
             return Some(WattHours::ZERO);
         };
-        let step = if std::mem::take(&mut self.restarted) { STEP_AFTER_RESTART } else { STEP };
+        let early = self.restarted.is_some_and(|at| now.since(at) < RESTART);
+        let step = if early { STEP_AFTER_RESTART } else { STEP };
         if follows(last, (value, now), step) {
-            *self = Self { last: Some((value, now)), ..Self::default() };
+            (self.last, self.suspect) = (Some((value, now)), None);
             return Some(value - last.0);
         }
         match self.suspect.replace((value, now)) {
             Some(before) if follows(before, (value, now), STEP) => {
-                *self = Self { last: Some((value, now)), ..Self::default() };
+                (self.last, self.suspect) = (Some((value, now)), None);
                 // A meter that began again at 0 has counted all of it since.
                 let again = before.0 < last.0 && follows((WattHours::ZERO, last.1), before, STEP);
                 Some(if again { value } else { value - before.0 })

@@ -8,6 +8,7 @@ mod conns;
 mod fields;
 mod page;
 mod plan;
+mod sessions;
 mod socket;
 mod state;
 mod tariff;
@@ -77,6 +78,9 @@ fn handler(row: &Operation) -> MethodRouter<App> {
         Op::State => on(method, state::state),
         Op::Plan => on(method, plan::plan),
         Op::Tariff => on(method, tariff::tariff),
+        Op::Sessions => on(method, sessions::list),
+        Op::EditSession => on(method, sessions::edit),
+        Op::DeleteSession => on(method, sessions::delete),
         Op::Socket => on(method, socket::socket),
     }
 }

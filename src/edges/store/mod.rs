@@ -6,6 +6,7 @@
 //! card lives long. The store knows keys and values, not what they mean.
 
 mod file;
+mod sessions;
 mod writer;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -18,10 +19,11 @@ use std::time::{Duration, Instant, SystemTime};
 
 use anyhow::{Context, Result};
 use rusqlite::Connection;
-use tokio::sync::oneshot;
+use tokio::sync::{Notify, oneshot};
 use tokio::time::timeout;
 
 pub use super::broker::Retained;
+pub use sessions::LISTED_MAX;
 use writer::{Command, Pending, Writer};
 
 /// Calls that wait for the thread; a further one is refused with [`StoreError::Busy`].
@@ -38,6 +40,8 @@ const SETTING_BYTES_MAX: usize = 1 << 20;
 pub struct Store {
     commands: SyncSender<Command>,
     pending: Arc<Mutex<Pending>>,
+    /// Told when the listed sessions have changed.
+    sessions_changed: Arc<Notify>,
     /// Why there is no file, if there should be one.
     missing: Option<Arc<str>>,
 }
@@ -120,12 +124,14 @@ impl Store {
     fn start(connection: Connection) -> Result<Self> {
         let (commands, queue) = sync_channel(QUEUE_MAX);
         let pending = Arc::new(Mutex::new(Pending::default()));
-        let writer = Writer::new(connection, Arc::clone(&pending));
+        let sessions_changed = Arc::new(Notify::new());
+        let changed = Arc::clone(&sessions_changed);
+        let writer = Writer::new(connection, Arc::clone(&pending), changed);
         thread::Builder::new()
             .name("store".into())
             .spawn(move || writer.run(&queue))
             .context("cannot start the store's thread")?;
-        Ok(Self { commands, pending, missing: None })
+        Ok(Self { commands, pending, sessions_changed, missing: None })
     }
 
     /// Stores all of these settings or none; `None` deletes. Returns when they are on the disk.
@@ -256,13 +262,39 @@ impl Store {
         C: FromIterator<T> + Send + 'static,
         T: 'static,
     {
+        self.read(move |connection| {
+            let mut query = connection.prepare(sql)?;
+            query.query_map([], |row| read(row))?.collect()
+        })
+        .await
+    }
+
+    /// Reads in the store's thread, after what is collected was written.
+    async fn read<T: Send + 'static>(
+        &self,
+        look: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
+    ) -> Result<T, StoreError> {
         self.ask(|reply| {
             Command::Load(Box::new(move |connection| {
-                let rows = connection
-                    .prepare(sql)
-                    .and_then(|mut query| query.query_map([], |row| read(row))?.collect());
                 // Whoever asked may have gone.
-                let _ = reply.send(rows.map_err(|err| writer::error(&err)));
+                let _ = reply.send(look(connection).map_err(|err| writer::error(&err)));
+            }))
+        })
+        .await
+    }
+
+    /// Changes something in the store's thread, unless nobody waits for it any more.
+    async fn work<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&mut Writer) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let due = Instant::now() + WAIT_MAX;
+        self.ask(|reply| {
+            Command::Work(Box::new(move |writer| {
+                if !reply.is_closed() {
+                    let late = Instant::now() > due;
+                    let _ = reply.send(if late { Err(StoreError::Late) } else { work(writer) });
+                }
             }))
         })
         .await
@@ -286,7 +318,11 @@ impl Store {
 
     /// Collects; the thread looks by itself after every command, so a full queue does no harm.
     fn later(&self, collect: impl FnOnce(&mut Pending)) {
-        collect(&mut writer::lock(&self.pending));
-        let _ = self.commands.try_send(Command::Wake);
+        let mut pending = writer::lock(&self.pending);
+        collect(&mut pending);
+        // One is enough, and a queue full of them would have no room for a call.
+        if !std::mem::replace(&mut pending.woken, true) {
+            pending.woken = self.commands.try_send(Command::Wake).is_ok();
+        }
     }
 }

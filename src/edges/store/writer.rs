@@ -8,9 +8,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use rusqlite::{Connection, ErrorCode, Transaction, TransactionBehavior, params};
-use tokio::sync::oneshot;
+use tokio::sync::{Notify, oneshot};
 use tracing::{info, warn};
 
+use super::sessions::{self, Written};
 use super::{Retained, SavedVehicle, StoreError};
 
 /// What is collected is written so long after the first change.
@@ -30,6 +31,7 @@ pub(super) enum Command {
         reply: Reply<()>,
     },
     Load(Box<dyn FnOnce(&Connection) + Send>),
+    Work(Box<dyn FnOnce(&mut Writer) + Send>),
     Flush(Reply<()>),
     Close(Reply<()>),
     /// There is something to collect.
@@ -42,12 +44,17 @@ pub(super) struct Pending {
     topics: BTreeMap<String, bool>,
     retained: BTreeMap<String, Retained>,
     vehicles: BTreeMap<String, SavedVehicle>,
+    journal: BTreeMap<String, Written>,
+    /// Something among it is not to wait.
+    pub(super) urgent: bool,
+    /// The thread has been told that there is something.
+    pub(super) woken: bool,
     bytes: usize,
     dropped: u64,
 }
 
 /// What a row weighs.
-trait Weight {
+pub(super) trait Weight {
     fn bytes(&self) -> usize;
 }
 
@@ -85,8 +92,13 @@ impl Pending {
         self.put(|pending| &mut pending.vehicles, name, vehicle);
     }
 
+    /// An entry of the sessions' journal; `key` puts it into order.
+    pub(super) fn entry(&mut self, key: String, written: Written) {
+        self.put(|pending| &mut pending.journal, key, written);
+    }
+
     fn rows(&self) -> usize {
-        self.topics.len() + self.retained.len() + self.vehicles.len()
+        self.topics.len() + self.retained.len() + self.vehicles.len() + self.journal.len()
     }
 
     fn put<V: Weight>(
@@ -120,7 +132,8 @@ impl Pending {
         }
         self.bytes += fill(&mut self.topics, older.topics)
             + fill(&mut self.retained, older.retained)
-            + fill(&mut self.vehicles, older.vehicles);
+            + fill(&mut self.vehicles, older.vehicles)
+            + fill(&mut self.journal, older.journal);
     }
 }
 
@@ -139,7 +152,7 @@ pub(super) fn error(err: &rusqlite::Error) -> StoreError {
 
 /// How sure a commit is when the power goes.
 #[derive(Clone, Copy)]
-enum Durable {
+pub(super) enum Durable {
     /// On the disk.
     Now,
     /// With the next checkpoint; the file is whole in any case.
@@ -150,14 +163,24 @@ enum Durable {
 pub(super) struct Writer {
     connection: Connection,
     pending: Arc<Mutex<Pending>>,
+    sessions_changed: Arc<Notify>,
     /// The trouble that was logged.
     told: Option<StoreError>,
 }
 
 impl Writer {
     /// Takes the connection over.
-    pub(super) fn new(connection: Connection, pending: Arc<Mutex<Pending>>) -> Self {
-        Self { connection, pending, told: None }
+    pub(super) fn new(
+        connection: Connection,
+        pending: Arc<Mutex<Pending>>,
+        sessions_changed: Arc<Notify>,
+    ) -> Self {
+        Self { connection, pending, sessions_changed, told: None }
+    }
+
+    /// The listed sessions are not what they were.
+    pub(super) fn tell_sessions_changed(&self) {
+        self.sessions_changed.notify_one();
     }
 
     /// Until it is closed or nobody is left who could ask.
@@ -169,10 +192,14 @@ impl Writer {
                 let _ = self.flush();
                 flush_at = None;
             }
-            let (rows, bytes) = {
-                let pending = lock(&self.pending);
-                (pending.rows(), pending.bytes)
+            let (rows, bytes, urgent) = {
+                let mut pending = lock(&self.pending);
+                pending.woken = false;
+                (pending.rows(), pending.bytes, std::mem::take(&mut pending.urgent))
             };
+            if urgent {
+                let _ = self.flush();
+            }
             if rows > 0 {
                 flush_at = flush_at.or(Some(Instant::now() + FLUSH_EVERY));
             }
@@ -195,6 +222,10 @@ impl Writer {
                     // What cannot be written is at least readable as it was.
                     let _ = self.flush();
                     load(&self.connection);
+                }
+                Ok(Command::Work(work)) => {
+                    let _ = self.flush();
+                    work(&mut self);
                 }
                 Ok(Command::Flush(reply)) => drop(reply.send(self.flush())),
                 Ok(Command::Close(reply)) => {
@@ -244,15 +275,20 @@ impl Writer {
         if pending.rows() == 0 {
             return Ok(());
         }
-        let outcome = self.write(Durable::Soon, |transaction| write_rows(transaction, &pending));
-        if outcome.is_err() {
-            lock(&self.pending).put_back(pending);
+        // A session that is listed is on the disk before anybody hears of it.
+        let listed = pending.journal.values().any(Written::is_listed);
+        let durable = if listed { Durable::Now } else { Durable::Soon };
+        let outcome = self.write(durable, |transaction| write_rows(transaction, &pending));
+        match &outcome {
+            Ok(()) if listed => self.tell_sessions_changed(),
+            Ok(()) => {}
+            Err(_) => lock(&self.pending).put_back(pending),
         }
         outcome
     }
 
     /// One transaction; each trouble is logged once, and its end.
-    fn write(
+    pub(super) fn write(
         &mut self,
         durable: Durable,
         work: impl FnOnce(&Transaction<'_>) -> rusqlite::Result<()>,
@@ -309,7 +345,7 @@ fn write_rows(transaction: &Transaction<'_>, pending: &Pending) -> rusqlite::Res
     for (name, vehicle) in &pending.vehicles {
         save.execute(params![name, vehicle.json, vehicle.saved_at])?;
     }
-    Ok(())
+    sessions::write(transaction, pending.journal.values())
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! The facade over real TCP: a server, a loop that only writes, and a client that speaks raw HTTP.
 
 mod rest;
+mod sessions;
 mod socket;
 
 use std::net::SocketAddr;
@@ -60,8 +61,14 @@ impl Facade {
 
     /// Status, head and body of a call.
     async fn call(&self, method: &str, path: &str) -> (u16, String, String) {
+        self.send(method, path, "").await
+    }
+
+    /// Like `call`, with a body.
+    async fn send(&self, method: &str, path: &str, body: &str) -> (u16, String, String) {
         let request = format!(
-            "{method} {path} HTTP/1.1\r\nHost: test\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
+            "{method} {path} HTTP/1.1\r\nHost: test\r\nConnection: close\r\nContent-Length: {}\r\n\r\n{body}",
+            body.len()
         );
         let answer = self.raw(request.as_bytes()).await;
         let (head, body) = answer.split_once("\r\n\r\n").unwrap();

@@ -7,6 +7,7 @@ mod programs;
 mod restart;
 mod safety;
 mod service;
+mod sessions;
 mod teslamate;
 mod tree;
 mod writes;

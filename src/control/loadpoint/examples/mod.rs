@@ -201,7 +201,8 @@ fn status_events() {
         let (mut loadpoint, _) = loadpoint(&serde_json::json!({}), now(0.0));
         loadpoint.status = row[0].as_str().unwrap().parse().ok();
         let status = row[1].as_str().unwrap().parse().unwrap();
-        let changes = loadpoint.record(now(1.0), ChargerValue::Status(status), Origin::Live, Mix::default());
+        let changes =
+            loadpoint.record(now(1.0), ChargerValue::Status(status), Origin::Live, Mix::default());
         let changes: Vec<_> =
             changes.iter().map(|change| format!("{change:?}").to_lowercase()).collect();
         if row[0] == "" && row[1] == "A" {

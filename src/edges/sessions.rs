@@ -1,0 +1,95 @@
+//! What is done with stored sessions beside the loop: corrections, and what all of them come to.
+
+use std::time::Duration;
+
+use chrono::{Datelike, NaiveDate, TimeDelta};
+use chrono_tz::Tz;
+use tokio::sync::watch;
+use tokio::time::{MissedTickBehavior, interval};
+use tokio_util::sync::CancellationToken;
+use tracing::warn;
+
+use crate::api::{Answer, Code, SessionRequest};
+use crate::control::tariff::fixed::begin_of_day;
+use crate::model::Statistics;
+
+use super::bus::Bus;
+use super::clock::Clock;
+use super::store::{Store, StoreError};
+
+/// Sessions leave the window of 30 days by the clock alone.
+const STATISTICS_EVERY: Duration = Duration::from_secs(900);
+
+/// Carries out what a user wants done with a session. Whether there is one.
+pub(super) async fn carry_out(
+    store: &Store,
+    id: i64,
+    request: SessionRequest,
+) -> Result<bool, StoreError> {
+    match request {
+        SessionRequest::Edit(edit) => store.edit_session(id, edit).await,
+        SessionRequest::Delete => store.delete_session(id).await,
+    }
+}
+
+/// Carries out what came over MQTT and answers there. The queue of the store bounds how many wait.
+pub(super) fn carry_out_and_answer(
+    store: Store,
+    bus: Bus,
+    topic: String,
+    read: Result<(i64, SessionRequest, Box<Answer>), Box<Answer>>,
+) {
+    tokio::spawn(async move {
+        let answer = match read {
+            Err(answer) => answer,
+            Ok((id, request, mut done)) => {
+                let refused = match carry_out(&store, id, request).await {
+                    Ok(true) => None,
+                    Ok(false) => Some((Code::UnknownTopic, format!("there is no session {id}"))),
+                    Err(error @ StoreError::Busy) => Some((Code::Busy, error.to_string())),
+                    Err(error) => Some((Code::NotStored, error.to_string())),
+                };
+                if let Some((code, message)) = refused {
+                    (done.code, done.message) = (code, message);
+                }
+                done
+            }
+        };
+        bus.publish(format!("{topic}/result"), answer.json().into_bytes(), false);
+    });
+}
+
+/// Tells what the sessions come to: at the start, when they change, and every quarter of an hour.
+pub(super) async fn keep_statistics(
+    store: Store,
+    clock: Clock,
+    zone: Tz,
+    tell: watch::Sender<Option<Statistics>>,
+    stop: CancellationToken,
+) {
+    let mut tick = interval(STATISTICS_EVERY);
+    tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut failing = false;
+    loop {
+        tokio::select! {
+            () = stop.cancelled() => return,
+            _ = tick.tick() => {}
+            () = store.sessions_changed() => {}
+        }
+        let now = clock.now().utc;
+        let year = NaiveDate::from_ymd_opt(now.with_timezone(&zone).year(), 1, 1);
+        let new_year = year.and_then(|date| begin_of_day(zone, date)).unwrap_or(now);
+        let back = |days| now - TimeDelta::days(days);
+        match store.statistics(back(30), back(365), new_year).await {
+            Ok(statistics) => {
+                failing = false;
+                tell.send_replace(Some(statistics));
+            }
+            Err(error) if !failing => {
+                failing = true;
+                warn!("cannot add up the sessions: {error}");
+            }
+            Err(_) => {}
+        }
+    }
+}
