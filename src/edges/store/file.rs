@@ -22,12 +22,18 @@ const APPLICATION: i32 = 0x6368_6273;
 const SQLITE_HEADER: &[u8; 16] = b"SQLite format 3\0";
 
 /// `PRAGMA user_version` counts how many of these have run; never change one, add one.
-const MIGRATIONS: [&str; 1] = ["
+const MIGRATIONS: [&str; 2] = [
+    "
     CREATE TABLE settings (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
     CREATE TABLE topics (topic TEXT PRIMARY KEY) WITHOUT ROWID;
     CREATE TABLE retained (topic TEXT PRIMARY KEY, payload BLOB NOT NULL, qos INTEGER NOT NULL);
     CREATE TABLE vehicles (name TEXT PRIMARY KEY, value TEXT NOT NULL, saved_at INTEGER NOT NULL);
-"];
+",
+    "
+    ALTER TABLE retained ADD COLUMN properties BLOB NOT NULL DEFAULT x'';
+    ALTER TABLE retained ADD COLUMN expires INTEGER NOT NULL DEFAULT 0;
+",
+];
 
 /// Opens, repairs, migrates.
 pub(super) fn open(path: &Path) -> Result<Connection> {
