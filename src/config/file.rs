@@ -145,6 +145,8 @@ fn mqtt(root: &Section<'_>) -> (Option<Mqtt>, String) {
         host: String::new(),
         port: 0,
         tls: false,
+        version: section.get("version").map(|field| mqtt_version(&field)).unwrap_or_default(),
+        takeover: section.flag("takeover").unwrap_or(false),
         user: secret("user"),
         password: secret("password"),
         client_id: section.text("clientID"),
@@ -175,6 +177,17 @@ fn mqtt(root: &Section<'_>) -> (Option<Mqtt>, String) {
     }
     section.finish(Scope::Mqtt);
     (broker.map(|_| mqtt), topic.unwrap_or_else(|| ROOT.to_owned()))
+}
+
+fn mqtt_version(field: &Field<'_>) -> MqttVersion {
+    match field.text().as_deref() {
+        Some("3.1.1" | "4") | None => MqttVersion::V3,
+        Some("5" | "5.0") => MqttVersion::V5,
+        Some(_) => {
+            field.error("must be 3.1.1 or 5");
+            MqttVersion::V3
+        }
+    }
 }
 
 fn root_topic(field: &Field<'_>) -> String {

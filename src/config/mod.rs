@@ -110,6 +110,10 @@ pub struct Mqtt {
     pub port: u16,
     /// `tls://` or `mqtts://`.
     pub tls: bool,
+    /// The protocol to speak (`version`, a key of ours).
+    pub version: MqttVersion,
+    /// Take the root topic from another service that is online there (`takeover`, a key of ours).
+    pub takeover: bool,
     /// User name; empty for none.
     pub user: String,
     /// Password.
@@ -124,6 +128,16 @@ pub struct Mqtt {
     pub client_cert: Option<String>,
     /// PEM text or the path of a PEM file.
     pub client_key: Option<String>,
+}
+
+/// MQTT in one of its versions.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum MqttVersion {
+    /// 3.1.1, as evcc (api.md §1.1).
+    #[default]
+    V3,
+    /// 5: response topics, reason codes, expiry.
+    V5,
 }
 
 impl std::fmt::Debug for Mqtt {

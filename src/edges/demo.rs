@@ -75,6 +75,8 @@ async fn play(speed: f64, broker: SocketAddr, stop: CancellationToken) {
         host: broker.ip().to_string(),
         port: broker.port(),
         tls: false,
+        version: MqttVersion::V3,
+        takeover: false,
         user: String::new(),
         password: String::new(),
         client_id: Some("house".to_owned()),

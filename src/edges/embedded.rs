@@ -59,6 +59,9 @@ impl Embedded {
             host: self.internal.address.ip().to_string(),
             port: self.internal.address.port(),
             tls: false,
+            // What a writer says about its answer is part of version 5.
+            version: config::MqttVersion::V5,
+            takeover: false,
             user: self.internal.user.clone(),
             password: self.internal.password.clone(),
             client_id: None,

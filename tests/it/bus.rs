@@ -17,6 +17,8 @@ fn server(port: u16) -> Mqtt {
         host: "127.0.0.1".into(),
         port,
         tls: false,
+        version: MqttVersion::V3,
+        takeover: false,
         user: String::new(),
         password: String::new(),
         client_id: None,
