@@ -9,7 +9,7 @@ use super::loadpoint::{self, Catalogs};
 use super::reader::{Field, Section};
 use super::text::quoted;
 use super::unsupported::Scope;
-use super::{Broker, Config, Mqtt, Network, address, circuit, site, tariff};
+use super::{Broker, Config, Mqtt, MqttVersion, Network, Takeover, address, circuit, site, tariff};
 use crate::model::{LimitSetup, Setup};
 
 /// evcc's control interval where nothing is said.
@@ -146,7 +146,10 @@ fn mqtt(root: &Section<'_>) -> (Option<Mqtt>, String) {
         port: 0,
         tls: false,
         version: section.get("version").map(|field| mqtt_version(&field)).unwrap_or_default(),
-        takeover: section.flag("takeover").unwrap_or(false),
+        takeover: match section.flag("takeover") {
+            Some(true) => Takeover::Once,
+            Some(false) | None => Takeover::Never,
+        },
         user: secret("user"),
         password: secret("password"),
         client_id: section.text("clientID"),

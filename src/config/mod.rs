@@ -113,7 +113,7 @@ pub struct Mqtt {
     /// The protocol to speak (`version`, a key of ours).
     pub version: MqttVersion,
     /// Take the root topic from another service that is online there (`takeover`, a key of ours).
-    pub takeover: bool,
+    pub takeover: Takeover,
     /// User name; empty for none.
     pub user: String,
     /// Password.
@@ -138,6 +138,18 @@ pub enum MqttVersion {
     V3,
     /// 5: response topics, reason codes, expiry.
     V5,
+}
+
+/// What to do about another service that is online on our root topic (api.md §1.4).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Takeover {
+    /// Wait until it is gone.
+    #[default]
+    Never,
+    /// Take its place, once; it is given some minutes to leave.
+    Once,
+    /// Warn only: the broker is our own.
+    Always,
 }
 
 impl std::fmt::Debug for Mqtt {

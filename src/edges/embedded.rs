@@ -61,7 +61,8 @@ impl Embedded {
             tls: false,
             // What a writer says about its answer is part of version 5.
             version: config::MqttVersion::V5,
-            takeover: false,
+            // What it kept of `status` is older than this start and says nothing.
+            takeover: config::Takeover::Always,
             user: self.internal.user.clone(),
             password: self.internal.password.clone(),
             client_id: None,

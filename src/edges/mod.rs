@@ -11,6 +11,7 @@ pub mod devices;
 pub mod door;
 mod embedded;
 pub mod fetch;
+mod hold;
 pub mod http;
 mod inputs;
 pub mod jq;

@@ -15,10 +15,11 @@ use crate::control::Why;
 use crate::model::{ChargerCommand, Effect, Event, Fact, Mono, Now};
 
 use super::brain::Brain;
-use super::bus::{Bus, Inbox, Incoming, Message};
+use super::bus::{Bus, Inbox, Incoming, Message, Reply};
 use super::clock::Clock;
 use super::devices::Devices;
 use super::door::{Question, Told, WriteRequest};
+use super::hold::{Hold, may_answer};
 use super::inputs::{Input, Inputs, Saved, Saving};
 use super::store::Store;
 
@@ -42,6 +43,8 @@ pub(super) struct Wires {
     pub(super) told: watch::Sender<Told>,
     pub(super) devices: Devices,
     pub(super) store: Store,
+    /// Cancelled when another service has taken our root.
+    pub(super) superseded: CancellationToken,
 }
 
 /// One site in operation.
@@ -51,6 +54,8 @@ pub(super) struct Run {
     root: String,
     bus: Option<Bus>,
     devices: Devices,
+    hold: Hold,
+    superseded: CancellationToken,
     store: Store,
     /// What MQTT and the store have been told.
     told: State,
@@ -77,8 +82,8 @@ struct Waiting {
 }
 
 enum Writer {
-    /// The set topic, complete.
-    Mqtt(String),
+    /// The set topic, complete, and where else an answer is expected.
+    Mqtt(String, Option<Reply>),
     Rest(oneshot::Sender<Box<Answer>>),
 }
 
@@ -98,14 +103,16 @@ impl Run {
         wires: Wires,
     ) -> (Self, Inputs) {
         let now = clock.now();
-        let Wires { bus, facts, writes, questions, told, devices, store } = wires;
+        let Wires { bus, facts, writes, questions, told, devices, store, superseded } = wires;
         let (bus, inbox) = bus.unzip();
         let logged = vec![Why::ChargerUnknown; brain.control.loadpoints().len()];
         let run = Self {
             brain,
             clock,
             root,
+            hold: Hold::new(bus.is_some()),
             bus,
+            superseded,
             devices,
             store,
             told: State::default(),
@@ -151,7 +158,10 @@ impl Run {
 
     /// When the loop must turn without being told anything.
     fn wake_at(&self) -> Mono {
-        let mut at = self.brain.deadline();
+        let mut at = Mono(u64::MAX);
+        if self.hold.is_ours() {
+            at = self.brain.deadline();
+        }
         if self.dirty && self.held.is_none() {
             at = at.min(self.tell_at);
         }
@@ -160,9 +170,15 @@ impl Run {
 
     fn handle(&mut self, now: Now, input: Input) {
         self.dirty |= !matches!(input, Input::Question(_));
+        if let Input::Bus(Some(incoming)) = &input
+            && self.hold.hear(incoming)
+        {
+            self.superseded.cancel();
+        }
         match input {
             Input::Bus(Some(Incoming::Message(message))) => self.message(now, &message),
             Input::Bus(Some(Incoming::Up { session })) => self.connected(session),
+            Input::Bus(Some(Incoming::Taken { reason })) => warn!("not in charge: {reason}"),
             Input::Bus(Some(Incoming::Down { reason })) => {
                 warn!("no connection to the broker: {reason}")
             }
@@ -176,7 +192,7 @@ impl Run {
                     Code::Busy,
                     format!("{refused} writes were dropped, try again"),
                 );
-                self.answer(Waiting { address: None, answer, to: Writer::Mqtt(topic) });
+                self.answer(Waiting { address: None, answer, to: Writer::Mqtt(topic, None) });
             }
             Input::Bus(None) => self.bus = None,
             Input::Fact(fact) => self.brain.fact(now, fact),
@@ -202,7 +218,7 @@ impl Run {
 
     /// Decides, commands, tells; comes back with settings that must be saved first.
     fn turn(&mut self, now: Now) -> Option<Saving> {
-        if now.mono >= self.brain.deadline() {
+        if self.hold.is_ours() && now.mono >= self.brain.deadline() {
             for remark in self.brain.handle_timeout(now) {
                 info!("{remark}");
             }
@@ -219,6 +235,7 @@ impl Run {
 
     fn carry_out(&mut self, now: Now, effect: Effect) {
         match effect {
+            Effect::Charger { .. } | Effect::Battery { .. } if !self.hold.is_ours() => {}
             Effect::Charger { lp, command } => {
                 if command != ChargerCommand::Renew {
                     let why = self.brain.control.loadpoints()[lp.0].decision.why.code();
@@ -236,10 +253,10 @@ impl Run {
 
     /// A message is a write, or news of a device or a car.
     fn message(&mut self, now: Now, message: &Message) {
-        let Message { topic, payload, retain } = message;
+        let Message { topic, payload, retain, reply } = message;
         let ours = topic.strip_prefix(&self.root).and_then(|rest| rest.strip_prefix('/'));
         match ours.filter(|rest| rest.ends_with("/set")) {
-            Some(below) if *retain => self.discard(topic, below, payload),
+            Some(below) if *retain => self.discard(message, below),
             Some(below) => {
                 let Brain { control, system, .. } = &mut self.brain;
                 let Some(answer) = api::write_topic(control, system, now, below, payload) else {
@@ -248,7 +265,8 @@ impl Run {
                 // Clients that retain their commands rely on this (api.md §2.1).
                 self.publish(topic.clone(), Vec::new(), true);
                 let address = Address::of_topic(below).ok();
-                self.wait(Waiting { address, answer, to: Writer::Mqtt(topic.clone()) });
+                let to = Writer::Mqtt(topic.clone(), reply.clone());
+                self.wait(Waiting { address, answer, to });
             }
             None => {
                 if let Some(remark) = self.brain.message(now, topic, payload, *retain) {
@@ -259,20 +277,22 @@ impl Run {
     }
 
     /// A command of unknown age is deleted, not executed (api.md §1.4).
-    fn discard(&mut self, topic: &str, below: &str, payload: &[u8]) {
+    fn discard(&mut self, message: &Message, below: &str) {
+        let Message { topic, payload, reply, .. } = message;
         if payload.is_empty() {
             return;
         }
         warn!("deleted a retained command on {below}: commands must not be retained");
-        self.publish(topic.to_owned(), Vec::new(), true);
-        let message = "retained commands of unknown age are deleted, send it again without retain";
-        let answer = Answer::refusal(Code::Refused, message);
-        self.answer(Waiting { address: None, answer, to: Writer::Mqtt(topic.to_owned()) });
+        self.publish(topic.clone(), Vec::new(), true);
+        let why = "retained commands of unknown age are deleted, send it again without retain";
+        let answer = Answer::refusal(Code::Refused, why);
+        let to = Writer::Mqtt(topic.clone(), reply.clone());
+        self.answer(Waiting { address: None, answer, to });
     }
 
     /// Queues a writer until its value is stored and told.
     fn wait(&mut self, mut waiting: Waiting) {
-        if let Writer::Mqtt(topic) = &waiting.to
+        if let Writer::Mqtt(topic, _) = &waiting.to
             && !waiting.answer.ok()
         {
             info!("refused {topic}: {}", waiting.answer.message);
@@ -342,13 +362,20 @@ impl Run {
     fn answer(&mut self, waiting: Waiting) {
         let Waiting { address, answer, to } = waiting;
         match to {
-            Writer::Mqtt(topic) => {
+            Writer::Mqtt(topic, reply) => {
                 if let Some(address) = address.filter(|_| answer.ok()) {
                     for (topic, payload) in self.told.topics_of(&address) {
                         self.publish(self.below_root(&topic), payload.into_bytes(), true);
                     }
                 }
-                self.publish(format!("{topic}/result"), answer.json().into_bytes(), false);
+                let (result, json) = (format!("{topic}/result"), answer.json().into_bytes());
+                let reply = reply.filter(|reply| may_answer(&self.root, reply));
+                if reply.as_ref().is_none_or(|reply| reply.topic != result) {
+                    self.publish(result, json.clone(), false);
+                }
+                if let (Some(reply), Some(bus)) = (reply, &self.bus) {
+                    bus.answer(reply, json);
+                }
             }
             Writer::Rest(sender) => drop(sender.send(answer)),
         }

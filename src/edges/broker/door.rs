@@ -271,11 +271,10 @@ impl Door {
     }
 }
 
-/// The codec writes a wrong length when there are no properties at all.
 fn goodbye(reason_code: Reason, text: Option<&String>) -> Packet {
-    let properties = Some(DisconnectProperties {
+    let properties = text.map(|text| DisconnectProperties {
         session_expiry_interval: None,
-        reason_string: text.map(|text| text.chars().take(REASON_MAX).collect()),
+        reason_string: Some(text.chars().take(REASON_MAX).collect()),
         user_properties: Vec::new(),
         server_reference: None,
     });

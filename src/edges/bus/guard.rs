@@ -3,7 +3,8 @@
 //!
 //! Before every session a connection without last will looks at `<root>/status` and
 //! `<root>/updated`. Whoever is `online` there and has been heard of within two minutes has the
-//! root; we wait until it says `offline` or falls silent. During a session nobody but us may write
+//! root; we wait until it says `offline` or falls silent. What a broker kept may be from before a
+//! power cut, our own words even, so it counts only until the next sign of life is due. During a session nobody but us may write
 //! `updated`; if somebody does we leave, without a word that could be taken for the other's.
 
 use std::collections::VecDeque;
@@ -17,10 +18,12 @@ use tracing::warn;
 use super::link::{Client, Events, News, connect};
 use super::shared::{Outgoing, Shared, valid_topic};
 use super::trouble::End;
-use crate::config::Mqtt;
+use crate::config::{Mqtt, Takeover};
 
 /// A service that has not been heard of for so long is gone, whatever its status says.
 const FRESH: Duration = Duration::from_secs(120);
+/// A service that is there gives a sign of life within this time: evcc and we do every 30 s.
+const SIGN_OF_LIFE: Duration = Duration::from_secs(45);
 /// How long a broker has to show us what is retained.
 const LOOK_MAX: Duration = Duration::from_secs(2);
 /// How long a service that we take the root from may go on.
@@ -35,8 +38,10 @@ pub(super) struct Root {
     name: String,
     pub(super) status: String,
     pub(super) updated: String,
-    /// The owner wants the root at once, whoever has it.
+    /// The root is wanted at once, whoever has it.
     takeover: AtomicBool,
+    /// And nobody else can have it.
+    always: bool,
     warned: AtomicBool,
     told: Mutex<VecDeque<Vec<u8>>>,
 }
@@ -55,7 +60,7 @@ pub(super) enum Heard {
 
 impl Root {
     /// `None` without a root, or when no topic can be below it.
-    pub(super) fn new(name: &str, takeover: bool) -> Option<Self> {
+    pub(super) fn new(name: &str, takeover: Takeover) -> Option<Self> {
         if name.is_empty() {
             return None;
         }
@@ -68,7 +73,8 @@ impl Root {
             name: name.to_owned(),
             status,
             updated: format!("{name}/updated"),
-            takeover: takeover.into(),
+            takeover: (takeover != Takeover::Never).into(),
+            always: takeover == Takeover::Always,
             warned: false.into(),
             told: Mutex::default(),
         })
@@ -99,12 +105,10 @@ impl Root {
         if retain || payload.is_empty() || self.is_ours(payload) {
             return Heard::Ours;
         }
-        if self.takeover.load(Ordering::Relaxed) && since.elapsed() < TAKEOVER_GRACE {
+        let patient = self.always || since.elapsed() < TAKEOVER_GRACE;
+        if self.takeover.load(Ordering::Relaxed) && patient {
             if !self.warned.swap(true, Ordering::Relaxed) {
-                warn!(
-                    root = self.name,
-                    "taken over, but the other service still publishes: stop it"
-                );
+                warn!(root = self.name, "another service publishes on our root: stop it");
             }
             return Heard::Ours;
         }
@@ -208,6 +212,7 @@ impl Seen {
             false => Some(Duration::ZERO),
         };
         let left = age.and_then(|age| FRESH.checked_sub(age));
+        let left = left.map(|left| if retain { left.min(SIGN_OF_LIFE) } else { left });
         self.alive_until = left.map(|left| Instant::now() + left);
     }
 
@@ -247,7 +252,7 @@ pub(super) async fn farewell(client: &Client, events: &mut Events) {
 mod tests {
     use super::*;
 
-    fn root(takeover: bool) -> Root {
+    fn root(takeover: Takeover) -> Root {
         Root::new("evcc", takeover).unwrap()
     }
 
@@ -257,7 +262,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn only_a_strange_time_that_is_told_now_is_another_service() {
-        let (root, now) = (root(false), Instant::now());
+        let (root, now) = (root(Takeover::Never), Instant::now());
         say(&root, "100");
         let heard =
             |topic, payload: &str, retain| root.heard(topic, payload.as_bytes(), retain, now);
@@ -271,12 +276,15 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn who_takes_over_gives_the_other_time_once() {
-        let (root, since) = (root(true), Instant::now());
+        let (root, since) = (root(Takeover::Once), Instant::now());
         let heard = || root.heard("evcc/updated", b"99", false, since);
         assert!(matches!(heard(), Heard::Ours));
         tokio::time::advance(TAKEOVER_GRACE).await;
         assert!(matches!(heard(), Heard::Another));
         assert!(!root.takeover.load(Ordering::Relaxed));
+        // On a broker of our own nobody else is let in.
+        let root = super::tests::root(Takeover::Always);
+        assert!(matches!(root.heard("evcc/updated", b"99", false, since), Heard::Ours));
     }
 
     #[tokio::test(start_paused = true)]

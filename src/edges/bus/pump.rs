@@ -24,6 +24,15 @@ pub(super) struct Open {
 }
 
 impl Open {
+    fn ask(&self, filters: Vec<String>) {
+        let mut waiting = self.subscriptions.lock().unwrap_or_else(PoisonError::into_inner);
+        waiting.push_back(filters);
+    }
+
+    fn publish(&self, topic: String) {
+        self.topics.lock().unwrap_or_else(PoisonError::into_inner).push_back(topic);
+    }
+
     /// The filters of the SUBSCRIBE that leaves now; they leave in order.
     pub(super) fn leaves(&self) -> Vec<String> {
         let mut waiting = self.subscriptions.lock().unwrap_or_else(PoisonError::into_inner);
@@ -78,9 +87,7 @@ impl Pump {
     }
 
     async fn subscribe(&self, filters: Vec<String>) -> Result<(), Closed> {
-        let mut open = self.open.subscriptions.lock().unwrap_or_else(PoisonError::into_inner);
-        open.push_back(filters.clone());
-        drop(open);
+        self.open.ask(filters.clone());
         self.client.subscribe(&filters).await
     }
 
@@ -93,8 +100,7 @@ impl Pump {
             root.tell(&message);
         }
         if self.client.hears_refusals() {
-            let mut topics = self.open.topics.lock().unwrap_or_else(PoisonError::into_inner);
-            topics.push_back(message.topic.clone());
+            self.open.publish(message.topic.clone());
         }
         self.open.publishes.fetch_add(1, Ordering::Relaxed);
         self.client.publish(message).await

@@ -86,3 +86,62 @@ proptest! {
         }
     }
 }
+
+/// The codec's own lengths, for every packet that a broker sends; one is known to be wrong.
+#[test]
+fn what_is_sent_is_as_long_as_it_says() {
+    use rumqttc::v5::mqttbytes::v5::{
+        ConnAck, Disconnect, DisconnectProperties, PingResp, PubAck, PubAckReason, PubComp,
+        PubCompReason, PubRec, PubRecReason, PubRel, PubRelReason, Publish, SubAck,
+        SubscribeReasonCode, UnsubAck, UnsubAckReason,
+    };
+    let (pkid, properties) = (9, None);
+    let said = PublishProperties {
+        message_expiry_interval: Some(7),
+        subscription_identifiers: vec![1, 200, 20_000, 268_435_455],
+        user_properties: vec![("k".to_owned(), "v".to_owned())],
+        ..PublishProperties::default()
+    };
+    let reason_code = Reason::PacketTooLarge;
+    let goodbye = Some(DisconnectProperties {
+        session_expiry_interval: None,
+        reason_string: Some("why".to_owned()),
+        user_properties: Vec::new(),
+        server_reference: None,
+    });
+    let code = ConnectReturnCode::NotAuthorized;
+    let codes = vec![SubscribeReasonCode::Success(QoS::AtLeastOnce), SubscribeReasonCode::Failure];
+    let packets = [
+        Packet::ConnAck(ConnAck { session_present: false, code, properties: None }),
+        Packet::Publish(Publish::new("a", QoS::AtMostOnce, "x", Some(said))),
+        Packet::PubAck(PubAck { pkid, reason: PubAckReason::NotAuthorized, properties }),
+        Packet::PubAck(PubAck::new(pkid, None)),
+        Packet::PubRec(PubRec { pkid, reason: PubRecReason::NotAuthorized, properties: None }),
+        Packet::PubRel(PubRel {
+            pkid,
+            reason: PubRelReason::PacketIdentifierNotFound,
+            properties: None,
+        }),
+        Packet::PubComp(PubComp {
+            pkid,
+            reason: PubCompReason::PacketIdentifierNotFound,
+            properties: None,
+        }),
+        Packet::SubAck(SubAck { pkid, return_codes: codes, properties: None }),
+        Packet::UnsubAck(UnsubAck {
+            pkid,
+            reasons: vec![UnsubAckReason::NoSubscriptionExisted],
+            properties: None,
+        }),
+        Packet::PingResp(PingResp),
+        Packet::Disconnect(Disconnect { reason_code, properties: goodbye }),
+        Packet::Disconnect(Disconnect { reason_code, properties: None }),
+    ];
+    for packet in packets {
+        let mut output = BytesMut::new();
+        assert!(v5::encode(&packet, &mut output, MAX));
+        let framed = frame_length(&output, MAX).unwrap();
+        assert_eq!(framed, Some(output.len()), "{packet:?}");
+        assert!(packet.size() <= output.len(), "{packet:?}");
+    }
+}

@@ -198,9 +198,7 @@ impl Wire {
         let before = self.output.len();
         let written = match self.version {
             Version::V4 => v4::encode(packet, &mut self.output),
-            Version::V5 => {
-                packet.write(&mut self.output, u32::try_from(self.peer_max).ok()).is_ok()
-            }
+            Version::V5 => v5::encode(packet, &mut self.output, self.peer_max),
         };
         if !written {
             // What the broker builds can be encoded; a half-written packet must not go out.

@@ -35,6 +35,16 @@ pub(super) fn decode(mut frame: BytesMut, aliases: &mut Aliases) -> Result<Packe
     Ok(packet)
 }
 
+/// Writes a packet; `false` when it is larger than the peer takes or cannot be written.
+pub(super) fn encode(packet: &Packet, output: &mut BytesMut, max: usize) -> bool {
+    if let Packet::Disconnect(Disconnect { reason_code, properties: None }) = packet {
+        // The codec writes a wrong length here.
+        output.extend_from_slice(&[0xe0, 1, *reason_code as u8]);
+        return true;
+    }
+    packet.write(output, u32::try_from(max).ok()).is_ok()
+}
+
 fn goodbye(reason: Reason) -> Packet {
     Packet::Disconnect(Disconnect::new(reason))
 }
