@@ -70,7 +70,13 @@ impl SlotRecord {
             let energy = record.energy?;
             let Entity { group, name, .. } = &record.entity;
             let (group, name, start) = (*group, name.clone(), self.start);
-            Some(PastEnergy { group, name, start, energy: energy.energy, recovered: energy.recovered })
+            Some(PastEnergy {
+                group,
+                name,
+                start,
+                energy: energy.energy,
+                recovered: energy.recovered,
+            })
         });
         known.collect()
     }
@@ -137,4 +143,21 @@ pub enum GridLimit {
         /// When.
         at: DateTime<Utc>,
     },
+}
+
+/// A time in which the grid operator limited the consumption.
+#[derive(Clone, Debug, PartialEq)]
+pub struct GridSession {
+    /// Counts from 1.
+    pub id: i64,
+    /// When the limit began.
+    pub created: DateTime<Utc>,
+    /// When it ended; `None` while it is in force.
+    pub finished: Option<DateTime<Utc>>,
+    /// `consumption`.
+    pub kind: String,
+    /// What was drawn from the grid when it began, if that was known.
+    pub grid: Option<Watts>,
+    /// How much might be drawn.
+    pub limit: Watts,
 }

@@ -2,6 +2,7 @@
 
 mod command;
 mod fact;
+mod formula;
 mod history;
 mod ids;
 mod kinds;
@@ -14,12 +15,15 @@ mod units;
 
 pub use command::{ChargerCommand, Effect, Event, EventKind};
 pub use fact::{ChargerValue, Fact, MeterValue, Origin, Outcome, Phase, Telemetry, VehicleValue};
+pub use formula::Formula;
 pub use history::{
-    Counters, Entity, EntityRecord, GridLimit, Past, PastEnergy, Prices, SlotEnergy, SlotRecord,
+    Counters, Entity, EntityRecord, GridLimit, GridSession, Past, PastEnergy, Prices, SlotEnergy,
+    SlotRecord,
 };
 pub use ids::{LoadPointIx, MeterIx, TeslaMateCar, VehicleIx};
 pub use kinds::{
-    BatteryMode, ChargeStatus, EnergyGroup, MeterRole, Mode, PhaseAction, PvAction, Trust, UnknownSpelling,
+    BatteryMode, ChargeStatus, EnergyGroup, MeterRole, Mode, PhaseAction, PvAction, Trust,
+    UnknownSpelling,
 };
 pub use limit::{
     CircuitIx, CircuitSetup, LimitSetup, OperatorSetup, OperatorSignal, Rotation, Wiring,

@@ -12,12 +12,8 @@ pub(super) const SITE: &[Field] = &[Field {
     ..Field::SITE
 }];
 
-const ENERGY: Field = Field {
-    kind: Kind::Int,
-    unit: "Wh",
-    cadence: Cadence::Sampled,
-    ..Field::LOADPOINT
-};
+const ENERGY: Field =
+    Field { kind: Kind::Int, unit: "Wh", cadence: Cadence::Sampled, ..Field::LOADPOINT };
 
 pub(super) const LOADPOINT: &[Field] = &[
     Field {

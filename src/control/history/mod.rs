@@ -116,9 +116,8 @@ impl History {
     /// Goes on from what an earlier start recorded.
     fn resume(&mut self, past: &Past) {
         for (group, name, counters, until) in &past.counters {
-            let same = |tally: &&mut Tally| {
-                tally.entity.group == *group && tally.entity.name == *name
-            };
+            let same =
+                |tally: &&mut Tally| tally.entity.group == *group && tally.entity.name == *name;
             if let Some(tally) = self.tallies.iter_mut().find(same) {
                 tally.resume(*counters, *until != self.slot);
             }
