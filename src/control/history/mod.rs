@@ -155,48 +155,72 @@ impl History {
     }
 
     /// Takes a sample of every entity; comes back with what is to be recorded if a slot is over.
-    fn observe(
-        &mut self,
-        now: Now,
-        samples: impl Iterator<Item = Sample>,
-        prices: Prices,
-    ) -> Option<SlotRecord> {
-        let record = self.turn(now, prices);
+    fn observe(&mut self, now: Now, samples: &[Sample], prices: Prices) -> Option<SlotRecord> {
+        let turn = self.turn(now);
+        let first = now.utc == self.slot && turn == Turn::Same;
+        for (tally, sample) in self.tallies.iter_mut().zip(samples) {
+            tally.count(first, sample.counters);
+        }
+        let record = self.record(now, turn, prices);
         let on_boundary = now.utc == self.slot;
         for (tally, sample) in self.tallies.iter_mut().zip(samples) {
-            tally.take(now.mono, on_boundary, &sample);
+            tally.hold(now.mono, on_boundary, sample);
         }
         record
     }
 
-    /// Follows the wall clock. A slot that time went through is closed; if the clock was set or
-    /// slots were slept through, what runs is interrupted and nothing is made up.
-    fn turn(&mut self, now: Now, prices: Prices) -> Option<SlotRecord> {
+    /// Follows the clocks.
+    fn turn(&mut self, now: Now) -> Turn {
         let passed = now.mono.since(self.last.mono);
         let step = (now.utc - self.last.utc) - TimeDelta::from_std(passed).unwrap_or_default();
-        self.last = now;
         let (before, slot) = (self.slot, slot_of(now.utc));
-        // A clock that is corrected by seconds may go through a boundary twice.
-        if step.abs() < STEP_MIN && (slot == before || slot == before - SLOT) {
-            return None;
-        }
-        self.slot = slot;
-        let mut entities = Vec::new();
-        if step.abs() < STEP_MIN && slot == before + SLOT && is_plausible(before) {
-            let boundary = now.mono - (now.utc - slot).to_std().unwrap_or_default();
-            entities = self.tallies.iter_mut().filter_map(|tally| tally.close(boundary)).collect();
+        self.last = now;
+        if step.abs() >= STEP_MIN {
+            Turn::Interrupted
+        } else if slot == before || slot == before - SLOT {
+            // A clock that is corrected by seconds goes through a boundary twice.
+            Turn::Same
+        } else if slot == before + SLOT && is_plausible(before) {
+            Turn::Over(now.mono - (now.utc - slot).to_std().unwrap_or_default())
         } else {
-            self.tallies.iter_mut().for_each(|tally| tally.interrupt(now.mono));
+            Turn::Interrupted
         }
-        let record = SlotRecord { start: before, end: slot, entities, prices };
+    }
+
+    fn record(&mut self, now: Now, turn: Turn, prices: Prices) -> Option<SlotRecord> {
+        let (start, end) = (self.slot, slot_of(now.utc));
+        let mut entities = Vec::new();
+        match turn {
+            Turn::Same => return None,
+            Turn::Over(boundary) => {
+                let records = self.tallies.iter_mut().filter_map(|tally| tally.close(boundary));
+                entities = records.collect();
+            }
+            Turn::Interrupted => {
+                self.tallies.iter_mut().for_each(|tally| tally.interrupt(now.mono))
+            }
+        }
+        self.slot = end;
+        let record = SlotRecord { start, end, entities, prices };
         self.remember(&record.energies());
         self.sum();
         if record.entities.iter().any(|of| of.energy.is_some()) {
-            self.recorded = Some(before);
+            self.recorded = Some(start);
         }
         let worth = !record.entities.is_empty() || !record.prices.is_empty();
-        (worth && slot != before && is_plausible(slot)).then_some(record)
+        (worth && start != end && is_plausible(end)).then_some(record)
     }
+}
+
+/// What became of the running slot.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Turn {
+    /// It goes on.
+    Same,
+    /// Time went through its end, which was then.
+    Over(Mono),
+    /// The wall clock was set, or slots were slept through: nothing is made up.
+    Interrupted,
 }
 
 impl Control {
@@ -229,8 +253,8 @@ impl Control {
             co2: value(TariffUse::Co2),
             temperature: value(TariffUse::Temperature),
         };
-        let samples = meters.chain(loadpoints).chain(singles);
-        if let Some(record) = self.history.observe(now, samples, prices) {
+        let samples: Vec<Sample> = meters.chain(loadpoints).chain(singles).collect();
+        if let Some(record) = self.history.observe(now, &samples, prices) {
             self.effects.push_back(Effect::Slot(Box::new(record)));
         }
     }

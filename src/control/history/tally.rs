@@ -122,18 +122,27 @@ impl Tally {
         }
     }
 
-    /// Takes a sample; `on_boundary` at the very beginning of a slot.
-    pub(super) fn take(&mut self, at: Mono, on_boundary: bool, sample: &Sample) {
+    /// Takes what the counters say: it flowed before now, in the slot that may be over now.
+    /// `on_boundary` at the very beginning of a slot.
+    pub(super) fn count(&mut self, on_boundary: bool, counters: Counters) {
+        let own = self.own.count(counters.energy);
+        let opposite = self.opposite.count(counters.return_energy);
+        self.hear(on_boundary, own || opposite);
+    }
+
+    /// Takes what holds from now on.
+    pub(super) fn hold(&mut self, at: Mono, on_boundary: bool, sample: &Sample) {
         self.integrate(at);
-        let own = self.own.count(sample.counters.energy);
-        let opposite = self.opposite.count(sample.counters.return_energy);
         self.held = sample.power.filter(|held| held.power.0.is_finite() && held.until > at);
-        let heard = own || opposite || self.held.is_some();
+        self.hear(on_boundary, self.held.is_some());
+        self.soc = self.soc.or(sample.soc);
+    }
+
+    fn hear(&mut self, on_boundary: bool, heard: bool) {
         if heard && self.begin == Begin::Unheard {
             self.begin = if on_boundary { Begin::Boundary } else { Begin::Middle };
         }
         self.heard |= heard;
-        self.soc = self.soc.or(sample.soc);
     }
 
     /// The running slot is over; comes back with what is to be recorded of it.

@@ -41,7 +41,7 @@ pub(super) const TABLES: &str = r#"
 /// Rows that one piece of an answer has about, so that no write waits long for a reader.
 const PIECE_ROWS: i32 = 32_768;
 /// Grid sessions that are told, the newest first.
-const GRID_SESSIONS_MAX: usize = 10_000;
+const GRID_SESSIONS_MAX: i64 = 10_000;
 /// Limits of the production are not supported: all are of the consumption.
 const CONSUMPTION: &str = "consumption";
 const SLOT: TimeDelta = TimeDelta::minutes(15);
@@ -156,7 +156,7 @@ impl Store {
                 let entities = rows.filter_map(Result::transpose).collect::<Result<_, _>>()?;
                 let ends = "SELECT (SELECT count(*) FROM entities), min(ts), max(ts) FROM meters";
                 let ends = connection.query_row(ends, [], |row| {
-                    Ok((row.get::<_, i32>(0)?, row.get(1)?, row.get::<_, Option<i64>>(2)?))
+                    Ok((row.get::<_, i32>(0)?, optional(row, 1)?, optional(row, 2)?))
                 });
                 ends.map(|(count, first, last)| (entities, count, first, last))
             })
@@ -185,7 +185,7 @@ impl EnergyReader {
         self.from = to;
         let wanted = self.entities.keys().copied().collect::<Vec<_>>();
         let rows = self.store.read(move |connection| {
-            let mut query = connection.prepare_cached(
+            let mut query = connection.prepare(
                 "SELECT meter, ts, energy, return_energy, soc_temp, recovered FROM meters
                  WHERE ts >= ?1 AND ts < ?2 ORDER BY ts, meter",
             )?;
@@ -208,9 +208,9 @@ pub(super) fn write<'a>(
     for slot in slots {
         write_slot(transaction, slot)?;
     }
-    let mut end = transaction
-        .prepare_cached("UPDATE grid_sessions SET finished = ?1 WHERE finished IS NULL")?;
-    let mut begin = transaction.prepare_cached(
+    let mut end =
+        transaction.prepare("UPDATE grid_sessions SET finished = ?1 WHERE finished IS NULL")?;
+    let mut begin = transaction.prepare(
         "INSERT INTO grid_sessions (created, type, grid_power, limit_power) VALUES (?1, ?2, ?3, ?4)",
     )?;
     for limit in limits {
@@ -226,7 +226,7 @@ pub(super) fn write<'a>(
 
 fn write_slot(transaction: &Transaction<'_>, slot: &SlotRecord) -> rusqlite::Result<()> {
     let (start, end) = (slot.start.timestamp(), slot.end.timestamp());
-    let mut count = transaction.prepare_cached(
+    let mut count = transaction.prepare(
         r#"INSERT INTO entities ("group", name, title, energy_meter, return_energy_meter, counted_to)
            VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT ("group", name) DO UPDATE
            SET title = excluded.title, energy_meter = excluded.energy_meter,
@@ -234,7 +234,7 @@ fn write_slot(transaction: &Transaction<'_>, slot: &SlotRecord) -> rusqlite::Res
            RETURNING id"#,
     )?;
     // A slot that comes twice, because the clock was set back, holds what flowed in both.
-    let mut add = transaction.prepare_cached(
+    let mut add = transaction.prepare(
         "INSERT INTO meters (meter, ts, energy, return_energy, soc_temp, recovered)
          VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT DO UPDATE
          SET energy = energy + excluded.energy, recovered = 1,
@@ -255,8 +255,8 @@ fn write_slot(transaction: &Transaction<'_>, slot: &SlotRecord) -> rusqlite::Res
     }
     let prices = &slot.prices;
     if !prices.is_empty() {
-        let mut keep = transaction
-            .prepare_cached("INSERT OR IGNORE INTO tariffs VALUES (?1, ?2, ?3, ?4, ?5)")?;
+        let mut keep =
+            transaction.prepare("INSERT OR IGNORE INTO tariffs VALUES (?1, ?2, ?3, ?4, ?5)")?;
         let (grid, feed_in) = (prices.grid, prices.feed_in);
         keep.execute(params![end, grid, feed_in, prices.co2, prices.temperature])?;
     }
@@ -272,8 +272,8 @@ fn past(connection: &Connection, since: DateTime<Utc>) -> rusqlite::Result<Past>
     while let Some(row) = rows.next()? {
         // A group that is not known is of a newer release.
         let Some(group) = group(row, 0)? else { continue };
-        let kwh = |column| Ok(row.get::<_, Option<f64>>(column)?.map(KilowattHours));
-        let counters = Counters { energy: kwh(2)?, return_energy: kwh(3)? };
+        let kwh = |energy: Option<f64>| energy.map(KilowattHours);
+        let counters = Counters { energy: kwh(row.get(2)?), return_energy: kwh(row.get(3)?) };
         past.counters.push((group, row.get(1)?, counters, instant(row.get(4)?)));
     }
     let mut query = connection.prepare(
@@ -320,6 +320,10 @@ fn grid_session(row: &Row<'_>) -> rusqlite::Result<GridSession> {
         grid: row.get::<_, Option<f64>>(4)?.map(Watts),
         limit: Watts(row.get(5)?),
     })
+}
+
+fn optional(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<i64>> {
+    row.get(column)
 }
 
 /// What no calendar knows was not written by us.
