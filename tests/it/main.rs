@@ -30,3 +30,4 @@ mod support;
 mod tariffs;
 mod teslamate;
 mod tidy;
+mod year;
