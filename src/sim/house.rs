@@ -26,11 +26,11 @@ impl Sun {
     /// The power at `hour` hours after the first midnight.
     pub fn power(&self, hour: f64) -> Watts {
         // 1 at the summer solstice, −1 at the winter solstice.
-        let summer = self.season.map_or(0.5, |day| {
-            ((day + hour / 24.0 - 172.0) / 365.25 * std::f64::consts::TAU).cos()
-        });
-        let half = 6.0 + Self::SEASON_H * summer;
-        let height = (hour.rem_euclid(24.0) - 13.0 + half) / (2.0 * half);
+        let summer = self
+            .season
+            .map(|day| ((day + hour / 24.0 - 172.0) / 365.25 * std::f64::consts::TAU).cos());
+        let half = summer.map_or(7.0, |summer| 6.0 + Self::SEASON_H * summer);
+        let height = (hour.rem_euclid(24.0) - (13.0 - half)) / (2.0 * half);
         if !(0.0..1.0).contains(&height) {
             return Watts::ZERO;
         }
@@ -38,7 +38,7 @@ impl Sun {
         // A cloud lasts about 20 min and takes at most 70 %.
         let cloud = ((noise::smooth(self.seed, hour * 3.0) - 0.45) * 3.0).clamp(0.0, 1.0);
         let season =
-            self.season.map_or(1.0, |_| Self::WINTER + (1.0 - Self::WINTER) * (summer + 1.0) / 2.0);
+            summer.map_or(1.0, |summer| Self::WINTER + (1.0 - Self::WINTER) * (summer + 1.0) / 2.0);
         self.peak * (clear * season * (1.0 - 0.7 * cloud))
     }
 }

@@ -56,7 +56,7 @@ impl Year {
         let mut plan = Plan {
             hour: 0.0,
             season: Some(0.0),
-            tick: Duration::from_secs(60),
+            tick: Duration::from_secs(180),
             report: Duration::from_secs(60),
             ..Plan::demo(seed)
         };
