@@ -4,7 +4,7 @@
 //! nothing is decided before the broker has answered or is missing, nor while another service is
 //! online on our root.
 
-use super::bus::{Incoming, Reply};
+use super::bus::Incoming;
 
 /// Who has the devices.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,15 +47,6 @@ impl Hold {
     }
 }
 
-/// Whether an answer may go where the writer wants it: not to topics that command or tell something
-/// of ours, since the writer may have fewer rights than we.
-pub(super) fn may_answer(root: &str, reply: &Reply) -> bool {
-    let topic = &reply.topic;
-    let below =
-        topic.strip_prefix(root).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
-    !(topic.starts_with('$') || topic.ends_with("/set") || below && !topic.ends_with("/result"))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -78,17 +69,5 @@ mod tests {
         assert!(!hold.hear(&down()) && !hold.is_ours(), "the other may be there still");
         assert!(!hold.hear(&Incoming::Up { session: 1 }) && hold.is_ours());
         assert!(hold.hear(&taken()) && !hold.is_ours());
-    }
-
-    #[test]
-    fn answers_go_nowhere_where_they_would_mean_something() {
-        let may = |topic: &str| {
-            let topic = topic.to_owned();
-            may_answer("evcc", &Reply { topic, correlation: None })
-        };
-        assert!(may("node-red/answers") && may("evcc2/x") && may("evcc/site/x/set/result"));
-        for topic in ["evcc", "evcc/site/power", "wallbox/current/set", "$SYS/x"] {
-            assert!(!may(topic), "{topic}");
-        }
     }
 }

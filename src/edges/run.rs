@@ -6,7 +6,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
 
@@ -14,12 +14,13 @@ use crate::api::{self, Address, Answer, Changes, Code, State, View};
 use crate::control::Why;
 use crate::model::{ChargerCommand, Effect, Event, Fact, GridLimit, Mono, Now};
 
+use super::answers::{self, Waiting, Writer};
 use super::brain::Brain;
-use super::bus::{Bus, Inbox, Incoming, Message, Reply};
+use super::bus::{Bus, Inbox, Incoming, Message};
 use super::clock::Clock;
 use super::devices::Devices;
 use super::door::{Question, Told, WriteRequest};
-use super::hold::{Hold, may_answer};
+use super::hold::Hold;
 use super::inputs::{Input, Inputs, Saved, Saving};
 use super::store::Store;
 
@@ -72,19 +73,6 @@ pub(super) struct Run {
     held: Option<Held>,
     /// Reason last written to the log, per load point.
     logged: Vec<Why>,
-}
-
-/// A writer that waits for its answer.
-struct Waiting {
-    address: Option<Address>,
-    answer: Box<Answer>,
-    to: Writer,
-}
-
-enum Writer {
-    /// The set topic, complete, and where else an answer is expected.
-    Mqtt(String, Option<Reply>),
-    Rest(oneshot::Sender<Box<Answer>>),
 }
 
 /// What is told when its settings are on disk.
@@ -372,13 +360,8 @@ impl Run {
                         self.publish(self.below_root(&topic), payload.into_bytes(), true);
                     }
                 }
-                let (result, json) = (format!("{topic}/result"), answer.json().into_bytes());
-                let reply = reply.filter(|reply| may_answer(&self.root, reply));
-                if reply.as_ref().is_none_or(|reply| reply.topic != result) {
-                    self.publish(result, json.clone(), false);
-                }
-                if let (Some(reply), Some(bus)) = (reply, &self.bus) {
-                    bus.answer(reply, json);
+                if let Some(bus) = &self.bus {
+                    answers::answer(bus, &self.root, &topic, reply, &answer);
                 }
             }
             Writer::Rest(sender) => drop(sender.send(answer)),
