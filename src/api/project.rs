@@ -132,7 +132,8 @@ impl State {
     /// Parts that changed, and null for those that are gone.
     fn forecast_frames(&self, older: &Self) -> Vec<String> {
         let changed = self.forecast().filter(|part| older.forecast().all(|old| old != *part));
-        let gone = older.forecast().filter(|(name, _)| self.forecast().all(|(now, _)| now != *name));
+        let gone =
+            older.forecast().filter(|(name, _)| self.forecast().all(|(now, _)| now != *name));
         let null = gone.map(|(name, _)| (name, &Value::Null));
         let frame = |(name, value): (&str, &Value)| {
             let mut frame = Frame::default();
