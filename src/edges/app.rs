@@ -61,6 +61,7 @@ pub struct App {
     http: SocketAddr,
     broker: Option<Embedded>,
     stop: CancellationToken,
+    superseded: CancellationToken,
     tasks: TaskTracker,
     store: Store,
 }
@@ -88,6 +89,12 @@ impl App {
         if let Err(error) = self.store.close().await {
             error!("what was not on disk yet is lost: {error}");
         }
+    }
+
+    /// Cancelled when another service has taken our root: nothing is commanded any more. What the
+    /// devices were told last is not ours to repeat or to end, so stop this and start anew.
+    pub fn superseded(&self) -> CancellationToken {
+        self.superseded.clone()
     }
 
     /// Cancelled when everything is asked to end.
@@ -122,7 +129,10 @@ pub async fn start(config: Config, place: Place) -> anyhow::Result<App> {
     let now = clock.now();
     let stored = loaded("settings", store.load_settings().await);
     let journal = loaded("journal", store.load_journal().await);
-    let (brain, remarks) = Brain::new(&config, system(&config, now), zone(), now, stored, journal);
+    let (mut brain, remarks) =
+        Brain::new(&config, system(&config, now), zone(), now, stored, journal);
+    brain.control.set_past(&loaded("history", store.load_past(now.utc).await));
+    loaded("grid sessions", store.repair_grid_sessions().await);
     remarks.iter().for_each(|remark| warn!("{remark}"));
 
     let bus = server.map(|server| connect(server, &config.root, brain.filters()));
@@ -139,9 +149,18 @@ pub async fn start(config: Config, place: Place) -> anyhow::Result<App> {
     let (statistics_in, statistics) = watch::channel(None);
     let sums = sessions::keep_statistics(store.clone(), clock, zone(), statistics_in, stop.clone());
     tasks.spawn(sums);
-    let store_of_run = store.clone();
-    let wires =
-        Wires { bus, facts, writes, questions, statistics, told, devices, store: store_of_run };
+    let superseded = CancellationToken::new();
+    let wires = Wires {
+        bus,
+        facts,
+        writes,
+        questions,
+        statistics,
+        told,
+        devices,
+        store: store.clone(),
+        superseded: superseded.clone(),
+    };
     let (run, inputs) = Run::new(brain, clock, config.root.clone(), ours, wires);
     tasks.spawn(run.run(inputs, stop.clone()));
 
@@ -153,13 +172,14 @@ pub async fn start(config: Config, place: Place) -> anyhow::Result<App> {
         clock,
         jq: program,
     };
-    let facade = http::serve(listener, door, stop.clone());
+    let settings = http::Settings { base_path: config.network.base_path.clone() };
+    let facade = http::serve(listener, door, settings, stop.clone());
     tasks.spawn(async move {
         if let Err(error) = facade.await {
             error!("the web server ended: {error:#}");
         }
     });
-    Ok(App { http, broker, stop, tasks, store })
+    Ok(App { http, broker, stop, superseded, tasks, store })
 }
 
 /// Control never waits for a database: without one it runs and says that nothing is stored.

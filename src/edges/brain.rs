@@ -64,6 +64,7 @@ impl Brain {
             zone,
             midnight: midnight(zone, now.utc, 1),
         };
+        brain.control.set_zone(zone);
         brain.control.restore_journal(now, journal);
         for (ix, device) in config.devices.vehicles.iter().enumerate() {
             let ix = VehicleIx(ix);

@@ -128,7 +128,7 @@ impl<W: Write> Player<'_, W> {
                 }
                 Effect::Event(event) => self.say(now, &format!("event {}", event.kind.as_str()))?,
                 // A log is looked at, not kept.
-                Effect::Journal { .. } => {}
+                Effect::Journal { .. } | Effect::Slot(_) | Effect::GridLimit(_) => {}
             }
         }
         for index in 0..self.why.len() {

@@ -6,19 +6,22 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
 
 use crate::api::{self, Address, Answer, Changes, Code, State, View};
-use crate::model::{ChargerCommand, Effect, Event, Fact, Mono, Now, Statistics};
+use crate::model::{ChargerCommand, Effect, Event, Fact, GridLimit, Mono, Now, Statistics};
 
+use super::answers::{self, Waiting, Writer};
 use super::brain::Brain;
 use super::bus::{Bus, Inbox, Incoming, Message};
 use super::clock::Clock;
 use super::devices::Devices;
 use super::door::{Question, Told, WriteRequest};
+use super::hold::Hold;
 use super::inputs::{Input, Inputs, Saved, Saving};
+use super::ours::Ours;
 use super::reasons::Reasons;
 use super::sessions;
 use super::store::Store;
@@ -44,6 +47,8 @@ pub(super) struct Wires {
     pub(super) told: watch::Sender<Told>,
     pub(super) devices: Devices,
     pub(super) store: Store,
+    /// Cancelled when another service has taken our root.
+    pub(super) superseded: CancellationToken,
 }
 
 /// One site in operation.
@@ -53,12 +58,14 @@ pub(super) struct Run {
     root: String,
     bus: Option<Bus>,
     devices: Devices,
+    hold: Hold,
+    superseded: CancellationToken,
     store: Store,
     /// What MQTT and the store have been told.
     told: State,
     shared: watch::Sender<Told>,
     /// Topics below the root that are recorded as ours.
-    ours: BTreeSet<String>,
+    ours: Ours,
     cleanup_at: Option<Mono>,
     /// Something may have changed since the world was told.
     dirty: bool,
@@ -71,19 +78,6 @@ pub(super) struct Run {
     listed: bool,
     /// Reason last written to the log, per load point.
     logged: Reasons,
-}
-
-/// A writer that waits for its answer.
-struct Waiting {
-    address: Option<Address>,
-    answer: Box<Answer>,
-    to: Writer,
-}
-
-enum Writer {
-    /// The set topic, complete.
-    Mqtt(String),
-    Rest(oneshot::Sender<Box<Answer>>),
 }
 
 /// What is told when its settings are on disk.
@@ -102,18 +96,21 @@ impl Run {
         wires: Wires,
     ) -> (Self, Inputs) {
         let now = clock.now();
-        let Wires { bus, facts, writes, questions, statistics, told, devices, store } = wires;
+        let Wires { bus, facts, writes, questions, statistics, told, devices, store, superseded } =
+            wires;
         let (bus, inbox) = bus.unzip();
         let run = Self {
             brain,
             clock,
             root,
+            hold: Hold::new(bus.is_some()),
             bus,
+            superseded,
             devices,
             store,
             told: State::default(),
             shared: told,
-            ours,
+            ours: Ours(ours),
             cleanup_at: Some(now.mono + CLEANUP_AFTER),
             dirty: true,
             tell_at: now.mono,
@@ -151,10 +148,10 @@ impl Run {
         let now = self.clock.now();
         self.brain.control.close_books(now);
         while let Some(effect) = self.brain.control.poll() {
-            if let Effect::Journal { .. } = effect {
-                self.carry_out(now, effect);
-            }
+            self.carry_out(now, effect);
         }
+        // Nobody sees how long a limit holds from here on.
+        self.store.record_grid_limit(GridLimit::Ends { at: self.clock.now().utc });
         if let Some(bus) = self.bus.take() {
             bus.close().await;
         }
@@ -162,7 +159,10 @@ impl Run {
 
     /// When the loop must turn without being told anything.
     fn wake_at(&self) -> Mono {
-        let mut at = self.brain.deadline();
+        let mut at = Mono(u64::MAX);
+        if self.hold.is_ours() {
+            at = self.brain.deadline();
+        }
         if self.dirty && self.held.is_none() {
             at = at.min(self.tell_at);
         }
@@ -171,9 +171,15 @@ impl Run {
 
     fn handle(&mut self, now: Now, input: Input) {
         self.dirty |= !matches!(input, Input::Question(_));
+        if let Input::Bus(Some(incoming)) = &input
+            && self.hold.hear(incoming)
+        {
+            self.superseded.cancel();
+        }
         match input {
             Input::Bus(Some(Incoming::Message(message))) => self.message(now, &message),
             Input::Bus(Some(Incoming::Up { session })) => self.connected(session),
+            Input::Bus(Some(Incoming::Taken { reason })) => warn!("not in charge: {reason}"),
             Input::Bus(Some(Incoming::Down { reason })) => {
                 warn!("no connection to the broker: {reason}")
             }
@@ -187,7 +193,7 @@ impl Run {
                     Code::Busy,
                     format!("{refused} writes were dropped, try again"),
                 );
-                self.answer(Waiting { address: None, answer, to: Writer::Mqtt(topic) });
+                self.answer(Waiting { address: None, answer, to: Writer::Mqtt(topic, None) });
             }
             Input::Bus(None) => self.bus = None,
             Input::Fact(fact) => self.brain.fact(now, fact),
@@ -216,7 +222,7 @@ impl Run {
 
     /// Decides, commands, tells; comes back with settings that must be saved first.
     fn turn(&mut self, now: Now) -> Option<Saving> {
-        if now.mono >= self.brain.deadline() {
+        if self.hold.is_ours() && now.mono >= self.brain.deadline() {
             for remark in self.brain.handle_timeout(now) {
                 info!("{remark}");
             }
@@ -233,6 +239,7 @@ impl Run {
 
     fn carry_out(&mut self, now: Now, effect: Effect) {
         match effect {
+            Effect::Charger { .. } | Effect::Battery { .. } if !self.hold.is_ours() => {}
             Effect::Charger { lp, command } => {
                 if command != ChargerCommand::Renew {
                     let why = self.brain.control.loadpoints()[lp.0].decision.why.code();
@@ -249,16 +256,18 @@ impl Run {
                 self.listed |= row.is_some();
                 self.store.record_entry(*entry, row.map(|row| *row));
             }
+            Effect::Slot(record) => self.store.record_slot(*record),
+            Effect::GridLimit(limit) => self.store.record_grid_limit(limit),
         }
     }
 
     /// A message is a write, or news of a device or a car.
     fn message(&mut self, now: Now, message: &Message) {
-        let Message { topic, payload, retain } = message;
+        let Message { topic, payload, retain, reply } = message;
         let ours = topic.strip_prefix(&self.root).and_then(|rest| rest.strip_prefix('/'));
         match ours.filter(|rest| rest.ends_with("/set")) {
-            Some(below) if *retain => self.discard(topic, below, payload),
-            Some(below) if api::is_session_topic(below) => self.correct(topic, below, payload),
+            Some(below) if *retain => self.discard(message, below),
+            Some(below) if api::is_session_topic(below) => self.correct(message, below),
             Some(below) => {
                 let Brain { control, system, .. } = &mut self.brain;
                 let Some(answer) = api::write_topic(control, system, now, below, payload) else {
@@ -267,7 +276,8 @@ impl Run {
                 // Clients that retain their commands rely on this (api.md §2.1).
                 self.publish(topic.clone(), Vec::new(), true);
                 let address = Address::of_topic(below).ok();
-                self.wait(Waiting { address, answer, to: Writer::Mqtt(topic.clone()) });
+                let to = Writer::Mqtt(topic.clone(), reply.clone());
+                self.wait(Waiting { address, answer, to });
             }
             None => {
                 if let Some(remark) = self.brain.message(now, topic, payload, *retain) {
@@ -278,28 +288,31 @@ impl Run {
     }
 
     /// A session is corrected by the store alone, which answers, too.
-    fn correct(&self, topic: &str, below: &str, payload: &[u8]) {
-        let Some(bus) = self.bus.as_ref().filter(|_| !payload.is_empty()) else { return };
-        self.publish(topic.to_owned(), Vec::new(), true);
-        let read = api::session_request(below, payload);
-        sessions::carry_out_and_answer(self.store.clone(), bus.clone(), topic.to_owned(), read);
+    fn correct(&self, message: &Message, below: &str) {
+        if let Some(bus) = self.bus.clone().filter(|_| !message.payload.is_empty()) {
+            self.publish(message.topic.clone(), Vec::new(), true);
+            let (store, root) = (self.store.clone(), self.root.clone());
+            sessions::carry_out_and_answer(store, bus, root, message.clone(), below);
+        }
     }
 
     /// A command of unknown age is deleted, not executed (api.md §1.4).
-    fn discard(&mut self, topic: &str, below: &str, payload: &[u8]) {
+    fn discard(&mut self, message: &Message, below: &str) {
+        let Message { topic, payload, reply, .. } = message;
         if payload.is_empty() {
             return;
         }
         warn!("deleted a retained command on {below}: commands must not be retained");
-        self.publish(topic.to_owned(), Vec::new(), true);
-        let message = "retained commands of unknown age are deleted, send it again without retain";
-        let answer = Answer::refusal(Code::Refused, message);
-        self.answer(Waiting { address: None, answer, to: Writer::Mqtt(topic.to_owned()) });
+        self.publish(topic.clone(), Vec::new(), true);
+        let why = "retained commands of unknown age are deleted, send it again without retain";
+        let answer = Answer::refusal(Code::Refused, why);
+        let to = Writer::Mqtt(topic.clone(), reply.clone());
+        self.answer(Waiting { address: None, answer, to });
     }
 
     /// Queues a writer until its value is stored and told.
     fn wait(&mut self, mut waiting: Waiting) {
-        if let Writer::Mqtt(topic) = &waiting.to
+        if let Writer::Mqtt(topic, _) = &waiting.to
             && !waiting.answer.ok()
         {
             info!("refused {topic}: {}", waiting.answer.message);
@@ -376,13 +389,15 @@ impl Run {
     fn answer(&mut self, waiting: Waiting) {
         let Waiting { address, answer, to } = waiting;
         match to {
-            Writer::Mqtt(topic) => {
+            Writer::Mqtt(topic, reply) => {
                 if let Some(address) = address.filter(|_| answer.ok()) {
                     for (topic, payload) in self.told.topics_of(&address) {
                         self.publish(self.below_root(&topic), payload.into_bytes(), true);
                     }
                 }
-                self.publish(format!("{topic}/result"), answer.json().into_bytes(), false);
+                if let Some(bus) = &self.bus {
+                    answers::answer(bus, &self.root, &topic, reply, &answer);
+                }
             }
             Writer::Rest(sender) => drop(sender.send(answer)),
         }
@@ -402,17 +417,7 @@ impl Run {
 
     /// Keeps account of the retained topics that are ours to delete one day (design S9).
     fn record(&mut self, changes: &Changes) {
-        let (mut added, mut removed) = (Vec::new(), Vec::new());
-        let removals = changes.removed.iter().map(|topic| (topic, true));
-        let published =
-            changes.published.iter().map(|(topic, payload)| (topic, payload.is_empty()));
-        for (topic, gone) in published.chain(removals) {
-            if gone && self.ours.remove(topic) {
-                removed.push(topic.clone());
-            } else if !gone && self.ours.insert(topic.clone()) {
-                added.push(topic.clone());
-            }
-        }
+        let (added, removed) = self.ours.record(changes);
         if !added.is_empty() || !removed.is_empty() {
             self.store.record_topics(added, removed);
         }
@@ -420,12 +425,9 @@ impl Run {
 
     /// Deletes what an earlier start published and this one does not.
     fn clean_up(&mut self) {
-        let kept = self.told.topics().into_iter().filter(|(_, payload)| !payload.is_empty());
-        let current: BTreeSet<String> = kept.map(|(topic, _)| topic).collect();
-        let stale: Vec<String> = self.ours.difference(&current).cloned().collect();
+        let stale = self.ours.take_stale(&self.told);
         for topic in &stale {
             self.publish(self.below_root(topic), Vec::new(), true);
-            self.ours.remove(topic);
         }
         if !stale.is_empty() {
             info!("deleted {} topics of an earlier configuration", stale.len());

@@ -9,11 +9,12 @@ use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
-use crate::api::{Answer, Code, SessionRequest};
+use crate::api::{self, Code, SessionRequest};
 use crate::control::tariff::fixed::begin_of_day;
 use crate::model::Statistics;
 
-use super::bus::Bus;
+use super::answers;
+use super::bus::{Bus, Message};
 use super::clock::Clock;
 use super::store::{Store, StoreError};
 
@@ -36,9 +37,11 @@ pub(super) async fn carry_out(
 pub(super) fn carry_out_and_answer(
     store: Store,
     bus: Bus,
-    topic: String,
-    read: Result<(i64, SessionRequest, Box<Answer>), Box<Answer>>,
+    root: String,
+    message: Message,
+    below: &str,
 ) {
+    let read = api::session_request(below, &message.payload);
     tokio::spawn(async move {
         let answer = match read {
             Err(answer) => answer,
@@ -55,7 +58,7 @@ pub(super) fn carry_out_and_answer(
                 done
             }
         };
-        bus.publish(format!("{topic}/result"), answer.json().into_bytes(), false);
+        answers::answer(&bus, &root, &message.topic, message.reply, &answer);
     });
 }
 

@@ -1,7 +1,8 @@
 //! Effects: what the core wants done. It never publishes and never stores.
 
 use super::{
-    Amps, BatteryMode, CircuitIx, JournalEntry, LoadPointIx, MeterIx, SessionRow, VehicleIx,
+    Amps, BatteryMode, CircuitIx, GridLimit, JournalEntry, LoadPointIx, MeterIx, SessionRow,
+    SlotRecord, VehicleIx,
 };
 
 /// One thing for the edges to do.
@@ -30,6 +31,10 @@ pub enum Effect {
         /// The session as it is to be listed from now on; `None` while it charges for the first time.
         row: Option<Box<SessionRow>>,
     },
+    /// Keep what happened in a slot that is over.
+    Slot(Box<SlotRecord>),
+    /// Keep when the grid operator limited the consumption.
+    GridLimit(GridLimit),
 }
 
 /// A command for a charger. The device task carries commands out in order.

@@ -91,7 +91,7 @@ impl World {
                     battery.mode = *mode;
                 }
             }
-            Effect::Event(_) | Effect::Journal { .. } => {}
+            Effect::Event(_) | Effect::Journal { .. } | Effect::Slot(_) | Effect::GridLimit(_) => {}
         }
     }
 

@@ -3,6 +3,7 @@
 mod battery;
 mod charger;
 mod circuit;
+mod history;
 mod loadpoint;
 mod loadpoint_settings;
 mod none;
@@ -18,7 +19,7 @@ use std::sync::LazyLock;
 
 use super::field::{Field, Scope};
 
-pub(super) use tariff::forecast_key;
+pub(super) use tariff::{FORECAST_KEY, forecast_key};
 
 /// The tables as they are written, each sorted by key.
 pub const TABLES: &[&[Field]] = &[
@@ -35,6 +36,8 @@ pub const TABLES: &[&[Field]] = &[
     tariff::FORECASTS,
     tariff::LIMITS,
     tariff::LOADPOINT,
+    history::SITE,
+    history::LOADPOINT,
     loadpoint::ROWS,
     loadpoint::MIRRORS,
     session::LOADPOINT,

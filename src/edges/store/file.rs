@@ -10,7 +10,7 @@ use anyhow::{Context, Result, bail, ensure};
 use rusqlite::{Connection, ErrorCode, TransactionBehavior};
 use tracing::warn;
 
-use super::sessions;
+use super::{history, sessions};
 
 /// How long a start waits for another program.
 const OPEN_BUSY: Duration = Duration::from_millis(500);
@@ -24,12 +24,17 @@ const APPLICATION: i32 = 0x6368_6273;
 const SQLITE_HEADER: &[u8; 16] = b"SQLite format 3\0";
 
 /// `PRAGMA user_version` counts how many of these have run; never change one, add one.
-const MIGRATIONS: [&str; 2] = [
+const MIGRATIONS: &[&str] = &[
     "
     CREATE TABLE settings (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
     CREATE TABLE topics (topic TEXT PRIMARY KEY) WITHOUT ROWID;
     CREATE TABLE retained (topic TEXT PRIMARY KEY, payload BLOB NOT NULL, qos INTEGER NOT NULL);
     CREATE TABLE vehicles (name TEXT PRIMARY KEY, value TEXT NOT NULL, saved_at INTEGER NOT NULL);
+",
+    history::TABLES,
+    "
+    ALTER TABLE retained ADD COLUMN properties BLOB NOT NULL DEFAULT x'';
+    ALTER TABLE retained ADD COLUMN expires INTEGER NOT NULL DEFAULT 0;
 ",
     sessions::MIGRATION,
 ];

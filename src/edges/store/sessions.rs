@@ -64,6 +64,11 @@ pub(super) struct Written {
 }
 
 impl Written {
+    /// What orders it among others.
+    pub(super) fn key(&self) -> (SessionKey, u32) {
+        (self.entry.session.clone(), self.entry.number)
+    }
+
     /// Whether it must be on disk before anybody hears of it.
     pub(super) fn is_listed(&self) -> bool {
         self.row.is_some()
@@ -80,12 +85,9 @@ impl Store {
     /// Records an entry of the journal. A reading is written soon, what turns at once; whoever must
     /// know that it is written calls [`Store::flush`].
     pub fn record_entry(&self, entry: JournalEntry, row: Option<SessionRow>) {
-        let SessionKey { loadpoint, connected_ms } = &entry.session;
-        // The order of the keys is the order of writing.
-        let key = format!("{loadpoint}\0{connected_ms:020}\0{:010}", entry.number);
         let turn = entry.kind != JournalKind::Reading;
         self.later(|pending| {
-            pending.entry(key, Written { entry, row });
+            pending.entry(Written { entry, row });
             // Rare, and the ground that everything after it stands on.
             pending.urgent |= turn;
         });

@@ -105,7 +105,10 @@ impl Rhythm for House {
                     self.control.handle(self.now, fact);
                 }
                 Effect::Event(event) => self.events.push(event.kind),
-                Effect::Battery { .. } | Effect::Journal { .. } => {}
+                Effect::Battery { .. }
+                | Effect::Journal { .. }
+                | Effect::Slot(_)
+                | Effect::GridLimit(_) => {}
             }
         }
     }

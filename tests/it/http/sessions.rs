@@ -136,7 +136,7 @@ async fn sessions_are_corrected_and_removed() {
         (r#"{"odometer":null,"price":1}"#, "odometer", Json::Null),
     ];
     for (body, key, value) in edits {
-        let (status, head, answer) = facade.send("PUT", "/api/session/1", body).await;
+        let (status, head, answer) = facade.send("PUT", "/api/session/1", &[], body).await;
         assert_eq!((status, &*answer), (200, ""), "{body}");
         assert!(head.contains("content-type: application/json; charset=utf-8"), "{head}");
         assert_eq!(listed(&facade, "").await[0][key], value, "{body}");
@@ -149,11 +149,11 @@ async fn sessions_are_corrected_and_removed() {
         (r#"{"vehicle":1}"#, "vehicle must be text or null"),
         (r#"{"odometer":-1}"#, "odometer must be 0 to 10000000 km or null"),
     ] {
-        let (status, _, answer) = facade.send("PUT", "/api/session/1", body).await;
+        let (status, _, answer) = facade.send("PUT", "/api/session/1", &[], body).await;
         assert_eq!((status, answer), (400, format!("{{\"error\":\"{why}\"}}\n")), "{body}");
     }
-    assert_eq!(facade.send("PUT", "/api/session/1", "vehicle").await.0, 400);
-    assert_eq!(facade.send("PUT", "/api/session/one", r#"{"vehicle":"x"}"#).await.0, 404);
+    assert_eq!(facade.send("PUT", "/api/session/1", &[], "vehicle").await.0, 400);
+    assert_eq!(facade.send("PUT", "/api/session/one", &[], r#"{"vehicle":"x"}"#).await.0, 404);
     assert_eq!(facade.call("DELETE", "/api/session/1").await.2, "null\n");
     assert_eq!(facade.get("/api/sessions").await, (200, "[]\n".to_owned()));
     facade.door.store.close().await.unwrap();

@@ -40,7 +40,10 @@ impl Rhythm for Bench {
                     self.control.handle(self.now, fact);
                 }
                 Effect::Event(event) => self.events.push(event.kind),
-                Effect::Battery { .. } | Effect::Journal { .. } => {}
+                Effect::Battery { .. }
+                | Effect::Journal { .. }
+                | Effect::Slot(_)
+                | Effect::GridLimit(_) => {}
             }
         }
     }

@@ -67,7 +67,10 @@ impl Rhythm for World {
                     self.control.handle(self.now, Fact::Done { lp, command, outcome });
                 }
                 Effect::Journal { entry, row } => self.keep(*entry, row.map(|row| *row)),
-                Effect::Battery { .. } | Effect::Event(_) => {}
+                Effect::Battery { .. }
+                | Effect::Event(_)
+                | Effect::Slot(_)
+                | Effect::GridLimit(_) => {}
             }
         }
     }

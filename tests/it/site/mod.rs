@@ -6,6 +6,7 @@ mod house;
 mod programs;
 mod restart;
 mod safety;
+mod second;
 mod service;
 mod sessions;
 mod teslamate;
