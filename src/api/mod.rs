@@ -4,6 +4,7 @@
 //! The edges call `View` → [`State::next`] after every turn and tell what [`State::changes`] finds;
 //! a write goes through [`Address`] and [`write()`](fn@write).
 
+mod documents;
 mod field;
 mod goal;
 mod operation;
@@ -15,6 +16,7 @@ mod topic;
 mod value;
 mod write;
 
+pub use documents::{asyncapi, openapi};
 pub use field::{Cadence, Field, Kind, Rest, Scope, Set, SetLease, System, Told, View, Write};
 pub use goal::goal_text;
 pub use operation::{
