@@ -5,8 +5,10 @@
 //! a write goes through [`Address`] and [`write()`](fn@write).
 
 mod documents;
+mod export;
 mod field;
 mod goal;
+pub mod history;
 mod operation;
 mod payload;
 mod project;
@@ -17,6 +19,7 @@ mod value;
 mod write;
 
 pub use documents::{asyncapi, openapi};
+pub use export::Language;
 pub use field::{Cadence, Field, Kind, Rest, Scope, Set, SetLease, System, Told, View, Write};
 pub use goal::goal_text;
 pub use operation::{

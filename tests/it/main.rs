@@ -17,6 +17,7 @@ mod devices;
 mod documents;
 mod fetch;
 mod fields;
+mod history;
 mod house;
 mod http;
 mod operations;
