@@ -4,8 +4,11 @@
 //! The edges call `View` → [`State::next`] after every turn and tell what [`State::changes`] finds;
 //! a write goes through [`Address`] and [`write()`](fn@write).
 
+mod documents;
+mod export;
 mod field;
 mod goal;
+pub mod history;
 mod operation;
 mod payload;
 mod project;
@@ -16,6 +19,8 @@ mod topic;
 mod value;
 mod write;
 
+pub use documents::{asyncapi, openapi};
+pub use export::Language;
 pub use field::{Cadence, Field, Kind, Rest, Scope, Set, SetLease, System, Told, View, Write};
 pub use goal::goal_text;
 pub use operation::{
@@ -23,8 +28,8 @@ pub use operation::{
 };
 pub use project::{Changes, State};
 pub use sessions::{
-    Language, Period, SessionRequest, is_session_topic, period, session_edit, session_request,
-    sessions_json, sessions_table,
+    Period, SessionRequest, is_session_topic, period, session_edit, session_request, sessions_csv,
+    sessions_json,
 };
 pub use table::{TABLES, all, rows};
 pub use topic::{Address, Place};

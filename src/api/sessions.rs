@@ -6,10 +6,11 @@ use std::time::Duration;
 use chrono::{DateTime, NaiveDate, SecondsFormat, Utc};
 use chrono_tz::Tz;
 
-use crate::control::tariff::fixed::begin_of_day;
+use crate::control::tariff::fixed::day_begins;
 use crate::model::{ListedSession, SessionEdit, SessionRow};
 
 use super::Value;
+use super::export::{Language, Table, local_text};
 use super::payload::{echo, is_null_word};
 use super::value::rounded_text;
 use super::write::{Answer, Code, MAX_PAYLOAD};
@@ -90,23 +91,6 @@ const fn column(
     Column { key, en, de, get }
 }
 
-/// The language of captions.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Language {
-    /// English, also where we do not speak what is asked for.
-    En,
-    /// German.
-    De,
-}
-
-impl Language {
-    /// The language of a tag as in `lang=`, `Accept-Language` (of which the first counts) and `LANG`.
-    pub fn of(tag: &str) -> Self {
-        let primary = tag.split(['-', '_', ',', ';', '.']).next().unwrap_or_default().trim();
-        if primary.eq_ignore_ascii_case("de") { Self::De } else { Self::En }
-    }
-}
-
 /// A part of the list.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Period {
@@ -134,7 +118,7 @@ pub fn period(year: Option<&str>, month: Option<&str>, zone: Tz) -> Result<Perio
         .ok_or_else(|| format!("invalid year: {year} (expected 1970 to 9998)"))?;
     let begin = |year, month| {
         let date = NaiveDate::from_ymd_opt(year, month, 1)?;
-        begin_of_day(zone, date)
+        day_begins(zone, date)
     };
     let (from, until, file) = match month.filter(|month| !month.is_empty()) {
         None => (begin(number, 1), begin(number + 1, 1), format!("session-{number}")),
@@ -170,20 +154,17 @@ pub fn sessions_json(sessions: &[ListedSession], zone: Tz) -> String {
     Value::List(objects.collect()).json()
 }
 
-/// The list as a table: a row of captions, then a row per session, times in local time.
-pub fn sessions_table(
-    sessions: &[ListedSession],
-    zone: Tz,
-    language: Language,
-) -> impl Iterator<Item = Vec<String>> {
-    let captions = COLUMNS.iter().map(move |column| match language {
-        Language::En => column.en.to_owned(),
-        Language::De => column.de.to_owned(),
+/// The list as a table, times in local time.
+pub fn sessions_csv(sessions: &[ListedSession], zone: Tz, language: Language) -> String {
+    let captions = COLUMNS.each_ref().map(|column| match language {
+        Language::English => column.en,
+        Language::German => column.de,
     });
-    let rows = sessions.iter().map(move |session| {
-        COLUMNS.iter().map(|column| (column.get)(&session.row).text(zone)).collect()
-    });
-    std::iter::once(captions.collect()).chain(rows)
+    let mut table = Table::new(&captions);
+    for session in sessions {
+        table.row(&COLUMNS.each_ref().map(|column| (column.get)(&session.row).text(zone)));
+    }
+    table.finish()
 }
 
 impl Cell<'_> {
@@ -209,9 +190,7 @@ impl Cell<'_> {
             value.map_or_else(String::new, |value| rounded_text(value, decimals))
         };
         match self {
-            Self::Time(time) => time.map_or_else(String::new, |time| {
-                time.with_timezone(&zone).format("%Y-%m-%d %H:%M:%S").to_string()
-            }),
+            Self::Time(time) => time.map_or_else(String::new, |time| local_text(zone, time)),
             Self::Text(text) => (*text).to_owned(),
             Self::Number(value) | Self::Price(value) => number(*value, 4),
             Self::Whole(value) => number(*value, 0),

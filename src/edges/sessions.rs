@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
 use crate::api::{self, Code, SessionRequest};
-use crate::control::tariff::fixed::begin_of_day;
+use crate::control::tariff::fixed::day_begins;
 use crate::model::Statistics;
 
 use super::answers;
@@ -81,7 +81,7 @@ pub(super) async fn keep_statistics(
         }
         let now = clock.now().utc;
         let year = NaiveDate::from_ymd_opt(now.with_timezone(&zone).year(), 1, 1);
-        let new_year = year.and_then(|date| begin_of_day(zone, date)).unwrap_or(now);
+        let new_year = year.and_then(|date| day_begins(zone, date)).unwrap_or(now);
         let back = |days| now - TimeDelta::days(days);
         match store.statistics(back(30), back(365), new_year).await {
             Ok(statistics) => {

@@ -5,7 +5,9 @@
 
 mod answer;
 mod conns;
+mod documents;
 mod fields;
+mod history;
 mod page;
 mod plan;
 mod sessions;
@@ -117,7 +119,11 @@ fn handler(row: &Operation) -> MethodRouter<App> {
         Op::Sessions => on(method, sessions::list),
         Op::EditSession => on(method, sessions::edit),
         Op::DeleteSession => on(method, sessions::delete),
+        Op::OpenApi => on(method, documents::openapi),
+        Op::AsyncApi => on(method, documents::asyncapi),
         Op::Socket => on(method, socket::socket),
+        Op::GridSessions => on(method, history::grid_sessions),
+        Op::EnergyHistory => on(method, history::energy),
     }
 }
 

@@ -1,61 +1,47 @@
 //! The list of sessions, as JSON or as a file, and corrections of it (api.md §3.5).
 
+use std::collections::BTreeMap;
+
 use axum::extract::{Path, Query, State as Shared};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use serde::Deserialize;
 
-use crate::api::{self, Language, MAX_PAYLOAD, SessionRequest};
+use crate::api::history::Format;
+use crate::api::{self, MAX_PAYLOAD, SessionRequest};
 use crate::edges::clock::zone;
 use crate::edges::door::Door;
 use crate::edges::sessions::carry_out;
 use crate::edges::store::StoreError;
 
-use super::answer::{json, problem};
-
-/// Tells programs for tables that the text is UTF-8.
-const BYTE_ORDER_MARK: &str = "\u{feff}";
-
-#[derive(Deserialize)]
-pub(super) struct Wanted {
-    year: Option<String>,
-    month: Option<String>,
-    format: Option<String>,
-    lang: Option<String>,
-}
+use super::answer::{file, json, language, problem};
 
 /// The sessions of a period, newest first.
 pub(super) async fn list(
     Shared(door): Shared<Door>,
-    Query(wanted): Query<Wanted>,
+    Query(params): Query<BTreeMap<String, String>>,
     headers: HeaderMap,
 ) -> Response {
+    let param = |name: &str| params.get(name).map(String::as_str).filter(|text| !text.is_empty());
     let zone = zone();
-    let period = match api::period(wanted.year.as_deref(), wanted.month.as_deref(), zone) {
+    let period = match api::period(param("year"), param("month"), zone) {
         Ok(period) => period,
         Err(message) => return problem(StatusCode::BAD_REQUEST, &message),
     };
-    let format = wanted.format.as_deref().filter(|format| !format.is_empty());
-    if let Some(format) = format.filter(|format| !["json", "csv"].contains(format)) {
-        let message = format!("unknown format: {format} (expected json or csv)");
-        return problem(StatusCode::BAD_REQUEST, &message);
-    }
-    let sessions = match door.store.sessions(period.from, period.until).await {
-        Ok(sessions) => sessions,
-        Err(error) => return offline(&error),
+    let format = match Format::parse(param("format")) {
+        Ok(format) => format,
+        Err(bad) => return problem(StatusCode::BAD_REQUEST, &bad.to_string()),
     };
-    let Some(format) = format else {
-        return json(StatusCode::OK, api::sessions_json(&sessions, zone));
-    };
-    let file = format!("attachment; filename=\"{}.{format}\"", period.file);
-    let file = [(header::CONTENT_DISPOSITION, file)];
-    if format == "json" {
-        return (file, json(StatusCode::OK, api::sessions_json(&sessions, zone))).into_response();
-    }
-    let language = language(wanted.lang.as_deref(), &headers);
-    match csv(api::sessions_table(&sessions, zone, language)) {
-        Ok(text) => (file, [(header::CONTENT_TYPE, "text/csv")], text).into_response(),
-        Err(error) => problem(StatusCode::INTERNAL_SERVER_ERROR, &error.to_string()),
+    match door.store.sessions(period.from, period.until).await {
+        Ok(sessions) => {
+            let text = match format {
+                Format::Bare | Format::Json => api::sessions_json(&sessions, zone),
+                Format::Csv => {
+                    api::sessions_csv(&sessions, zone, language(param("lang"), &headers))
+                }
+            };
+            file(format, &period.file, text)
+        }
+        Err(error) => offline(&error),
     }
 }
 
@@ -93,23 +79,6 @@ async fn change(door: &Door, id: &str, request: SessionRequest, done: Response) 
         Ok(_) => done,
         Err(error) => offline(&error),
     }
-}
-
-/// `lang=`, else what the browser wants first, else what the server speaks.
-fn language(wanted: Option<&str>, headers: &HeaderMap) -> Language {
-    let accepted = headers.get(header::ACCEPT_LANGUAGE).and_then(|value| value.to_str().ok());
-    let server = std::env::var("LANG").unwrap_or_default();
-    let known = |tag: &&str| !tag.is_empty();
-    Language::of(wanted.filter(known).or(accepted.filter(known)).unwrap_or(&server))
-}
-
-/// Commas, line feeds, and quotation marks where they are needed (RFC 4180).
-fn csv(rows: impl Iterator<Item = Vec<String>>) -> Result<Vec<u8>, csv::Error> {
-    let mut writer = csv::Writer::from_writer(BYTE_ORDER_MARK.as_bytes().to_vec());
-    for row in rows {
-        writer.write_record(&row)?;
-    }
-    writer.into_inner().map_err(|error| error.into_error().into())
 }
 
 fn offline(error: &StoreError) -> Response {
