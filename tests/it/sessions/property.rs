@@ -34,8 +34,8 @@ enum Step {
 fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
         4 => prop::sample::select(ChargeStatus::ALL).prop_map(Step::Status),
-        5 => (1..200_u32, any::<bool>()).prop_map(|(n, late)| Step::Draw(n, late)),
-        2 => (1..40_000_u64).prop_map(Step::Pass),
+        5 => (1..60_u32, any::<bool>()).prop_map(|(n, late)| Step::Draw(n, late)),
+        2 => (1..60_000_u64).prop_map(Step::Pass),
         2 => (0..30_000_u64, any::<bool>(), any::<bool>())
             .prop_map(|(away, leaves, meter_first)| Step::Kill { away, leaves, meter_first }),
     ]
@@ -179,7 +179,7 @@ impl World {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 400, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 128, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn the_sessions_are_what_the_meter_counted(steps in prop::collection::vec(step(), 1..60)) {
