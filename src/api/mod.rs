@@ -5,6 +5,9 @@
 
 mod field;
 mod goal;
+pub mod influx;
+mod message;
+pub mod metrics;
 mod payload;
 mod project;
 mod rates;
@@ -15,6 +18,7 @@ mod write;
 
 pub use field::{Cadence, Field, Kind, Rest, Scope, Set, SetLease, System, Told, View, Write};
 pub use goal::goal_text;
+pub use message::Occasion;
 pub use project::{Changes, State};
 pub use table::{TABLES, all, rows};
 pub use topic::{Address, Place};
