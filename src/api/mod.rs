@@ -1,4 +1,5 @@
-//! The field table and everything derived from it: topics, routes, state, writes, stored settings.
+//! The field table and everything derived from it: topics, routes, state, writes, stored settings;
+//! and the table of REST operations that are no fields.
 //!
 //! The edges call `View` → [`State::next`] after every turn and tell what [`State::changes`] finds;
 //! a write goes through [`Address`] and [`write()`](fn@write).
@@ -8,6 +9,7 @@ mod goal;
 pub mod influx;
 mod message;
 pub mod metrics;
+mod operation;
 mod payload;
 mod project;
 mod rates;
@@ -19,6 +21,9 @@ mod write;
 pub use field::{Cadence, Field, Kind, Rest, Scope, Set, SetLease, System, Told, View, Write};
 pub use goal::goal_text;
 pub use message::Occasion;
+pub use operation::{
+    Access, Content, Method, OPERATIONS, OnMqtt, Op, Operation, PATH_PARAMETERS, Parameter, SCHEMAS,
+};
 pub use project::{Changes, State};
 pub use table::{TABLES, all, rows};
 pub use topic::{Address, Place};

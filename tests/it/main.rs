@@ -18,6 +18,7 @@ mod documents;
 mod fields;
 mod house;
 mod http;
+mod operations;
 mod packaging;
 mod papers;
 mod plan;
