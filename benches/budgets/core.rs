@@ -68,6 +68,7 @@ impl Park {
             platform: "bench".to_owned(),
             started: true,
             mirrors: true,
+            configured: Vec::new(),
         };
         let mut control = Control::new(checked.config.setup, now);
         for n in 0..loadpoints {

@@ -114,8 +114,7 @@ fn tags_of(state: &State, place: &Place) -> Vec<(&'static str, String)> {
         let texts = keys.into_iter().filter_map(|key| state.value(place, key));
         texts.map(Value::mqtt_text).find(|text| !text.is_empty())
     };
-    let tags =
-        [("loadpoint", ["title", "name"]), ("vehicle", ["vehicleTitle", "vehicleName"])];
+    let tags = [("loadpoint", ["title", "name"]), ("vehicle", ["vehicleTitle", "vehicleName"])];
     tags.into_iter().filter_map(|(tag, keys)| Some((tag, text(keys)?))).collect()
 }
 
@@ -205,7 +204,9 @@ fn fields(kind: Kind, value: &Value) -> Option<String> {
         Value::Bool(truth) => Some(whole(u8::from(*truth))),
         Value::Int(number) if kind == Kind::Int => Some(whole(number)),
         Value::Int(n) => Some(number(*n as f64)),
-        Value::Float(n) | Value::Price(n) => n.is_finite().then(|| format!("value={}", value.mqtt_text())),
+        Value::Float(n) | Value::Price(n) => {
+            n.is_finite().then(|| format!("value={}", value.mqtt_text()))
+        }
         Value::Duration(duration) => Some(whole(duration.as_secs())),
         Value::Text(word) => {
             let Kind::Enum(words) = kind else { return None };
@@ -297,9 +298,12 @@ mod tests {
                     Value::Phases([0, 1, 2].map(|n| l[n].as_f64().unwrap()))
                 }
                 (name, slots) if name == "json" => Value::Json(slots.clone()),
-                (name, s) if name == "s" => Value::Duration(Duration::from_secs(s.as_u64().unwrap())),
+                (name, s) if name == "s" => {
+                    Value::Duration(Duration::from_secs(s.as_u64().unwrap()))
+                }
                 _ => {
-                    let member = |(name, member): (&String, &Json)| (name.clone().into(), value(member));
+                    let member =
+                        |(name, member): (&String, &Json)| (name.clone().into(), value(member));
                     Value::Object(members.iter().map(member).collect())
                 }
             },

@@ -134,11 +134,7 @@ fn details(event: &Event, control: &Control) -> Vec<(&'static str, Value)> {
 }
 
 /// The values of the event's vehicle, which may have left the load point by now.
-fn of_vehicle(
-    state: &State,
-    loadpoint: Option<&Place>,
-    name: &str,
-) -> Vec<(&'static str, Value)> {
+fn of_vehicle(state: &State, loadpoint: Option<&Place>, name: &str) -> Vec<(&'static str, Value)> {
     let place = Place::Vehicle(name.to_owned());
     let value = |key: &str| state.value(&place, key).filter(|value| **value != Value::Absent);
     let mut own = vec![("vehicleName", Value::text(name))];
@@ -155,9 +151,9 @@ fn of_vehicle(
     }
     let here = loadpoint.and_then(|place| state.value(place, "vehicleName"));
     if here != Some(&Value::text(name)) {
-        own.extend(LEFT_BEHIND.iter().filter_map(|(told_as, key)| {
-            Some((*told_as, value(key)?.clone()))
-        }));
+        own.extend(
+            LEFT_BEHIND.iter().filter_map(|(told_as, key)| Some((*told_as, value(key)?.clone()))),
+        );
     }
     own
 }
@@ -180,7 +176,8 @@ fn shown(value: &Value, format: Format) -> String {
 
 fn printed(value: &Value, format: Printf) -> String {
     // As in evcc, `k` and `m` count for numbers with decimals only.
-    let factor = if matches!(value, Value::Float(_) | Value::Price(_)) { format.factor } else { 1.0 };
+    let factor =
+        if matches!(value, Value::Float(_) | Value::Price(_)) { format.factor } else { 1.0 };
     let text = match (format.verb, number(value)) {
         (Verb::Whole, Some(number)) => decimals((number * factor).trunc(), 0),
         (Verb::Decimal, Some(number)) => {

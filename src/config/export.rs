@@ -44,7 +44,9 @@ pub(super) fn influx(root: &Section<'_>) -> Option<Influx> {
     };
     let url = section.get("url").and_then(|field| field.text()).unwrap_or_default();
     let url = url.trim().trim_end_matches('/');
-    if url.is_empty() {
+    if url.contains('@') {
+        section.error("url", "must be without user and password: write them under user, password");
+    } else if url.is_empty() {
         section.error("url", "must be the address of InfluxDB, like http://localhost:8086");
     } else if !url.contains("://") {
         influx.url = format!("http://{url}");

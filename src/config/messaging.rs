@@ -362,9 +362,7 @@ fn shout(entry: &Section<'_>) -> Result<Vec<Carrier>, Flaw> {
             tags: Vec::new(),
             token: user.trim_start_matches(':').to_owned(),
         },
-        "gotify" => {
-            Carrier::Gotify { server: format!("https://{host}"), token: path.to_owned() }
-        }
+        "gotify" => Carrier::Gotify { server: format!("https://{host}"), token: path.to_owned() },
         "discord" => Carrier::Discord { id: host.to_owned(), token: user.to_owned() },
         "pushover" => Carrier::Pushover {
             app: user.rsplit(':').next().unwrap_or_default().to_owned(),

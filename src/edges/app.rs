@@ -12,8 +12,8 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::{error, warn};
 
-use crate::api::{State, System};
-use crate::config::{self, Config};
+use crate::api::{State, System, Value};
+use crate::config::{self, Config, EventText};
 
 use super::brain::Brain;
 use super::bus::{Bus, Inbox, Options};
@@ -21,6 +21,7 @@ use super::clock::{Clock, zone};
 use super::devices::{Devices, Publish};
 use super::door::{Door, Told};
 use super::embedded::Embedded;
+use super::figures::Figures;
 use super::http;
 use super::run::{Run, Wires};
 use super::store::{Store, StoreError};
@@ -134,7 +135,17 @@ pub async fn start(config: Config, place: Place) -> anyhow::Result<App> {
     let publisher = Arc::new(Publisher(bus.as_ref().map(|(bus, _)| bus.clone())));
     let devices = Devices::start(&config, publisher, facts_in, stop.clone());
     let ours: BTreeSet<String> = loaded("topics", store.load_topics().await);
-    let wires = Wires { bus, facts, writes, questions, told, devices, store: store.clone() };
+    let figures = Figures::new(Vec::new());
+    let wires = Wires {
+        bus,
+        facts,
+        writes,
+        questions,
+        told,
+        devices,
+        store: store.clone(),
+        figures: figures.clone(),
+    };
     let (run, inputs) = Run::new(brain, clock, config.root.clone(), ours, wires);
     tasks.spawn(run.run(inputs, stop.clone()));
 
@@ -144,6 +155,7 @@ pub async fn start(config: Config, place: Place) -> anyhow::Result<App> {
         told: seen,
         store: store.clone(),
         clock,
+        metrics: config.metrics.then_some(figures),
         jq: program,
     };
     let facade = http::serve(listener, door, stop.clone());
@@ -195,6 +207,7 @@ fn system(config: &Config, now: crate::model::Now) -> System {
         platform: format!("{}/{}", std::env::consts::OS, std::env::consts::ARCH),
         started: true,
         mirrors: true,
+        configured: configured(config),
     }
 }
 
@@ -217,4 +230,42 @@ impl Publish for Publisher {
         bus.command(topic.to_owned(), payload.as_bytes().to_vec(), retain);
         true
     }
+}
+
+/// Parts of the configuration that clients look at (api.md §4.2); whoever reads the state may see
+/// them, so secrets are masked.
+fn configured(config: &Config) -> Vec<(&'static str, Value)> {
+    let text = |text: &str| Value::text(text);
+    let secret = |text: &str| Value::text(if text.is_empty() { "" } else { "***" });
+    let mut parts = Vec::new();
+    if let Some(influx) = &config.influx {
+        let members = vec![
+            ("url".into(), text(&influx.url)),
+            ("database".into(), text(&influx.database)),
+            ("org".into(), text(&influx.org)),
+            ("token".into(), secret(&influx.token)),
+            ("user".into(), text(&influx.user)),
+            ("password".into(), secret(&influx.password)),
+            ("insecure".into(), Value::Bool(influx.insecure)),
+        ];
+        parts.push(("influx", Value::Object(members)));
+    }
+    let messaging = &config.messaging;
+    if !messaging.services.is_empty() {
+        let source = vec![("yamlSource".into(), Value::word("file"))];
+        parts.push(("messaging", Value::Object(source)));
+    }
+    let event = |(name, event): (&String, &EventText)| {
+        let members = vec![
+            ("title".into(), text(&event.title.source)),
+            ("msg".into(), text(&event.msg.source)),
+            ("disabled".into(), Value::Bool(event.disabled)),
+        ];
+        (name.clone().into(), Value::Object(members))
+    };
+    if !messaging.events.is_empty() {
+        let events = messaging.events.iter().map(event).collect();
+        parts.push(("messagingEvents", Value::Object(events)));
+    }
+    parts
 }

@@ -1,6 +1,7 @@
 //! The only impure room: run loop, clock, MQTT client, broker, devices, store, HTTP, web page.
 
 pub mod app;
+mod backlog;
 pub mod brain;
 pub mod broker;
 pub mod bus;
@@ -10,6 +11,7 @@ pub mod demo;
 pub mod devices;
 pub mod door;
 mod embedded;
+pub mod figures;
 pub mod http;
 mod inputs;
 pub mod jq;

@@ -10,7 +10,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
 
-use crate::api::{self, Address, Answer, Changes, Code, State, View};
+use crate::api::{self, Address, Answer, Changes, Code, Occasion, State, View};
 use crate::control::Why;
 use crate::model::{ChargerCommand, Effect, Event, Fact, Mono, Now};
 
@@ -19,6 +19,7 @@ use super::bus::{Bus, Inbox, Incoming, Message};
 use super::clock::Clock;
 use super::devices::Devices;
 use super::door::{Question, Told, WriteRequest};
+use super::figures::Figures;
 use super::inputs::{Input, Inputs, Saved, Saving};
 use super::store::Store;
 
@@ -42,6 +43,7 @@ pub(super) struct Wires {
     pub(super) told: watch::Sender<Told>,
     pub(super) devices: Devices,
     pub(super) store: Store,
+    pub(super) figures: Figures,
 }
 
 /// One site in operation.
@@ -52,6 +54,7 @@ pub(super) struct Run {
     bus: Option<Bus>,
     devices: Devices,
     store: Store,
+    figures: Figures,
     /// What MQTT and the store have been told.
     told: State,
     shared: watch::Sender<Told>,
@@ -98,7 +101,7 @@ impl Run {
         wires: Wires,
     ) -> (Self, Inputs) {
         let now = clock.now();
-        let Wires { bus, facts, writes, questions, told, devices, store } = wires;
+        let Wires { bus, facts, writes, questions, told, devices, store, figures } = wires;
         let (bus, inbox) = bus.unzip();
         let logged = vec![Why::ChargerUnknown; brain.control.loadpoints().len()];
         let run = Self {
@@ -108,6 +111,7 @@ impl Run {
             bus,
             devices,
             store,
+            figures,
             told: State::default(),
             shared: told,
             ours,
@@ -230,7 +234,7 @@ impl Run {
                 info!(battery = meter.0, "{mode}");
                 self.devices.battery(meter, mode);
             }
-            Effect::Event(event) => self.tell_event(now, event),
+            Effect::Event(event) => self.tell_event(now, &event),
         }
     }
 
@@ -272,6 +276,9 @@ impl Run {
 
     /// Queues a writer until its value is stored and told.
     fn wait(&mut self, mut waiting: Waiting) {
+        if !waiting.answer.ok() {
+            self.figures.refused();
+        }
         if let Writer::Mqtt(topic) = &waiting.to
             && !waiting.answer.ok()
         {
@@ -405,6 +412,7 @@ impl Run {
             self.tell_updated(now);
         }
         let online = self.bus.as_ref().is_some_and(Bus::connected);
+        self.figures.turned(online, self.waiting.len());
         if self.cleanup_at.is_some_and(|at| now.mono >= at) && online {
             self.cleanup_at = None;
             self.clean_up();
@@ -424,20 +432,13 @@ impl Run {
         );
     }
 
-    fn tell_event(&self, now: Now, event: Event) {
-        let vehicle = event.vehicle.and_then(|ix| self.brain.control.vehicles().get(ix.0));
-        let circuits = &self.brain.control.circuits().circuits;
-        let (circuit, watts) = event.kind.details();
-        let json = serde_json::json!({
-            "event": event.kind.as_str(),
-            "circuit": circuit.and_then(|ix| circuits.get(ix.0)).map(|circuit| &circuit.setup.name),
-            "limit": watts,
-            "loadpoint": event.lp.map(|lp| lp.0 + 1),
-            "vehicle": vehicle.map(|vehicle| &vehicle.setup.name),
-            "time": now.utc.to_rfc3339_opts(chrono::SecondsFormat::Secs, true),
-        });
+    /// Tells machines what happened.
+    fn tell_event(&self, now: Now, event: &Event) {
+        let Brain { control, system, .. } = &self.brain;
+        let occasion = Occasion::new(event, &View { control, system, now }, &self.told);
+        let json = occasion.json(now);
         info!("{json}");
-        self.publish(self.below_root("events"), json.to_string().into_bytes(), false);
+        self.publish(self.below_root("events"), json.into_bytes(), false);
     }
 
     /// One line per change of mind.

@@ -6,6 +6,7 @@
 mod answer;
 mod conns;
 mod fields;
+mod metrics;
 mod page;
 mod plan;
 mod socket;
@@ -74,6 +75,7 @@ fn handler(row: &Operation) -> MethodRouter<App> {
     let method = filter(row.method);
     match row.op {
         Op::Health => on(method, state::health),
+        Op::Metrics => on(method, metrics::metrics),
         Op::State => on(method, state::state),
         Op::Plan => on(method, plan::plan),
         Op::Tariff => on(method, tariff::tariff),
