@@ -40,19 +40,12 @@ pub struct EventText {
 }
 
 /// One way to one recipient.
-#[derive(Clone, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Service {
     /// What the user calls it: `telegram`, `ntfy`.
     pub name: &'static str,
     /// How it is reached.
     pub carrier: Carrier,
-}
-
-impl std::fmt::Debug for Service {
-    /// Leaves tokens and addresses out.
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Service").field("name", &self.name).finish_non_exhaustive()
-    }
 }
 
 /// What carries a message.
@@ -124,6 +117,22 @@ pub enum Carrier {
         /// The URL.
         uri: String,
     },
+}
+
+impl std::fmt::Debug for Carrier {
+    /// Leaves tokens and addresses out.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Custom { .. } => "Custom",
+            Self::Ntfy { .. } => "Ntfy",
+            Self::Pushover { .. } => "Pushover",
+            Self::Telegram { .. } => "Telegram",
+            Self::HomeAssistant { .. } => "HomeAssistant",
+            Self::Gotify { .. } => "Gotify",
+            Self::Discord { .. } => "Discord",
+            Self::Webhook { .. } => "Webhook",
+        })
+    }
 }
 
 /// What a custom service is sent (§7.7).

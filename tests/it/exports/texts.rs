@@ -33,7 +33,7 @@ fn names_are_those_of_site_load_point_and_vehicle() {
     let now = house::noon();
     let time = now.utc + chrono::TimeDelta::hours(8);
     let plan = Some(SocPlan { soc: Percent(90.0), time });
-    control.set_vehicle_plan(now, VehicleIx(0), plan).unwrap();
+    control.set_plan_soc(now, VehicleIx(0), plan).unwrap();
     let occasion = occasion(&control, &event(Some(0), Some(0), EventKind::Start), now);
     reads(
         &occasion,
