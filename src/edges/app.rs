@@ -21,10 +21,12 @@ use super::clock::{Clock, zone};
 use super::devices::{Devices, Publish};
 use super::door::{Door, Told};
 use super::embedded::Embedded;
+use super::fetch::Fetch;
 use super::figures::Figures;
-use super::http;
+use super::messenger::Messenger;
 use super::run::{Run, Wires};
 use super::store::{Store, StoreError};
+use super::{http, influx};
 
 /// Facts of devices that wait for the loop; the adapters keep the newest of each kind beyond that.
 const FACTS_MAX: usize = 1024;
@@ -132,10 +134,18 @@ pub async fn start(config: Config, place: Place) -> anyhow::Result<App> {
     let (writes_in, writes) = mpsc::channel(WRITES_MAX);
     let (questions_in, questions) = mpsc::channel(QUESTIONS_MAX);
     let (told, seen) = watch::channel(Told { state: State::default(), at: now.mono });
-    let publisher = Arc::new(Publisher(bus.as_ref().map(|(bus, _)| bus.clone())));
-    let devices = Devices::start(&config, publisher, facts_in, stop.clone());
+    let publisher: Arc<dyn Publish> = Arc::new(Publisher(bus.as_ref().map(|(bus, _)| bus.clone())));
+    let devices = Devices::start(&config, Arc::clone(&publisher), facts_in, stop.clone());
     let ours: BTreeSet<String> = loaded("topics", store.load_topics().await);
-    let figures = Figures::new(Vec::new());
+    let fetch = Fetch::default();
+    let (messenger, waiting) =
+        Messenger::start(&config.messaging, &fetch, &publisher, &tasks, &stop);
+    let mut sources = vec![waiting];
+    if let Some(influx) = &config.influx {
+        let view = influx::View { told: seen.clone(), clock, interval: config.interval };
+        sources.push(influx::start(influx, view, fetch.clone(), &tasks, &stop));
+    }
+    let figures = Figures::new(sources);
     let wires = Wires {
         bus,
         facts,
@@ -145,6 +155,7 @@ pub async fn start(config: Config, place: Place) -> anyhow::Result<App> {
         devices,
         store: store.clone(),
         figures: figures.clone(),
+        messenger,
     };
     let (run, inputs) = Run::new(brain, clock, config.root.clone(), ours, wires);
     tasks.spawn(run.run(inputs, stop.clone()));

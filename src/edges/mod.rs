@@ -2,6 +2,7 @@
 
 pub mod app;
 mod backlog;
+mod backoff;
 pub mod brain;
 pub mod broker;
 pub mod bus;
@@ -11,11 +12,13 @@ pub mod demo;
 pub mod devices;
 pub mod door;
 mod embedded;
-pub mod figures;
 pub mod fetch;
+pub mod figures;
 pub mod http;
+mod influx;
 mod inputs;
 pub mod jq;
+mod messenger;
 pub mod replay;
 mod run;
 pub mod store;

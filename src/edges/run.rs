@@ -21,6 +21,7 @@ use super::devices::Devices;
 use super::door::{Question, Told, WriteRequest};
 use super::figures::Figures;
 use super::inputs::{Input, Inputs, Saved, Saving};
+use super::messenger::Messenger;
 use super::store::Store;
 
 /// State is told no more often than this, unless somebody waits for it.
@@ -44,6 +45,7 @@ pub(super) struct Wires {
     pub(super) devices: Devices,
     pub(super) store: Store,
     pub(super) figures: Figures,
+    pub(super) messenger: Messenger,
 }
 
 /// One site in operation.
@@ -55,6 +57,7 @@ pub(super) struct Run {
     devices: Devices,
     store: Store,
     figures: Figures,
+    messenger: Messenger,
     /// What MQTT and the store have been told.
     told: State,
     shared: watch::Sender<Told>,
@@ -101,7 +104,8 @@ impl Run {
         wires: Wires,
     ) -> (Self, Inputs) {
         let now = clock.now();
-        let Wires { bus, facts, writes, questions, told, devices, store, figures } = wires;
+        let Wires { bus, facts, writes, questions, told, devices, store, figures, messenger } =
+            wires;
         let (bus, inbox) = bus.unzip();
         let logged = vec![Why::ChargerUnknown; brain.control.loadpoints().len()];
         let run = Self {
@@ -112,6 +116,7 @@ impl Run {
             devices,
             store,
             figures,
+            messenger,
             told: State::default(),
             shared: told,
             ours,
@@ -432,13 +437,14 @@ impl Run {
         );
     }
 
-    /// Tells machines what happened.
+    /// Tells machines and people what happened.
     fn tell_event(&self, now: Now, event: &Event) {
         let Brain { control, system, .. } = &self.brain;
         let occasion = Occasion::new(event, &View { control, system, now }, &self.told);
         let json = occasion.json(now);
         info!("{json}");
         self.publish(self.below_root("events"), json.into_bytes(), false);
+        self.messenger.tell(event.kind, &occasion);
     }
 
     /// One line per change of mind.
