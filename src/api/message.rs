@@ -151,9 +151,11 @@ fn of_vehicle(state: &State, loadpoint: Option<&Place>, name: &str) -> Vec<(&'st
     }
     let here = loadpoint.and_then(|place| state.value(place, "vehicleName"));
     if here != Some(&Value::text(name)) {
-        own.extend(
-            LEFT_BEHIND.iter().filter_map(|(told_as, key)| Some((*told_as, value(key)?.clone()))),
-        );
+        // What the load point tells is of somebody else.
+        let left = |(told_as, key): &(&'static str, &str)| {
+            (*told_as, value(key).cloned().unwrap_or(Value::Null))
+        };
+        own.extend(LEFT_BEHIND.iter().map(left));
     }
     own
 }

@@ -348,7 +348,8 @@ pub(super) fn decimals(number: f64, most: usize) -> String {
         return String::new();
     }
     let text = format!("{number:.most$}");
-    match text.trim_end_matches('0').trim_end_matches('.') {
+    let text = if most > 0 { text.trim_end_matches('0').trim_end_matches('.') } else { &text };
+    match text {
         "-0" => "0".to_owned(),
         trimmed => trimmed.to_owned(),
     }

@@ -47,7 +47,7 @@ fn a_site_has_the_measurements_of_evcc() {
         ("prioritySoc", "value=0"),
         (r"chargePower,loadpoint=Carport,vehicle=Blauer\ Tesla", "value=0"),
         (r"vehicleSoc,loadpoint=Carport,vehicle=Blauer\ Tesla", "value=41"),
-        (r"vehicleRange,loadpoint=Carport,vehicle=Blauer\ Tesla", "value=211i"),
+        (r"vehicleRange,loadpoint=Carport,vehicle=Blauer\ Tesla", "value=210i"),
         (r"vehicleOdometer,loadpoint=Carport,vehicle=Blauer\ Tesla", "value=45678.9"),
         (r"chargeTotalImport,loadpoint=Carport,vehicle=Blauer\ Tesla", "value=123.4"),
         (r"phasesConfigured,loadpoint=Carport,vehicle=Blauer\ Tesla", "value=0i"),

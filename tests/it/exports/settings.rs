@@ -28,11 +28,11 @@ fn events_have_a_title_and_a_text() {
     assert_eq!(
         notices,
         [
-            "5:11 messaging.events.conect: there is no such event, nothing is sent (did you mean \
+            "5:3 messaging.events.conect: there is no such event, nothing is sent (did you mean \
              \"connect\"?)",
-            "6:13 messaging.events.soc.msg: has \"{{end}}\", which stays as it is: write ${name} \
+            "6:9 messaging.events.soc.msg: has \"{{end}}\", which stays as it is: write ${name} \
              or ${name:%.1f}",
-            "6:13 messaging.events.soc.msg: has \"{{if .mode}}\", which stays as it is: write \
+            "6:9 messaging.events.soc.msg: has \"{{if .mode}}\", which stays as it is: write \
              ${name} or ${name:%.1f}",
         ]
     );
@@ -134,7 +134,7 @@ fn wrong_values_are_errors() {
     for (text, expected) in [
         (
             "messaging: {services: [{type: telegram, token: x, chats: me}]}",
-            "1:50 messaging.services[0].chats: must be the chat's number, -210987654 or the like",
+            "1:51 messaging.services[0].chats: must be the chat's number, -210987654 or the like",
         ),
         ("messaging: {services: [{type: pushover, app: a}]}", "recipients: is missing"),
         (

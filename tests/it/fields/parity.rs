@@ -143,6 +143,7 @@ const DIFFERENT: &[(&str, &[&str])] = &[
         "evcc had run for minutes when it was recorded",
         &["offeredCurrent", "enabled", "interval", "phasesActive", "pvAction", "pvRemaining"],
     ),
+    ("in JSON only", &["influx"]),
     ("running, instead of the age of the universe", &["connectedDuration"]),
     ("empty instead of 0 when there are none", &["features"]),
     ("the limit of the car stays known (W-33), and steps are of 10 Wh", &["chargeRemainingEnergy"]),
