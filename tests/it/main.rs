@@ -34,3 +34,4 @@ mod tariffs;
 mod teslamate;
 mod tidy;
 mod web;
+mod year;
