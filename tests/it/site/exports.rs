@@ -104,7 +104,7 @@ async fn lines_wait_for_a_database_that_is_away() {
     ));
     home.edit("interval: 30s", "interval: 1s");
     let service = home.start().await;
-    let mut client = service.client().await;
+    let client = service.client().await;
     client.publish("sim/grid/power", "123.5", false).await;
     until("six requests", || influx.heard().len() >= 6).await;
     let heard = influx.heard();
