@@ -63,6 +63,7 @@ pub struct App {
     http: SocketAddr,
     broker: Option<Embedded>,
     stop: CancellationToken,
+    superseded: CancellationToken,
     tasks: TaskTracker,
     store: Store,
 }
@@ -90,6 +91,12 @@ impl App {
         if let Err(error) = self.store.close().await {
             error!("what was not on disk yet is lost: {error}");
         }
+    }
+
+    /// Cancelled when another service has taken our root: nothing is commanded any more. What the
+    /// devices were told last is not ours to repeat or to end, so stop this and start anew.
+    pub fn superseded(&self) -> CancellationToken {
+        self.superseded.clone()
     }
 
     /// Cancelled when everything is asked to end.
@@ -123,7 +130,9 @@ pub async fn start(config: Config, place: Place) -> anyhow::Result<App> {
 
     let now = clock.now();
     let stored = loaded("settings", store.load_settings().await);
-    let (brain, remarks) = Brain::new(&config, system(&config, now), zone(), now, stored);
+    let (mut brain, remarks) = Brain::new(&config, system(&config, now), zone(), now, stored);
+    brain.control.set_past(&loaded("history", store.load_past(now.utc).await));
+    loaded("grid sessions", store.repair_grid_sessions().await);
     remarks.iter().for_each(|remark| warn!("{remark}"));
 
     let bus = server.map(|server| connect(server, &config.root, brain.filters()));
@@ -146,6 +155,7 @@ pub async fn start(config: Config, place: Place) -> anyhow::Result<App> {
         sources.push(influx::start(influx, view, fetch.clone(), &tasks, &stop));
     }
     let figures = Figures::new(sources);
+    let superseded = CancellationToken::new();
     let wires = Wires {
         bus,
         facts,
@@ -156,6 +166,7 @@ pub async fn start(config: Config, place: Place) -> anyhow::Result<App> {
         store: store.clone(),
         figures: figures.clone(),
         messenger,
+        superseded: superseded.clone(),
     };
     let (run, inputs) = Run::new(brain, clock, config.root.clone(), ours, wires);
     tasks.spawn(run.run(inputs, stop.clone()));
@@ -169,13 +180,14 @@ pub async fn start(config: Config, place: Place) -> anyhow::Result<App> {
         metrics: config.metrics.then_some(figures),
         jq: program,
     };
-    let facade = http::serve(listener, door, stop.clone());
+    let settings = http::Settings { base_path: config.network.base_path.clone() };
+    let facade = http::serve(listener, door, settings, stop.clone());
     tasks.spawn(async move {
         if let Err(error) = facade.await {
             error!("the web server ended: {error:#}");
         }
     });
-    Ok(App { http, broker, stop, tasks, store })
+    Ok(App { http, broker, stop, superseded, tasks, store })
 }
 
 /// Control never waits for a database: without one it runs and says that nothing is stored.

@@ -1,5 +1,6 @@
 //! The only impure room: run loop, clock, MQTT client, broker, devices, store, HTTP, web page.
 
+mod answers;
 pub mod app;
 mod backlog;
 mod backoff;
@@ -14,11 +15,13 @@ pub mod door;
 mod embedded;
 pub mod fetch;
 pub mod figures;
+mod hold;
 pub mod http;
 mod influx;
 mod inputs;
 pub mod jq;
 mod messenger;
+mod reasons;
 pub mod replay;
 mod run;
 pub mod store;

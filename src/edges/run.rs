@@ -6,22 +6,24 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
 
 use crate::api::{self, Address, Answer, Changes, Code, Occasion, State, View};
-use crate::control::Why;
-use crate::model::{ChargerCommand, Effect, Event, Fact, Mono, Now};
+use crate::model::{ChargerCommand, Effect, Event, Fact, GridLimit, Mono, Now};
 
+use super::answers::{self, Waiting, Writer};
 use super::brain::Brain;
 use super::bus::{Bus, Inbox, Incoming, Message};
 use super::clock::Clock;
 use super::devices::Devices;
 use super::door::{Question, Told, WriteRequest};
 use super::figures::Figures;
+use super::hold::Hold;
 use super::inputs::{Input, Inputs, Saved, Saving};
 use super::messenger::Messenger;
+use super::reasons::Reasons;
 use super::store::Store;
 
 /// State is told no more often than this, unless somebody waits for it.
@@ -46,6 +48,8 @@ pub(super) struct Wires {
     pub(super) store: Store,
     pub(super) figures: Figures,
     pub(super) messenger: Messenger,
+    /// Cancelled when another service has taken our root.
+    pub(super) superseded: CancellationToken,
 }
 
 /// One site in operation.
@@ -55,6 +59,8 @@ pub(super) struct Run {
     root: String,
     bus: Option<Bus>,
     devices: Devices,
+    hold: Hold,
+    superseded: CancellationToken,
     store: Store,
     figures: Figures,
     messenger: Messenger,
@@ -71,21 +77,7 @@ pub(super) struct Run {
     /// Writes that are in force and not stored yet.
     waiting: Vec<Waiting>,
     held: Option<Held>,
-    /// Reason last written to the log, per load point.
-    logged: Vec<Why>,
-}
-
-/// A writer that waits for its answer.
-struct Waiting {
-    address: Option<Address>,
-    answer: Box<Answer>,
-    to: Writer,
-}
-
-enum Writer {
-    /// The set topic, complete.
-    Mqtt(String),
-    Rest(oneshot::Sender<Box<Answer>>),
+    reasons: Reasons,
 }
 
 /// What is told when its settings are on disk.
@@ -104,15 +96,27 @@ impl Run {
         wires: Wires,
     ) -> (Self, Inputs) {
         let now = clock.now();
-        let Wires { bus, facts, writes, questions, told, devices, store, figures, messenger } =
-            wires;
+        let Wires {
+            bus,
+            facts,
+            writes,
+            questions,
+            told,
+            devices,
+            store,
+            figures,
+            messenger,
+            superseded,
+        } = wires;
         let (bus, inbox) = bus.unzip();
-        let logged = vec![Why::ChargerUnknown; brain.control.loadpoints().len()];
+        let reasons = Reasons::new(&brain.control);
         let run = Self {
             brain,
             clock,
             root,
+            hold: Hold::new(bus.is_some()),
             bus,
+            superseded,
             devices,
             store,
             figures,
@@ -126,7 +130,7 @@ impl Run {
             updated: Mono(0),
             waiting: Vec::new(),
             held: None,
-            logged,
+            reasons,
         };
         (run, Inputs { inbox, facts, writes, questions, saving: None })
     }
@@ -153,6 +157,8 @@ impl Run {
             let result = saving.await;
             self.handle(self.clock.now(), Input::Stored(result));
         }
+        // Nobody sees how long a limit holds from here on.
+        self.store.record_grid_limit(GridLimit::Ends { at: self.clock.now().utc });
         if let Some(bus) = self.bus.take() {
             bus.close().await;
         }
@@ -160,7 +166,10 @@ impl Run {
 
     /// When the loop must turn without being told anything.
     fn wake_at(&self) -> Mono {
-        let mut at = self.brain.deadline();
+        let mut at = Mono(u64::MAX);
+        if self.hold.is_ours() {
+            at = self.brain.deadline();
+        }
         if self.dirty && self.held.is_none() {
             at = at.min(self.tell_at);
         }
@@ -169,9 +178,15 @@ impl Run {
 
     fn handle(&mut self, now: Now, input: Input) {
         self.dirty |= !matches!(input, Input::Question(_));
+        if let Input::Bus(Some(incoming)) = &input
+            && self.hold.hear(incoming)
+        {
+            self.superseded.cancel();
+        }
         match input {
             Input::Bus(Some(Incoming::Message(message))) => self.message(now, &message),
             Input::Bus(Some(Incoming::Up { session })) => self.connected(session),
+            Input::Bus(Some(Incoming::Taken { reason })) => warn!("not in charge: {reason}"),
             Input::Bus(Some(Incoming::Down { reason })) => {
                 warn!("no connection to the broker: {reason}")
             }
@@ -185,7 +200,7 @@ impl Run {
                     Code::Busy,
                     format!("{refused} writes were dropped, try again"),
                 );
-                self.answer(Waiting { address: None, answer, to: Writer::Mqtt(topic) });
+                self.answer(Waiting { address: None, answer, to: Writer::Mqtt(topic, None) });
             }
             Input::Bus(None) => self.bus = None,
             Input::Fact(fact) => self.brain.fact(now, fact),
@@ -211,7 +226,7 @@ impl Run {
 
     /// Decides, commands, tells; comes back with settings that must be saved first.
     fn turn(&mut self, now: Now) -> Option<Saving> {
-        if now.mono >= self.brain.deadline() {
+        if self.hold.is_ours() && now.mono >= self.brain.deadline() {
             for remark in self.brain.handle_timeout(now) {
                 info!("{remark}");
             }
@@ -220,7 +235,7 @@ impl Run {
         while let Some(effect) = self.brain.control.poll() {
             self.carry_out(now, effect);
         }
-        self.log_decisions();
+        self.reasons.log(&self.brain.control);
         let saving = self.tell(now);
         self.tick(now);
         saving
@@ -228,6 +243,7 @@ impl Run {
 
     fn carry_out(&mut self, now: Now, effect: Effect) {
         match effect {
+            Effect::Charger { .. } | Effect::Battery { .. } if !self.hold.is_ours() => {}
             Effect::Charger { lp, command } => {
                 if command != ChargerCommand::Renew {
                     let why = self.brain.control.loadpoints()[lp.0].decision.why.code();
@@ -240,15 +256,17 @@ impl Run {
                 self.devices.battery(meter, mode);
             }
             Effect::Event(event) => self.tell_event(now, &event),
+            Effect::Slot(record) => self.store.record_slot(*record),
+            Effect::GridLimit(limit) => self.store.record_grid_limit(limit),
         }
     }
 
     /// A message is a write, or news of a device or a car.
     fn message(&mut self, now: Now, message: &Message) {
-        let Message { topic, payload, retain } = message;
+        let Message { topic, payload, retain, reply } = message;
         let ours = topic.strip_prefix(&self.root).and_then(|rest| rest.strip_prefix('/'));
         match ours.filter(|rest| rest.ends_with("/set")) {
-            Some(below) if *retain => self.discard(topic, below, payload),
+            Some(below) if *retain => self.discard(message, below),
             Some(below) => {
                 let Brain { control, system, .. } = &mut self.brain;
                 let Some(answer) = api::write_topic(control, system, now, below, payload) else {
@@ -257,7 +275,8 @@ impl Run {
                 // Clients that retain their commands rely on this (api.md §2.1).
                 self.publish(topic.clone(), Vec::new(), true);
                 let address = Address::of_topic(below).ok();
-                self.wait(Waiting { address, answer, to: Writer::Mqtt(topic.clone()) });
+                let to = Writer::Mqtt(topic.clone(), reply.clone());
+                self.wait(Waiting { address, answer, to });
             }
             None => {
                 if let Some(remark) = self.brain.message(now, topic, payload, *retain) {
@@ -268,26 +287,26 @@ impl Run {
     }
 
     /// A command of unknown age is deleted, not executed (api.md §1.4).
-    fn discard(&mut self, topic: &str, below: &str, payload: &[u8]) {
+    fn discard(&mut self, message: &Message, below: &str) {
+        let Message { topic, payload, reply, .. } = message;
         if payload.is_empty() {
             return;
         }
         warn!("deleted a retained command on {below}: commands must not be retained");
-        self.publish(topic.to_owned(), Vec::new(), true);
-        let message = "retained commands of unknown age are deleted, send it again without retain";
-        let answer = Answer::refusal(Code::Refused, message);
-        self.answer(Waiting { address: None, answer, to: Writer::Mqtt(topic.to_owned()) });
+        self.publish(topic.clone(), Vec::new(), true);
+        let why = "retained commands of unknown age are deleted, send it again without retain";
+        let answer = Answer::refusal(Code::Refused, why);
+        let to = Writer::Mqtt(topic.clone(), reply.clone());
+        self.answer(Waiting { address: None, answer, to });
     }
 
     /// Queues a writer until its value is stored and told.
     fn wait(&mut self, mut waiting: Waiting) {
         if !waiting.answer.ok() {
             self.figures.refused();
-        }
-        if let Writer::Mqtt(topic) = &waiting.to
-            && !waiting.answer.ok()
-        {
-            info!("refused {topic}: {}", waiting.answer.message);
+            if let Writer::Mqtt(topic, _) = &waiting.to {
+                info!("refused {topic}: {}", waiting.answer.message);
+            }
         }
         if self.waiting.len() >= WAITING_MAX {
             waiting.answer =
@@ -354,13 +373,15 @@ impl Run {
     fn answer(&mut self, waiting: Waiting) {
         let Waiting { address, answer, to } = waiting;
         match to {
-            Writer::Mqtt(topic) => {
+            Writer::Mqtt(topic, reply) => {
                 if let Some(address) = address.filter(|_| answer.ok()) {
                     for (topic, payload) in self.told.topics_of(&address) {
                         self.publish(self.below_root(&topic), payload.into_bytes(), true);
                     }
                 }
-                self.publish(format!("{topic}/result"), answer.json().into_bytes(), false);
+                if let Some(bus) = &self.bus {
+                    answers::answer(bus, &self.root, &topic, reply, &answer);
+                }
             }
             Writer::Rest(sender) => drop(sender.send(answer)),
         }
@@ -445,26 +466,6 @@ impl Run {
         info!("{json}");
         self.publish(self.below_root("events"), json.into_bytes(), false);
         self.messenger.tell(event.kind, &occasion);
-    }
-
-    /// One line per change of mind.
-    fn log_decisions(&mut self) {
-        for (index, (loadpoint, logged)) in
-            self.brain.control.loadpoints().iter().zip(&mut self.logged).enumerate()
-        {
-            let decision = loadpoint.decision;
-            if decision.why != *logged {
-                *logged = decision.why;
-                let surplus = decision.surplus.map(|power| power.to_string());
-                info!(
-                    loadpoint = index + 1,
-                    why = decision.why.code(),
-                    surplus,
-                    "{}",
-                    decision.why.sentence()
-                );
-            }
-        }
     }
 
     fn below_root(&self, topic: &str) -> String {

@@ -18,6 +18,7 @@ mod documents;
 mod exports;
 mod fetch;
 mod fields;
+mod history;
 mod house;
 mod http;
 mod operations;

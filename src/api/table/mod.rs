@@ -3,6 +3,7 @@
 mod battery;
 mod charger;
 mod circuit;
+mod history;
 mod loadpoint;
 mod loadpoint_settings;
 mod none;
@@ -17,7 +18,7 @@ use std::sync::LazyLock;
 
 use super::field::{Field, Scope};
 
-pub(super) use tariff::forecast_key;
+pub(super) use tariff::{FORECAST_KEY, forecast_key};
 
 /// The tables as they are written, each sorted by key.
 pub const TABLES: &[&[Field]] = &[
@@ -34,6 +35,8 @@ pub const TABLES: &[&[Field]] = &[
     tariff::FORECASTS,
     tariff::LIMITS,
     tariff::LOADPOINT,
+    history::SITE,
+    history::LOADPOINT,
     loadpoint::ROWS,
     loadpoint::MIRRORS,
     charger::ROWS,

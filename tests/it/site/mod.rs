@@ -7,6 +7,7 @@ mod house;
 mod programs;
 mod restart;
 mod safety;
+mod second;
 mod service;
 mod teslamate;
 mod tree;
