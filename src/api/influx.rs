@@ -175,13 +175,10 @@ fn each_member(
         if zero && ZERO_IS_NONE.contains(&&**name) {
             continue;
         }
-        match value {
-            Value::List(devices) => each_item(key, devices, series, tell),
-            value => {
-                if let Some(fields) = fields(Kind::Float, value) {
-                    tell(&series.named(&capitalised(key, name)), &fields);
-                }
-            }
+        if let Value::List(devices) = value {
+            each_item(key, devices, series, tell);
+        } else if let Some(fields) = fields(Kind::Float, value) {
+            tell(&series.named(&capitalised(key, name)), &fields);
         }
     }
 }

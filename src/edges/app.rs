@@ -146,15 +146,8 @@ pub async fn start(config: Config, place: Place) -> anyhow::Result<App> {
     let publisher: Arc<dyn Publish> = Arc::new(Publisher(bus.as_ref().map(|(bus, _)| bus.clone())));
     let devices = Devices::start(&config, Arc::clone(&publisher), facts_in, stop.clone());
     let ours: BTreeSet<String> = loaded("topics", store.load_topics().await);
-    let fetch = Fetch::default();
-    let (messenger, waiting) =
-        Messenger::start(&config.messaging, &fetch, &publisher, &tasks, &stop);
-    let mut sources = vec![waiting];
-    if let Some(influx) = &config.influx {
-        let view = influx::View { told: seen.clone(), clock, interval: config.interval };
-        sources.push(influx::start(influx, view, fetch.clone(), &tasks, &stop));
-    }
-    let figures = Figures::new(sources);
+    let view = influx::View { told: seen.clone(), clock, interval: config.interval };
+    let (messenger, figures) = exports(&config, view, &publisher, &tasks, &stop);
     let superseded = CancellationToken::new();
     let wires = Wires {
         bus,
@@ -188,6 +181,23 @@ pub async fn start(config: Config, place: Place) -> anyhow::Result<App> {
         }
     });
     Ok(App { http, broker, stop, superseded, tasks, store })
+}
+
+/// Messages, lines and figures, as far as they are wanted.
+fn exports(
+    config: &Config,
+    view: influx::View,
+    publisher: &Arc<dyn Publish>,
+    tasks: &TaskTracker,
+    stop: &CancellationToken,
+) -> (Messenger, Figures) {
+    let fetch = Fetch::default();
+    let (messenger, waiting) = Messenger::start(&config.messaging, &fetch, publisher, tasks, stop);
+    let mut sources = vec![waiting];
+    if let Some(influx) = &config.influx {
+        sources.push(influx::start(influx, view, fetch, tasks, stop));
+    }
+    (messenger, Figures::new(sources))
 }
 
 /// Control never waits for a database: without one it runs and says that nothing is stored.
