@@ -3,6 +3,7 @@
 mod client;
 mod exports;
 mod facade;
+mod history;
 mod house;
 mod programs;
 mod restart;
