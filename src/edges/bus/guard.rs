@@ -170,7 +170,6 @@ impl Root {
             };
             if !looking && !told {
                 told = true;
-                warn!("{}", self.taken());
                 shared.taken(self.taken());
             }
             match timeout_at(until, events.poll()).await {
