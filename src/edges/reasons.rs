@@ -1,24 +1,32 @@
-//! The log of decisions: one line per change of mind, with the reason's code.
+//! One line in the log for every change of mind.
 
 use tracing::info;
 
-use crate::control::{LoadPoint, Why};
+use crate::control::{Control, Why};
 
-/// The reason last written to the log, per load point.
-#[derive(Debug, Default)]
+/// The reason that was written last, per load point.
 pub(super) struct Reasons(Vec<Why>);
 
 impl Reasons {
-    /// Writes a line for each load point that has another reason than before.
-    pub(super) fn tell(&mut self, loadpoints: &[LoadPoint]) {
-        self.0.resize(loadpoints.len(), Why::ChargerUnknown);
-        for (index, (loadpoint, told)) in loadpoints.iter().zip(&mut self.0).enumerate() {
+    pub(super) fn new(control: &Control) -> Self {
+        Self(vec![Why::ChargerUnknown; control.loadpoints().len()])
+    }
+
+    /// Writes what has changed since.
+    pub(super) fn log(&mut self, control: &Control) {
+        for (index, (loadpoint, logged)) in control.loadpoints().iter().zip(&mut self.0).enumerate()
+        {
             let decision = loadpoint.decision;
-            if decision.why != *told {
-                *told = decision.why;
+            if decision.why != *logged {
+                *logged = decision.why;
                 let surplus = decision.surplus.map(|power| power.to_string());
-                let (why, sentence) = (decision.why.code(), decision.why.sentence());
-                info!(loadpoint = index + 1, why, surplus, "{sentence}");
+                info!(
+                    loadpoint = index + 1,
+                    why = decision.why.code(),
+                    surplus,
+                    "{}",
+                    decision.why.sentence()
+                );
             }
         }
     }

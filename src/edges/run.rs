@@ -10,7 +10,7 @@ use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
 
-use crate::api::{self, Address, Answer, Changes, Code, State, View};
+use crate::api::{self, Address, Answer, Changes, Code, Occasion, State, View};
 use crate::model::{ChargerCommand, Effect, Event, Fact, GridLimit, Mono, Now, Statistics};
 
 use super::answers::{self, Waiting, Writer};
@@ -19,8 +19,10 @@ use super::bus::{Bus, Inbox, Incoming, Message};
 use super::clock::Clock;
 use super::devices::Devices;
 use super::door::{Question, Told, WriteRequest};
+use super::figures::Figures;
 use super::hold::Hold;
 use super::inputs::{Input, Inputs, Saved, Saving};
+use super::messenger::Messenger;
 use super::ours::Ours;
 use super::reasons::Reasons;
 use super::sessions;
@@ -47,6 +49,8 @@ pub(super) struct Wires {
     pub(super) told: watch::Sender<Told>,
     pub(super) devices: Devices,
     pub(super) store: Store,
+    pub(super) figures: Figures,
+    pub(super) messenger: Messenger,
     /// Cancelled when another service has taken our root.
     pub(super) superseded: CancellationToken,
 }
@@ -61,6 +65,8 @@ pub(super) struct Run {
     hold: Hold,
     superseded: CancellationToken,
     store: Store,
+    figures: Figures,
+    messenger: Messenger,
     /// What MQTT and the store have been told.
     told: State,
     shared: watch::Sender<Told>,
@@ -76,8 +82,7 @@ pub(super) struct Run {
     held: Option<Held>,
     /// A session has become a row that is not on disk yet: it is stored before anything is told.
     listed: bool,
-    /// Reason last written to the log, per load point.
-    logged: Reasons,
+    reasons: Reasons,
 }
 
 /// What is told when its settings are on disk.
@@ -96,9 +101,21 @@ impl Run {
         wires: Wires,
     ) -> (Self, Inputs) {
         let now = clock.now();
-        let Wires { bus, facts, writes, questions, statistics, told, devices, store, superseded } =
-            wires;
+        let Wires {
+            bus,
+            facts,
+            writes,
+            questions,
+            statistics,
+            told,
+            devices,
+            store,
+            figures,
+            messenger,
+            superseded,
+        } = wires;
         let (bus, inbox) = bus.unzip();
+        let reasons = Reasons::new(&brain.control);
         let run = Self {
             brain,
             clock,
@@ -108,6 +125,8 @@ impl Run {
             superseded,
             devices,
             store,
+            figures,
+            messenger,
             told: State::default(),
             shared: told,
             ours: Ours(ours),
@@ -118,7 +137,7 @@ impl Run {
             waiting: Vec::new(),
             held: None,
             listed: false,
-            logged: Reasons::default(),
+            reasons,
         };
         (run, Inputs { inbox, facts, writes, questions, statistics, saving: None })
     }
@@ -231,7 +250,7 @@ impl Run {
         while let Some(effect) = self.brain.control.poll() {
             self.carry_out(now, effect);
         }
-        self.logged.tell(self.brain.control.loadpoints());
+        self.reasons.log(&self.brain.control);
         let saving = self.tell(now);
         self.tick(now);
         saving
@@ -251,7 +270,7 @@ impl Run {
                 info!(battery = meter.0, "{mode}");
                 self.devices.battery(meter, mode);
             }
-            Effect::Event(event) => self.tell_event(now, event),
+            Effect::Event(event) => self.tell_event(now, &event),
             Effect::Journal { entry, row } => {
                 self.listed |= row.is_some();
                 self.store.record_entry(*entry, row.map(|row| *row));
@@ -312,10 +331,11 @@ impl Run {
 
     /// Queues a writer until its value is stored and told.
     fn wait(&mut self, mut waiting: Waiting) {
-        if let Writer::Mqtt(topic, _) = &waiting.to
-            && !waiting.answer.ok()
-        {
-            info!("refused {topic}: {}", waiting.answer.message);
+        if !waiting.answer.ok() {
+            self.figures.refused();
+            if let Writer::Mqtt(topic, _) = &waiting.to {
+                info!("refused {topic}: {}", waiting.answer.message);
+            }
         }
         if self.waiting.len() >= WAITING_MAX {
             waiting.answer =
@@ -344,17 +364,8 @@ impl Run {
             return None;
         }
         self.held = Some(held);
-        let store = self.store.clone();
-        let settings: Vec<_> = stored.into_iter().map(|(key, text)| (key, Some(text))).collect();
-        Some(Box::pin(async move {
-            if listed && let Err(error) = store.flush().await {
-                warn!("sessions will be listed later, {error}");
-            }
-            if settings.is_empty() {
-                return Ok(());
-            }
-            store.save_settings(settings).await.map_err(|error| error.to_string())
-        }))
+        let settings = stored.into_iter().map(|(key, text)| (key, Some(text))).collect();
+        Some(Box::pin(sessions::save(self.store.clone(), listed, settings)))
     }
 
     /// The settings are stored, or are not: the state is told either way, and the writers learn which.
@@ -441,6 +452,7 @@ impl Run {
             self.tell_updated(now);
         }
         let online = self.bus.as_ref().is_some_and(Bus::connected);
+        self.figures.turned(online, self.waiting.len());
         if self.cleanup_at.is_some_and(|at| now.mono >= at) && online {
             self.cleanup_at = None;
             self.clean_up();
@@ -460,20 +472,14 @@ impl Run {
         );
     }
 
-    fn tell_event(&self, now: Now, event: Event) {
-        let vehicle = event.vehicle.and_then(|ix| self.brain.control.vehicles().get(ix.0));
-        let circuits = &self.brain.control.circuits().circuits;
-        let (circuit, watts) = event.kind.details();
-        let json = serde_json::json!({
-            "event": event.kind.as_str(),
-            "circuit": circuit.and_then(|ix| circuits.get(ix.0)).map(|circuit| &circuit.setup.name),
-            "limit": watts,
-            "loadpoint": event.lp.map(|lp| lp.0 + 1),
-            "vehicle": vehicle.map(|vehicle| &vehicle.setup.name),
-            "time": now.utc.to_rfc3339_opts(chrono::SecondsFormat::Secs, true),
-        });
+    /// Tells machines and people what happened.
+    fn tell_event(&self, now: Now, event: &Event) {
+        let Brain { control, system, .. } = &self.brain;
+        let occasion = Occasion::new(event, &View { control, system, now }, &self.told);
+        let json = occasion.json(now);
         info!("{json}");
-        self.publish(self.below_root("events"), json.to_string().into_bytes(), false);
+        self.publish(self.below_root("events"), json.into_bytes(), false);
+        self.messenger.tell(event.kind, &occasion);
     }
 
     fn below_root(&self, topic: &str) -> String {

@@ -16,10 +16,27 @@ use crate::model::Statistics;
 use super::answers;
 use super::bus::{Bus, Message};
 use super::clock::Clock;
+use super::inputs::Saved;
 use super::store::{Store, StoreError};
 
 /// Sessions leave the window of 30 days by the clock alone.
 const STATISTICS_EVERY: Duration = Duration::from_secs(900);
+
+/// Has settings on the disk, and before them the sessions that are listed anew. Those are tried again
+/// by the store; settings that fail are told to whoever wrote them.
+pub(super) async fn save(
+    store: Store,
+    listed: bool,
+    settings: Vec<(String, Option<String>)>,
+) -> Saved {
+    if listed && let Err(error) = store.flush().await {
+        warn!("sessions will be listed later, {error}");
+    }
+    if settings.is_empty() {
+        return Ok(());
+    }
+    store.save_settings(settings).await.map_err(|error| error.to_string())
+}
 
 /// Carries out what a user wants done with a session. Whether there is one.
 pub(super) async fn carry_out(

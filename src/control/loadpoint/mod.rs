@@ -23,6 +23,7 @@ use crate::model::{
     Watts,
 };
 
+use super::announce::SocSteps;
 use super::circuit::Cap;
 use super::estimator::{Estimator, Subject};
 use super::ledger::{Account, Mix, Session};
@@ -79,6 +80,12 @@ pub struct LoadPoint {
     pub vehicle: Option<VehicleIx>,
     /// Until when a vehicle is looked for, while it is.
     pub detecting_until: Option<Mono>,
+    /// Nobody was found for who was plugged in, and people have not heard of it yet.
+    pub(super) detection_failed: bool,
+    /// Somebody was plugged in, and people have not heard of it yet.
+    pub(super) unannounced: bool,
+    /// The steps of the SoC that people hear of.
+    pub(super) soc_steps: SocSteps,
     /// What the enable or disable delay will do, and when.
     pub pv_action: (PvAction, Option<Mono>),
     /// What the phase delay will do, and when.
@@ -168,6 +175,9 @@ impl LoadPoint {
             charger_limit_soc: None,
             identity: None,
             detecting_until: None,
+            detection_failed: false,
+            unannounced: false,
+            soc_steps: SocSteps::default(),
             pv_action: (PvAction::Inactive, None),
             phase_action: (PhaseAction::Inactive, None),
             effective: Effective::default(),
