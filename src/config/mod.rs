@@ -13,6 +13,7 @@ mod file;
 mod finding;
 mod loadpoint;
 mod node;
+mod plugin;
 mod reader;
 mod site;
 mod source;
@@ -26,12 +27,14 @@ use std::time::Duration;
 use crate::model::Setup;
 
 pub use device::{
-    ChargerDevice, Devices, Encoding, HttpAuth, HttpRequest, MeterDevice, ModbusLink, ModbusSource,
-    MqttSource, Number, OperatorDevice, Pipeline, Register, RegisterKind, Sink, Source,
-    TeslaMateCar, VehicleDevice, by_phase,
+    ChargerDevice, Devices, MeterDevice, OperatorDevice, TeslaMateCar, VehicleDevice, by_phase,
 };
-
 pub use finding::{Errors, Finding, Place};
+pub use plugin::{
+    Calc, Command, Composite, Conversion, Encoding, HttpAuth, HttpRequest, HttpSource, JsInput,
+    JsKind, JsSource, ModbusLink, ModbusSource, MqttSource, Number, Pipeline, Register,
+    RegisterKind, ScriptSource, SetComposite, Sink, Source, Watchdog,
+};
 pub use tariff::{Tariff, TariffSource};
 
 /// A configuration that can be run, and what is done differently from what is written.

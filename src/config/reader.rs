@@ -93,6 +93,15 @@ impl<'a> Section<'a> {
         self.get(key).is_some()
     }
 
+    /// All keys with their values, for maps whose keys are the user's own.
+    pub(super) fn pairs(&self) -> Vec<(String, Field<'a>)> {
+        let pairs = self.entries.iter().map(|entry| {
+            let path = self.path_of(&entry.key);
+            (entry.key.clone(), Field { report: self.report, path, node: &entry.node })
+        });
+        pairs.collect()
+    }
+
     pub(super) fn text(&self, key: &'static str) -> Option<String> {
         self.get(key)?.text()
     }

@@ -182,9 +182,13 @@ fn natural_kind(usage: TariffUse, is_price: bool) -> TariffKind {
 
 fn values(field: &Field<'_>, want: Want) -> Result<Source, Flaw> {
     match source(field, want)? {
-        values @ (Source::Mqtt(_) | Source::Const(_)) => Ok(values),
-        Source::Modbus(_) | Source::Combined { .. } | Source::Demo(_) => {
-            Err(field.unsupported("tariffs come from source mqtt or const"))
+        values @ (Source::Mqtt(_) | Source::Const(_) | Source::Http(_)) => Ok(values),
+        Source::Modbus(_)
+        | Source::Script(_)
+        | Source::Js(_)
+        | Source::Demo(_)
+        | Source::Composite(_) => {
+            Err(field.unsupported("tariffs come from source mqtt, http or const"))
         }
     }
 }
