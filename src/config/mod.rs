@@ -32,7 +32,7 @@ pub use device::{
 pub use finding::{Errors, Finding, Place};
 pub use plugin::{
     Calc, Command, Composite, Conversion, Encoding, HttpAuth, HttpRequest, HttpSource, JsInput,
-    JsKind, JsSource, ModbusLink, ModbusSource, MqttSource, Number, Pipeline, Register,
+    JsKind, JsSource, Library, ModbusLink, ModbusSource, MqttSource, Number, Pipeline, Register,
     RegisterKind, ScriptSource, SetComposite, Sink, Source, Watchdog,
 };
 pub use tariff::{Tariff, TariffSource};
@@ -71,6 +71,8 @@ pub struct Config {
     pub currency: String,
     /// Prices, emissions and the sun; each use once, the sun perhaps in several parts.
     pub tariffs: Vec<Tariff>,
+    /// What scripts can use.
+    pub libraries: Vec<Library>,
     /// Whether cars of TeslaMate appear by themselves (default true).
     pub discover_cars: bool,
 }

@@ -21,6 +21,7 @@ use super::clock::{Clock, zone};
 use super::devices::{Devices, Publish};
 use super::door::{Door, Told};
 use super::embedded::Embedded;
+use super::fetch::Fetch;
 use super::http;
 use super::run::{Run, Wires};
 use super::store::{Store, StoreError};
@@ -132,7 +133,7 @@ pub async fn start(config: Config, place: Place) -> anyhow::Result<App> {
     let (questions_in, questions) = mpsc::channel(QUESTIONS_MAX);
     let (told, seen) = watch::channel(Told { state: State::default(), at: now.mono });
     let publisher = Arc::new(Publisher(bus.as_ref().map(|(bus, _)| bus.clone())));
-    let devices = Devices::start(&config, publisher, facts_in, stop.clone());
+    let devices = Devices::start(&config, publisher, Fetch::default(), facts_in, stop.clone());
     let ours: BTreeSet<String> = loaded("topics", store.load_topics().await);
     let wires = Wires { bus, facts, writes, questions, told, devices, store: store.clone() };
     let (run, inputs) = Run::new(brain, clock, config.root.clone(), ours, wires);

@@ -251,6 +251,7 @@ impl Run {
                 self.wait(Waiting { address, answer, to: Writer::Mqtt(topic.clone()) });
             }
             None => {
+                self.devices.message(topic, payload, *retain);
                 if let Some(remark) = self.brain.message(now, topic, payload, *retain) {
                     warn!("{remark}");
                 }

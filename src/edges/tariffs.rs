@@ -212,7 +212,15 @@ impl Feed {
                 let rates = forecast::parse(text)?;
                 heard = Some(Heard { at: now.utc, what: What::Rates(rates) });
             }
-            Some((_, Source::Modbus(_) | Source::Combined { .. } | Source::Demo(_))) => {
+            Some((
+                _,
+                Source::Http(_)
+                | Source::Modbus(_)
+                | Source::Script(_)
+                | Source::Js(_)
+                | Source::Demo(_)
+                | Source::Composite(_),
+            )) => {
                 return Err("tariffs come from source mqtt or const".to_owned());
             }
             None => {}

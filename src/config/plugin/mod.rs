@@ -139,6 +139,15 @@ pub struct JsSource {
     pub interval: Option<Duration>,
 }
 
+/// JavaScript that a machine runs before anything else (`javascript:`).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Library {
+    /// The machine.
+    pub vm: String,
+    /// Functions and constants.
+    pub script: String,
+}
+
 /// A variable of a script.
 #[derive(Clone, Debug, PartialEq)]
 pub struct JsInput {

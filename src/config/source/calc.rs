@@ -42,8 +42,7 @@ pub(super) fn calc(section: Section<'_>, want: Want) -> Result<Source, Flaw> {
         section.error("source", "calc gives a number: it cannot be used as true or false");
         return Err(Flaw::Reported);
     }
-    let given: Vec<_> =
-        CALC.iter().filter_map(|row| Some((row, section.get(row.0)?))).collect();
+    let given: Vec<_> = CALC.iter().filter_map(|row| Some((row, section.get(row.0)?))).collect();
     let [((_, calc, least), field)] = given.as_slice() else {
         match given.as_slice() {
             [((first, ..), _), (_, second), ..] => {

@@ -20,6 +20,15 @@ impl Scalar {
             Self::Float(float) => float,
         }
     }
+
+    /// A number as the same type; whole where that is.
+    pub(super) fn like(self, number: f64) -> Self {
+        match self {
+            Self::Bool(_) => Self::Bool(number != 0.0),
+            Self::Int(_) => Self::Int(whole(number) as i64),
+            Self::Float(_) => Self::Float(number),
+        }
+    }
 }
 
 impl std::fmt::Display for Scalar {
