@@ -3,6 +3,7 @@
 mod battery;
 mod charger;
 mod circuit;
+mod history;
 mod loadpoint;
 mod loadpoint_settings;
 mod none;
@@ -34,6 +35,8 @@ pub const TABLES: &[&[Field]] = &[
     tariff::FORECASTS,
     tariff::LIMITS,
     tariff::LOADPOINT,
+    history::SITE,
+    history::LOADPOINT,
     loadpoint::ROWS,
     loadpoint::MIRRORS,
     charger::ROWS,
