@@ -134,7 +134,7 @@ fn auth(section: Section<'_>) -> Result<HttpAuth, Flaw> {
             let hint = did_you_mean(&word, AUTH.iter().copied());
             let known = AUTH.join(", ");
             kind.error(format!("must be one of {known}, found {}{hint}", quoted(&word)));
-            Err(Flaw::Reported)
+            return Err(Flaw::Reported);
         }
     };
     section.finish_strict();

@@ -275,7 +275,7 @@ fn what_the_site_needs_must_be_built() {
         &format!("{template}site: {{meters: {{grid: m}}}}"),
         &[
             "1:36 meters[0].template: template \"shelly-3em\" is not built in: supported are type custom \
-         (MQTT, Modbus) and template demo-meter",
+         (MQTT, HTTP, Modbus, scripts) and template demo-meter",
         ],
     );
 }

@@ -15,6 +15,7 @@ mod devices;
 mod hostile;
 mod language;
 mod noticed;
+mod plugins;
 mod reference;
 mod variables;
 

@@ -28,7 +28,7 @@ fn what_the_site_can_do_without_is_left_out() {
     noticed(
         "vehicles:\n- {type: template, template: teslamat}\n",
         &["2:20 vehicles[0].template: template \"teslamat\" is not built in (did you mean \
-           \"teslamate\"?): supported are type custom (MQTT, Modbus) and template offline, teslamate; \
+           \"teslamate\"?): supported are type custom (MQTT, HTTP, Modbus, scripts) and template offline, teslamate; \
            the vehicle stays, without telemetry"],
     );
 }
