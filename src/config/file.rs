@@ -10,7 +10,7 @@ use super::plugin::Library;
 use super::reader::{Field, Section};
 use super::text::quoted;
 use super::unsupported::Scope;
-use super::{Broker, Config, Mqtt, Network, address, circuit, site, tariff};
+use super::{Broker, Config, Mqtt, MqttVersion, Network, Takeover, address, circuit, site, tariff};
 use crate::model::{LimitSetup, Setup};
 
 /// evcc's control interval where nothing is said.
@@ -111,7 +111,7 @@ fn interval(root: &Section<'_>) -> Duration {
 }
 
 fn network(root: &Section<'_>) -> Network {
-    let mut network = Network { host: ANY_HOST.to_owned(), port: PORT };
+    let mut network = Network { host: ANY_HOST.to_owned(), port: PORT, base_path: String::new() };
     let Some(section) = root.section("network") else {
         return network;
     };
@@ -132,8 +132,20 @@ fn network(root: &Section<'_>) -> Network {
     }
     let port = section.get("port").and_then(|field| field.whole_within(1, 0xFFFF));
     network.port = port.and_then(|port| u16::try_from(port).ok()).unwrap_or(PORT);
+    network.base_path = section.get("base_path").map(|field| base_path(&field)).unwrap_or_default();
     section.finish(Scope::Network);
     network
+}
+
+/// A path below which a proxy shows us.
+fn base_path(field: &Field<'_>) -> String {
+    let written = field.text().unwrap_or_default();
+    let parts: Vec<_> = written.split('/').filter(|part| !part.is_empty()).collect();
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_.~".contains(c);
+    if parts.iter().any(|part| !part.chars().all(plain) || part.starts_with('.')) {
+        field.error(format!("must be a path like /charge, found {}", quoted(&written)));
+    }
+    parts.iter().map(|part| format!("/{part}")).collect()
 }
 
 /// The broker to connect to, and the root topic.
@@ -147,6 +159,11 @@ fn mqtt(root: &Section<'_>) -> (Option<Mqtt>, String) {
         host: String::new(),
         port: 0,
         tls: false,
+        version: section.get("version").map(|field| mqtt_version(&field)).unwrap_or_default(),
+        takeover: match section.flag("takeover") {
+            Some(true) => Takeover::Once,
+            Some(false) | None => Takeover::Never,
+        },
         user: secret("user"),
         password: secret("password"),
         client_id: section.text("clientID"),
@@ -177,6 +194,17 @@ fn mqtt(root: &Section<'_>) -> (Option<Mqtt>, String) {
     }
     section.finish(Scope::Mqtt);
     (broker.map(|_| mqtt), topic.unwrap_or_else(|| ROOT.to_owned()))
+}
+
+fn mqtt_version(field: &Field<'_>) -> MqttVersion {
+    match field.text().as_deref() {
+        Some("3.1.1" | "4") | None => MqttVersion::V3,
+        Some("5" | "5.0") => MqttVersion::V5,
+        Some(_) => {
+            field.error("must be 3.1.1 or 5");
+            MqttVersion::V3
+        }
+    }
 }
 
 fn root_topic(field: &Field<'_>) -> String {
