@@ -25,6 +25,7 @@ use super::fetch::Fetch;
 use super::http;
 use super::run::{Run, Wires};
 use super::store::{Store, StoreError};
+use super::tariffs::Reply;
 
 /// Facts of devices that wait for the loop; the adapters keep the newest of each kind beyond that.
 const FACTS_MAX: usize = 1024;
@@ -32,6 +33,9 @@ const FACTS_MAX: usize = 1024;
 const WRITES_MAX: usize = 64;
 /// Questions over REST that wait for the loop; more are answered with 503.
 const QUESTIONS_MAX: usize = 64;
+
+/// Answers of providers that wait for the loop; then their tasks wait.
+const REPLIES_MAX: usize = 16;
 
 /// Name of our database beside the configuration.
 pub const DATABASE: &str = "chargebus.db";
@@ -142,7 +146,9 @@ pub async fn start(config: Config, place: Place) -> anyhow::Result<App> {
     let (questions_in, questions) = mpsc::channel(QUESTIONS_MAX);
     let (told, seen) = watch::channel(Told { state: State::default(), at: now.mono });
     let publisher = Arc::new(Publisher(bus.as_ref().map(|(bus, _)| bus.clone())));
-    let devices = Devices::start(&config, publisher, Fetch::default(), facts_in, stop.clone());
+    let fetch = Fetch::default();
+    let replies = ask(&mut brain, &fetch, &tasks, &stop);
+    let devices = Devices::start(&config, publisher, fetch, facts_in, stop.clone());
     let ours: BTreeSet<String> = loaded("topics", store.load_topics().await);
     let superseded = CancellationToken::new();
     let wires = Wires {
@@ -150,6 +156,7 @@ pub async fn start(config: Config, place: Place) -> anyhow::Result<App> {
         facts,
         writes,
         questions,
+        replies,
         told,
         devices,
         store: store.clone(),
@@ -167,13 +174,35 @@ pub async fn start(config: Config, place: Place) -> anyhow::Result<App> {
         jq: program,
     };
     let settings = http::Settings { base_path: config.network.base_path.clone() };
-    let facade = http::serve(listener, door, settings, stop.clone());
-    tasks.spawn(async move {
-        if let Err(error) = facade.await {
-            error!("the web server ended: {error:#}");
-        }
-    });
+    tasks.spawn(serve(listener, door, settings, stop.clone()));
     Ok(App { http, broker, stop, superseded, tasks, store })
+}
+
+/// REST, WebSocket and the web page until the end.
+async fn serve(
+    listener: TcpListener,
+    door: Door,
+    settings: http::Settings,
+    stop: CancellationToken,
+) {
+    if let Err(error) = http::serve(listener, door, settings, stop).await {
+        error!("the web server ended: {error:#}");
+    }
+}
+
+/// Starts a task for every provider of prices or forecasts.
+fn ask(
+    brain: &mut Brain,
+    fetch: &Fetch,
+    tasks: &TaskTracker,
+    stop: &CancellationToken,
+) -> mpsc::Receiver<Reply> {
+    let (replies_in, replies) = mpsc::channel(REPLIES_MAX);
+    for provider in brain.feeds.providers() {
+        let asking = provider.run(fetch.clone(), replies_in.clone());
+        tasks.spawn(stop.clone().run_until_cancelled_owned(asking));
+    }
+    replies
 }
 
 /// Control never waits for a database: without one it runs and says that nothing is stored.

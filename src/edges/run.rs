@@ -23,6 +23,7 @@ use super::door::{Question, Told, WriteRequest};
 use super::hold::Hold;
 use super::inputs::{Input, Inputs, Saved, Saving};
 use super::store::Store;
+use super::tariffs::Reply;
 
 /// State is told no more often than this, unless somebody waits for it.
 const TELL_SPACING: Duration = Duration::from_millis(100);
@@ -41,6 +42,7 @@ pub(super) struct Wires {
     pub(super) facts: mpsc::Receiver<Fact>,
     pub(super) writes: mpsc::Receiver<WriteRequest>,
     pub(super) questions: mpsc::Receiver<Question>,
+    pub(super) replies: mpsc::Receiver<Reply>,
     pub(super) told: watch::Sender<Told>,
     pub(super) devices: Devices,
     pub(super) store: Store,
@@ -91,7 +93,8 @@ impl Run {
         wires: Wires,
     ) -> (Self, Inputs) {
         let now = clock.now();
-        let Wires { bus, facts, writes, questions, told, devices, store, superseded } = wires;
+        let Wires { bus, facts, writes, questions, replies, told, devices, store, superseded } =
+            wires;
         let (bus, inbox) = bus.unzip();
         let logged = vec![Why::ChargerUnknown; brain.control.loadpoints().len()];
         let run = Self {
@@ -114,7 +117,7 @@ impl Run {
             held: None,
             logged,
         };
-        (run, Inputs { inbox, facts, writes, questions, saving: None })
+        (run, Inputs { inbox, facts, writes, questions, replies, saving: None })
     }
 
     /// Runs until `stop`; then says goodbye to the broker and leaves the chargers as they are.
@@ -196,6 +199,11 @@ impl Run {
             Input::Question(question) => {
                 let Brain { control, system, .. } = &self.brain;
                 question.answer(&View { control, system, now });
+            }
+            Input::Tariff(reply) => {
+                if let Some(remark) = self.brain.feeds.reply(now, reply) {
+                    warn!("{remark}");
+                }
             }
             Input::Stored(result) => {
                 if let Some(held) = self.held.take() {

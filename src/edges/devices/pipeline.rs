@@ -48,7 +48,7 @@ impl Getter {
     }
 
     /// The same for longer documents.
-    pub(super) fn reading_up_to(self, longest: usize) -> Self {
+    pub fn reading_up_to(self, longest: usize) -> Self {
         Self { longest, ..self }
     }
 
