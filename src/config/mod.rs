@@ -18,6 +18,7 @@ mod reader;
 mod site;
 mod source;
 mod tariff;
+pub mod template;
 mod text;
 mod unsupported;
 mod zone;

@@ -33,8 +33,8 @@ pub(super) struct Section<'a> {
     pub(super) report: &'a Report,
     pub(super) path: String,
     pub(super) place: Place,
-    entries: &'a [Entry],
-    asked: RefCell<Vec<&'static str>>,
+    pub(super) entries: &'a [Entry],
+    pub(super) asked: RefCell<Vec<&'static str>>,
 }
 
 /// One value of the file.

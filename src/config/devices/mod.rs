@@ -1,6 +1,7 @@
 //! `meters`, `chargers`, `vehicles`: named lists of devices and what their kinds have in common.
 
 mod charger;
+mod data;
 mod meter;
 mod vehicle;
 

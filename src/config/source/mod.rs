@@ -14,6 +14,7 @@ mod setters;
 use super::finding::Flaw;
 use super::plugin::{Sink, Source};
 use super::reader::{Field, Section};
+use super::template::Template;
 use super::text::{did_you_mean, quoted};
 
 /// What the value is used as.
@@ -103,25 +104,13 @@ pub(super) fn sink(field: &Field<'_>, name: &str) -> Result<Sink, Flaw> {
 /// A text with placeholders of the value `name`, all of which exist (§7.3).
 fn template(field: &Field<'_>, name: &str) -> Result<String, Flaw> {
     let text = field.text().ok_or(Flaw::Reported)?;
-    if text.contains("{{") {
-        return Err(field.unsupported(format!("Go templates are not expanded: write ${{{name}}}")));
-    }
-    let mut rest = text.as_str();
-    while let Some(start) = rest.find("${") {
-        let Some(end) = rest[start..].find('}') else {
-            field.error("has a \"${\" without \"}\"");
-            return Err(Flaw::Reported);
-        };
-        let inner = &rest[start + 2..start + end];
-        let (found, format) = inner.split_once(':').unwrap_or((inner, ""));
-        let printable = |c: char| c.is_ascii_alphanumeric() || c == '%' || c == '.';
-        if !found.eq_ignore_ascii_case(name) || !format.chars().all(printable) {
-            field.error(format!("knows only ${{{name}}} and ${{{name}:%d}} or the like"));
-            return Err(Flaw::Reported);
+    match Template::compile(&text, name) {
+        Ok(_) => Ok(text),
+        Err(error) => {
+            field.error(error);
+            Err(Flaw::Reported)
         }
-        rest = &rest[start + end + 1..];
     }
-    Ok(text)
 }
 
 /// One source per phase (§7.6).

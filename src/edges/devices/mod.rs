@@ -32,7 +32,6 @@ mod script;
 mod setter;
 mod sink;
 mod start;
-mod template;
 mod tree;
 mod value;
 mod watchdog;
@@ -48,7 +47,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::fetch::Fetch;
-use crate::config::Config;
+use crate::config::{Config, template};
 use crate::model::{
     BatteryMode, ChargerCommand, Fact, LoadPointIx, LoadPointSetup, MeterIx, Origin,
 };

@@ -153,7 +153,7 @@ fn load_points() {
     let payload = "enable, payload: '${maxcurrent}'}";
     refused(
         &loadpoint(&[]).replace("enable}", payload),
-        &["7:46 chargers[0].enable.payload: knows only ${enable} and ${enable:%d} or the like"],
+        &["7:46 chargers[0].enable.payload: knows only ${enable}, found ${maxcurrent}"],
     );
 }
 
@@ -275,7 +275,7 @@ fn what_the_site_needs_must_be_built() {
         &format!("{template}site: {{meters: {{grid: m}}}}"),
         &[
             "1:36 meters[0].template: template \"shelly-3em\" is not built in: supported are type custom \
-         (MQTT, HTTP, Modbus, scripts) and template demo-meter",
+         (MQTT, HTTP, Modbus, scripts) and template demo-meter, solaranzeige",
         ],
     );
 }

@@ -17,6 +17,7 @@ mod language;
 mod noticed;
 mod plugins;
 mod reference;
+mod templates;
 mod variables;
 
 const REFERENCE: &str = include_str!("../../data/reference-site.yaml");

@@ -74,7 +74,7 @@ fn http_is_read_with_all_its_keys() {
 fn a_wrong_request_has_its_place() {
     refused(
         &grid("{source: http, uri: h, method: 'G T'}"),
-        &["5:26 meters[0].power.method: must be a method like GET or POST, found \"G T\""],
+        &["5:33 meters[0].power.method: must be a method like GET or POST, found \"G T\""],
     );
 }
 
@@ -209,7 +209,7 @@ fn wrong_setters_are_named() {
         (format!("{{source: ifelse, if: {out}}}"), "else: is missing"),
         (
             "{source: http, uri: 'h/${amps}'}".to_owned(),
-            "uri: knows only ${maxcurrent} and ${maxcurrent:%d} or the like",
+            "uri: knows only ${maxcurrent}, found ${amps}",
         ),
     ] {
         let found: Vec<_> = errors(&amps(&sink)).into_iter().map(text).collect();
