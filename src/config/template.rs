@@ -58,7 +58,7 @@ enum Piece {
 
 /// What ends a part of a template.
 #[derive(Clone, Copy, Debug, PartialEq)]
-enum End {
+enum Until {
     Text,
     Else,
     End,
@@ -97,8 +97,8 @@ impl Template {
         let mut rest = text;
         let (pieces, end) = pieces(&mut rest, name, false)?;
         match end {
-            End::Text => Ok(Self(pieces)),
-            End::Else | End::End => Err("has {{else}} or {{end}} without {{if}}".to_owned()),
+            Until::Text => Ok(Self(pieces)),
+            Until::Else | Until::End => Err("has {{else}} or {{end}} without {{if}}".to_owned()),
         }
     }
 
@@ -121,12 +121,12 @@ fn rendered(pieces: &[Piece], value: Scalar) -> String {
 }
 
 /// The pieces up to the end of the text, or of the branch of a choice.
-fn pieces(rest: &mut &str, name: &str, inside: bool) -> Result<(Vec<Piece>, End), String> {
+fn pieces(rest: &mut &str, name: &str, inside: bool) -> Result<(Vec<Piece>, Until), String> {
     let mut pieces = Vec::new();
     loop {
         let Some(start) = [rest.find("${"), rest.find("{{")].into_iter().flatten().min() else {
             pieces.push(Piece::Literal(std::mem::take(rest).to_owned()));
-            return Ok((pieces, End::Text));
+            return Ok((pieces, Until::Text));
         };
         let (literal, tail) = rest.split_at(start);
         pieces.push(Piece::Literal(literal.to_owned()));
@@ -141,8 +141,8 @@ fn pieces(rest: &mut &str, name: &str, inside: bool) -> Result<(Vec<Piece>, End)
         }
         let word = word.trim_matches(|c: char| c == '-' || c.is_whitespace());
         match word {
-            "else" => return Ok((pieces, End::Else)),
-            "end" => return Ok((pieces, End::End)),
+            "else" => return Ok((pieces, Until::Else)),
+            "end" => return Ok((pieces, Until::End)),
             _ => {}
         }
         pieces.push(match word.strip_prefix("if ") {
@@ -161,11 +161,11 @@ fn choice(rest: &mut &str, name: &str) -> Result<Piece, String> {
     let unended = || "has an {{if}} without {{end}}".to_owned();
     let (yes, end) = pieces(rest, name, true)?;
     let no = match end {
-        End::End => Vec::new(),
-        End::Text => return Err(unended()),
-        End::Else => {
+        Until::End => Vec::new(),
+        Until::Text => return Err(unended()),
+        Until::Else => {
             let (no, end) = pieces(rest, name, true)?;
-            if end != End::End {
+            if end != Until::End {
                 return Err(unended());
             }
             no

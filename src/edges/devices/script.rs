@@ -101,7 +101,7 @@ async fn run(words: &[String], limit: Duration) -> Result<Vec<u8>, String> {
     let result = timeout(limit, finished).await;
     let result = result.unwrap_or_else(|_| Err(format!("{program} takes longer than {limit:?}")));
     if result.is_ok() {
-        group.is_over();
+        group.forget();
     }
     result
 }
@@ -111,7 +111,7 @@ struct Group(Option<Pid>);
 
 impl Group {
     /// It has ended by itself, and its number may soon be another's.
-    fn is_over(mut self) {
+    fn forget(mut self) {
         self.0 = None;
     }
 }

@@ -54,9 +54,9 @@ async fn values_take_the_way_that_is_written() {
             &["no 0"],
         ),
         (
-            format!(
-                "{{source: convert, convert: int2float, set: {{source: mqtt, topic: f, payload: '${{maxcurrent:%.1fm}}'}}}}"
-            ),
+            "{source: convert, convert: int2float, set: {source: mqtt, topic: f, \
+             payload: '${maxcurrent:%.1fm}'}}"
+                .to_owned(),
             6.0,
             &["f 6000.0"],
         ),
