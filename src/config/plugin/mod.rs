@@ -300,6 +300,36 @@ impl Source {
         self.parts().into_iter().for_each(|part| part.topics(topics));
     }
 
+    /// Lets at least this time pass between two requests for the value, or for a part of it.
+    pub fn ask_seldom(&mut self, least: Duration) {
+        let slower = |interval: &mut Option<Duration>| *interval = (*interval).max(Some(least));
+        match self {
+            Self::Http(http) => slower(&mut http.interval),
+            Self::Script(script) => slower(&mut script.interval),
+            Self::Modbus(modbus) => modbus.interval = modbus.interval.max(least),
+            Self::Js(js) => {
+                slower(&mut js.interval);
+                js.inputs.iter_mut().for_each(|input| input.source.ask_seldom(least));
+            }
+            Self::Composite(composite) => match &mut **composite {
+                Composite::Combined { plugged, charging } => {
+                    plugged.ask_seldom(least);
+                    charging.ask_seldom(least);
+                }
+                Composite::Valid { valid, value } => {
+                    valid.ask_seldom(least);
+                    value.ask_seldom(least);
+                }
+                Composite::Calc(_, parts) => {
+                    parts.iter_mut().for_each(|part| part.ask_seldom(least));
+                }
+                Composite::Map(_, part) | Composite::Cached(_, part) => part.ask_seldom(least),
+                Composite::Never(_) => {}
+            },
+            Self::Mqtt(_) | Self::Const(_) | Self::Demo(_) => {}
+        }
+    }
+
     /// Whether somebody must be asked for the value, or for a part of it.
     pub fn is_asked_for(&self) -> bool {
         matches!(self, Self::Modbus(_) | Self::Http(_) | Self::Script(_) | Self::Js(_))

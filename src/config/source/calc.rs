@@ -91,7 +91,9 @@ pub(super) fn cached(section: Section<'_>, want: Want) -> Result<Source, Flaw> {
     });
     let value = section.need("value").and_then(|field| super::source(&field, want));
     section.finish_strict();
-    Ok(composite(Composite::Cached(cache?, value?)))
+    let (cache, mut value) = (cache?, value?);
+    value.ask_seldom(cache);
+    Ok(composite(Composite::Cached(cache, value)))
 }
 
 pub(super) fn error(section: Section<'_>, _want: Want) -> Result<Source, Flaw> {

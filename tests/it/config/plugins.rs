@@ -4,8 +4,8 @@
 use std::time::Duration;
 
 use chargebus::config::{
-    Command, HttpAuth, HttpRequest, HttpSource, JsKind, Library, Pipeline, SetComposite, Sink,
-    Source, Watchdog,
+    Command, Composite, HttpAuth, HttpRequest, HttpSource, JsKind, Library, Pipeline, SetComposite,
+    Sink, Source, Watchdog,
 };
 
 use super::{SMALL, errors, good, grid, notices};
@@ -242,6 +242,27 @@ fn setters_are_read_with_all_their_keys() {
     let SetComposite::Js { script, name, outputs } = *js else { panic!("js") };
     assert_eq!((script.vm.as_deref(), name.as_str()), (Some("v"), "maxcurrent"));
     assert_eq!(outputs, [(JsKind::Bool, plain())]);
+}
+
+#[test]
+fn what_is_cached_is_asked_for_no_more_often() {
+    let source = "{source: cached, cache: 1h, value: {source: calc, add: [{source: http, uri: h, \
+                  interval: 2h}, {source: http, uri: h, interval: 1s}, {source: http, uri: h}]}}";
+    let Some(Source::Composite(cached)) = power(source) else { panic!("cached") };
+    let Composite::Cached(_, calc) = *cached else { panic!("cached") };
+    let intervals = calc.parts().into_iter().map(|part| match part {
+        Source::Http(http) => http.interval.map(|interval| interval.as_secs()),
+        other => panic!("{other:?}"),
+    });
+    assert_eq!(intervals.collect::<Vec<_>>(), [Some(7200), Some(3600), Some(3600)]);
+}
+
+#[test]
+fn the_cache_of_a_vehicle_is_the_pause_between_its_requests() {
+    let text = "vehicles:\n- {name: v, type: custom, cache: 15m, soc: {source: http, uri: h}}\n";
+    let device = good(text).devices.vehicles.remove(0);
+    let Some(Source::Http(http)) = device.soc else { panic!("http") };
+    assert_eq!(http.interval, Some(Duration::from_secs(900)));
 }
 
 #[test]
