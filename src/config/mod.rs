@@ -9,9 +9,11 @@ mod circuit;
 mod device;
 mod devices;
 mod env;
+mod export;
 mod file;
 mod finding;
 mod loadpoint;
+mod messaging;
 mod node;
 mod plugin;
 mod reader;
@@ -30,7 +32,9 @@ use crate::model::Setup;
 pub use device::{
     ChargerDevice, Devices, MeterDevice, OperatorDevice, TeslaMateCar, VehicleDevice, by_phase,
 };
+pub use export::Influx;
 pub use finding::{Errors, Finding, Place};
+pub use messaging::{Carrier, EventText, MessageEncoding, Messaging, Service};
 pub use plugin::{
     Calc, Command, Composite, Conversion, Encoding, HttpAuth, HttpRequest, HttpSource, JsInput,
     JsKind, JsSource, Library, ModbusLink, ModbusSource, MqttSource, Number, Pipeline, Register,
@@ -76,6 +80,12 @@ pub struct Config {
     pub libraries: Vec<Library>,
     /// Whether cars of TeslaMate appear by themselves (default true).
     pub discover_cars: bool,
+    /// What people are told of events.
+    pub messaging: Messaging,
+    /// The database that values are written to.
+    pub influx: Option<Influx>,
+    /// Whether `GET /metrics` is served.
+    pub metrics: bool,
 }
 
 impl Config {
@@ -158,6 +168,8 @@ pub enum Takeover {
     Once,
     /// Warn only: the broker is our own.
     Always,
+    /// Wait until it is gone; it was heard a moment ago, however old its signs look.
+    Superseded,
 }
 
 impl std::fmt::Debug for Mqtt {

@@ -10,10 +10,10 @@ use tokio_modbus::client::{Client, Context, rtu, tcp};
 use tokio_modbus::slave::{Slave, SlaveContext};
 use tokio_modbus::{Request, Response};
 
-use super::backoff::Backoff;
 use super::outlet::Outlet;
 use super::register::{self, Write};
 use crate::config::{ModbusLink, ModbusSource, RegisterKind};
+use crate::edges::backoff::Backoff;
 use crate::model::Origin;
 
 /// Writes that may wait at one link; a further one is refused.

@@ -8,11 +8,11 @@ use tokio::io::AsyncReadExt;
 use tokio::process::Command as Process;
 use tokio::time::{sleep, timeout};
 
-use super::backoff::Backoff;
 use super::outlet::Outlet;
 use super::pipeline::{Getter, MAX_TEXT};
 use super::template::{Scalar, Template};
 use crate::config::Command;
+use crate::edges::backoff::Backoff;
 use crate::model::Origin;
 
 /// A program that is run again and again for a value.

@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use tokio::time::sleep;
 
-use super::backoff::Backoff;
 use super::outlet::Outlet;
 use super::pipeline::{Getter, excerpt};
 use super::template::{Scalar, Template};
 use crate::config::HttpRequest;
+use crate::edges::backoff::Backoff;
 use crate::edges::fetch::{Answer, Fetch};
 use crate::model::Origin;
 

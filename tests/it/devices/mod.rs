@@ -11,7 +11,7 @@ mod modbus;
 mod pipelines;
 mod registers;
 mod scripts;
-mod servers;
+pub(crate) mod servers;
 mod setters;
 mod templates;
 
@@ -20,8 +20,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use chargebus::config::{
-    ChargerDevice, Config, Devices as DeviceConfig, MeterDevice, MqttSource, Network, Pipeline,
-    Sink, Source, VehicleDevice,
+    ChargerDevice, Config, Devices as DeviceConfig, Messaging, MeterDevice, MqttSource, Network,
+    Pipeline, Sink, Source, VehicleDevice,
 };
 use chargebus::edges::devices::{Devices, Publish};
 use chargebus::edges::fetch::Fetch;
@@ -69,6 +69,9 @@ fn site(
         tariffs: Vec::new(),
         libraries: Vec::new(),
         discover_cars: true,
+        messaging: Messaging::default(),
+        influx: None,
+        metrics: false,
     }
 }
 

@@ -10,7 +10,6 @@ use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{sleep, timeout};
 
-use super::backoff::Backoff;
 use super::outlet::{Desk, Outlet};
 use super::pipeline::convert;
 use super::sink::Writer;
@@ -18,6 +17,7 @@ use super::template::{Scalar, whole};
 use super::tree::Known;
 use super::value::{Board, Kind, Value};
 use crate::config::JsKind;
+use crate::edges::backoff::Backoff;
 use crate::model::Origin;
 
 /// A script that runs longer is ended.
