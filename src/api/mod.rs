@@ -9,6 +9,9 @@ mod export;
 mod field;
 mod goal;
 pub mod history;
+pub mod influx;
+mod message;
+pub mod metrics;
 mod operation;
 mod payload;
 mod project;
@@ -22,6 +25,7 @@ pub use documents::{asyncapi, openapi};
 pub use export::Language;
 pub use field::{Cadence, Field, Kind, Rest, Scope, Set, SetLease, System, Told, View, Write};
 pub use goal::goal_text;
+pub use message::Occasion;
 pub use operation::{
     Access, Content, Method, OPERATIONS, OnMqtt, Op, Operation, PATH_PARAMETERS, Parameter, SCHEMAS,
 };

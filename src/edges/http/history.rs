@@ -20,7 +20,7 @@ use crate::edges::clock::zone;
 use crate::edges::door::Door;
 use crate::edges::store::{EnergyFilter, Store, StoreError};
 
-use super::answer::{Checked, json, problem};
+use super::answer::{json, problem};
 
 /// Histories that are added up at a time, for they take memory; further ones wait.
 const AT_ONCE: usize = 2;
@@ -29,10 +29,10 @@ const READ_WITHIN: Duration = Duration::from_secs(30);
 
 static TURNS: Semaphore = Semaphore::const_new(AT_ONCE);
 
-type Params = Checked<Query<BTreeMap<String, String>>>;
+type Params = Query<BTreeMap<String, String>>;
 
 /// Energies by quarters of an hour, hours, days or months (api.md §3.5).
-pub(super) async fn energy(Shared(door): Shared<Door>, Checked(Query(params)): Params) -> Response {
+pub(super) async fn energy(Shared(door): Shared<Door>, Query(params): Params) -> Response {
     let query = match EnergyQuery::parse(|name| params.get(name).map(String::as_str)) {
         Ok(query) => query,
         Err(bad) => return refused(&bad),
@@ -59,7 +59,7 @@ pub(super) async fn energy(Shared(door): Shared<Door>, Checked(Query(params)): P
 /// Times in which the grid operator limited the consumption (api.md §3.5).
 pub(super) async fn grid_sessions(
     Shared(door): Shared<Door>,
-    Checked(Query(params)): Params,
+    Query(params): Params,
     headers: HeaderMap,
 ) -> Response {
     let param = |name: &str| params.get(name).map(String::as_str).filter(|text| !text.is_empty());
