@@ -401,7 +401,7 @@ impl Control {
         let heard = self
             .site
             .grid_meter()
-            .is_some_and(|meter| meter.power.is_some_and(|power| power.origin == Origin::Live));
+            .is_some_and(|meter| meter.power.is_some_and(|power| power.origin.is_live()));
         let grid = match power {
             Some(power) => {
                 let loadpoint = &self.loadpoints[lp];

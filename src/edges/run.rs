@@ -27,6 +27,7 @@ use super::ours::Ours;
 use super::reasons::Reasons;
 use super::sessions;
 use super::store::Store;
+use super::tariffs::Reply;
 
 /// State is told no more often than this, unless somebody waits for it.
 const TELL_SPACING: Duration = Duration::from_millis(100);
@@ -46,6 +47,7 @@ pub(super) struct Wires {
     pub(super) writes: mpsc::Receiver<WriteRequest>,
     pub(super) questions: mpsc::Receiver<Question>,
     pub(super) statistics: watch::Receiver<Option<Statistics>>,
+    pub(super) replies: mpsc::Receiver<Reply>,
     pub(super) told: watch::Sender<Told>,
     pub(super) devices: Devices,
     pub(super) store: Store,
@@ -107,6 +109,7 @@ impl Run {
             writes,
             questions,
             statistics,
+            replies,
             told,
             devices,
             store,
@@ -139,7 +142,7 @@ impl Run {
             listed: false,
             reasons,
         };
-        (run, Inputs { inbox, facts, writes, questions, statistics, saving: None })
+        (run, Inputs { inbox, facts, writes, questions, replies, statistics, saving: None })
     }
 
     /// Runs until `stop`; then says goodbye to the broker and leaves the chargers as they are.
@@ -227,6 +230,11 @@ impl Run {
                 let Brain { control, system, .. } = &self.brain;
                 question.answer(&View { control, system, now });
             }
+            Input::Tariff(reply) => {
+                if let Some(remark) = self.brain.feeds.reply(now, reply) {
+                    warn!("{remark}");
+                }
+            }
             Input::Stored(result) => {
                 if let Some(held) = self.held.take() {
                     self.conclude(now, held, result);
@@ -286,7 +294,10 @@ impl Run {
         let ours = topic.strip_prefix(&self.root).and_then(|rest| rest.strip_prefix('/'));
         match ours.filter(|rest| rest.ends_with("/set")) {
             Some(below) if *retain => self.discard(message, below),
-            Some(below) if api::is_session_topic(below) => self.correct(message, below),
+            Some(below) if api::is_session_topic(below) => {
+                let Some(bus) = &self.bus else { return };
+                sessions::correct(&self.store, bus, &self.root, message, below);
+            }
             Some(below) => {
                 let Brain { control, system, .. } = &mut self.brain;
                 let Some(answer) = api::write_topic(control, system, now, below, payload) else {
@@ -299,19 +310,11 @@ impl Run {
                 self.wait(Waiting { address, answer, to });
             }
             None => {
+                self.devices.message(topic, payload, *retain);
                 if let Some(remark) = self.brain.message(now, topic, payload, *retain) {
                     warn!("{remark}");
                 }
             }
-        }
-    }
-
-    /// A session is corrected by the store alone, which answers, too.
-    fn correct(&self, message: &Message, below: &str) {
-        if let Some(bus) = self.bus.clone().filter(|_| !message.payload.is_empty()) {
-            self.publish(message.topic.clone(), Vec::new(), true);
-            let (store, root) = (self.store.clone(), self.root.clone());
-            sessions::carry_out_and_answer(store, bus, root, message.clone(), below);
         }
     }
 

@@ -50,15 +50,16 @@ pub(super) async fn carry_out(
     }
 }
 
-/// Carries out what came over MQTT and answers there. The queue of the store bounds how many wait.
-pub(super) fn carry_out_and_answer(
-    store: Store,
-    bus: Bus,
-    root: String,
-    message: Message,
-    below: &str,
-) {
+/// Carries out what came over MQTT and answers there; an empty payload clears a retained command. The
+/// queue of the store bounds how many wait.
+pub(super) fn correct(store: &Store, bus: &Bus, root: &str, message: &Message, below: &str) {
+    if message.payload.is_empty() {
+        return;
+    }
+    bus.publish(message.topic.clone(), Vec::new(), true);
     let read = api::session_request(below, &message.payload);
+    let (store, bus, root, message) =
+        (store.clone(), bus.clone(), root.to_owned(), message.clone());
     tokio::spawn(async move {
         let answer = match read {
             Err(answer) => answer,
