@@ -156,9 +156,6 @@ pub async fn start(config: Config, place: Place) -> anyhow::Result<App> {
     let devices =
         Devices::start(&config, Arc::clone(&publisher), fetch.clone(), facts_in, stop.clone());
     let ours: BTreeSet<String> = loaded("topics", store.load_topics().await);
-    let (statistics_in, statistics) = watch::channel(None);
-    let sums = sessions::keep_statistics(store.clone(), clock, zone(), statistics_in, stop.clone());
-    tasks.spawn(sums);
     let view = influx::View { told: seen.clone(), clock, interval: config.interval };
     let (messenger, figures) = exports(&config, view, &publisher, &tasks, fetch, &stop);
     let superseded = CancellationToken::new();
@@ -167,7 +164,7 @@ pub async fn start(config: Config, place: Place) -> anyhow::Result<App> {
         facts,
         writes,
         questions,
-        statistics,
+        statistics: sessions::statistics(&store, clock, &tasks, &stop),
         replies,
         told,
         devices,

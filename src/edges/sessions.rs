@@ -7,6 +7,7 @@ use chrono_tz::Tz;
 use tokio::sync::watch;
 use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 use tracing::warn;
 
 use crate::api::{self, Code, SessionRequest};
@@ -15,7 +16,7 @@ use crate::model::Statistics;
 
 use super::answers;
 use super::bus::{Bus, Message};
-use super::clock::Clock;
+use super::clock::{Clock, zone};
 use super::inputs::Saved;
 use super::store::{Store, StoreError};
 
@@ -80,8 +81,20 @@ pub(super) fn correct(store: &Store, bus: &Bus, root: &str, message: &Message, b
     });
 }
 
+/// What the sessions come to, kept up to date by a task of its own.
+pub(super) fn statistics(
+    store: &Store,
+    clock: Clock,
+    tasks: &TaskTracker,
+    stop: &CancellationToken,
+) -> watch::Receiver<Option<Statistics>> {
+    let (tell, told) = watch::channel(None);
+    tasks.spawn(keep_statistics(store.clone(), clock, zone(), tell, stop.clone()));
+    told
+}
+
 /// Tells what the sessions come to: at the start, when they change, and every quarter of an hour.
-pub(super) async fn keep_statistics(
+async fn keep_statistics(
     store: Store,
     clock: Clock,
     zone: Tz,

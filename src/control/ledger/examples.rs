@@ -85,7 +85,10 @@ impl Bench {
             self.rows.extend(row.map(|row| (entry.session.clone(), row)));
             match entry.kind {
                 JournalKind::Disconnect => self.journal.retain(|old| old.session != entry.session),
-                _ => self.journal.push(entry),
+                JournalKind::Connect
+                | JournalKind::Start
+                | JournalKind::Reading
+                | JournalKind::Stop => self.journal.push(entry),
             }
         }
     }
