@@ -21,6 +21,7 @@ mod influx;
 mod inputs;
 pub mod jq;
 mod messenger;
+mod program;
 mod reasons;
 pub mod replay;
 mod run;
