@@ -136,7 +136,7 @@ pub async fn start(config: Config, place: Place) -> anyhow::Result<App> {
     let stored = loaded("settings", store.load_settings().await);
     let (mut brain, remarks) = Brain::new(&config, system(&config, now), zone(), now, stored);
     brain.control.set_past(&loaded("history", store.load_past(now.utc).await));
-    loaded("grid sessions", store.repair_grid_sessions().await);
+    loaded("grid sessions", store.repair_grid_sessions(now.utc).await);
     remarks.iter().for_each(|remark| warn!("{remark}"));
 
     let bus = server.map(|server| connect(server, &config.root, brain.filters()));

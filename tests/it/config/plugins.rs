@@ -250,9 +250,9 @@ fn what_is_cached_is_asked_for_no_more_often() {
                   interval: 2h}, {source: http, uri: h, interval: 1s}, {source: http, uri: h}]}}";
     let Some(Source::Composite(cached)) = power(source) else { panic!("cached") };
     let Composite::Cached(_, calc) = *cached else { panic!("cached") };
-    let intervals = calc.parts().into_iter().map(|part| match part {
-        Source::Http(http) => http.interval.map(|interval| interval.as_secs()),
-        other => panic!("{other:?}"),
+    let intervals = calc.parts().into_iter().map(|part| {
+        let Source::Http(http) = part else { panic!("{part:?}") };
+        http.interval.map(|interval| interval.as_secs())
     });
     assert_eq!(intervals.collect::<Vec<_>>(), [Some(7200), Some(3600), Some(3600)]);
 }
