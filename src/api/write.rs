@@ -237,12 +237,12 @@ pub fn restore(
     loop {
         let before = waiting.len();
         let mut problems = Vec::new();
-        waiting.retain(|(key, text)| match replay(control, system, now, key, text) {
-            Ok(()) => false,
-            Err(message) => {
-                problems.push(Problem { key: key.clone(), message });
-                true
-            }
+        waiting.retain(|(key, text)| {
+            let granted = control.restore(|control| replay(control, system, now, key, text));
+            let refused = granted.map_err(|message| Problem { key: key.clone(), message }).err();
+            let again = refused.is_some();
+            problems.extend(refused);
+            again
         });
         // Each round accepts at least one of them, so this ends.
         if waiting.is_empty() || waiting.len() == before {

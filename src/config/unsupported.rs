@@ -90,7 +90,6 @@ const TABLE: &[(Scope, &str, &str)] = &[
     (Scope::LoadPoint, "ui", AT_RUN_TIME),
     (Scope::LoadPoint, "vehicles", "older spelling, not used: vehicles are detected"),
     (Scope::Soc, "alwaysupdate", PUSHED),
-    (Scope::Soc, "estimate", LATER),
     (Scope::Soc, "min", AT_RUN_TIME),
     (Scope::Soc, "poll", PUSHED),
     (Scope::Soc, "target", AT_RUN_TIME),

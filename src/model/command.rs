@@ -62,6 +62,10 @@ pub enum EventKind {
     Stop,
     /// The goal of a charging plan will be reached too late.
     PlanOverrun,
+    /// A charging plan has to begin soon and its vehicle is not plugged in.
+    PlanUnplugged,
+    /// A vehicle is plugged in and nobody knows which one.
+    Guest,
     /// An input that control needs has fallen silent.
     MeterSilent,
     /// That input is back.
@@ -93,6 +97,8 @@ impl EventKind {
             | Self::Start
             | Self::Stop
             | Self::PlanOverrun
+            | Self::PlanUnplugged
+            | Self::Guest
             | Self::Asleep
             | Self::BatteryNotHeld
             | Self::MeterSilent
@@ -109,6 +115,8 @@ impl EventKind {
             Self::Start => "start",
             Self::Stop => "stop",
             Self::PlanOverrun => "planoverrun",
+            Self::PlanUnplugged => "planunplugged",
+            Self::Guest => "guest",
             Self::MeterSilent => "metersilent",
             Self::MeterBack => "meterback",
             Self::Asleep => "asleep",

@@ -75,6 +75,8 @@ pub struct LoadPointSetup {
     pub thresholds: Thresholds,
     /// How it is connected.
     pub wiring: Wiring,
+    /// The SoC is estimated between two words of the car (`soc.estimate`, default true).
+    pub estimate: bool,
     /// The default vehicle.
     pub vehicle: Option<VehicleIx>,
     /// What the charger can do.

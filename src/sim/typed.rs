@@ -184,6 +184,7 @@ fn loadpoint(ix: usize, wallbox: &WallBoxPlan) -> LoadPointSetup {
         max_current: wallbox.max_current,
         thresholds: Thresholds::default(),
         wiring: Wiring::default(),
+        estimate: true,
         vehicle: Some(VehicleIx(ix)),
         charger: ChargerSetup {
             name: format!("wb{}", ix + 1),

@@ -34,6 +34,7 @@ fn loadpoint(name: &str) -> LoadPointSetup {
         max_current: Amps(16.0),
         thresholds: Thresholds::default(),
         wiring: Wiring::default(),
+        estimate: true,
         vehicle: None,
         charger: ChargerSetup { has_power: true, ..ChargerSetup::default() },
     }

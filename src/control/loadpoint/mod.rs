@@ -25,6 +25,7 @@ use crate::model::{
 };
 
 use super::circuit::Cap;
+use super::detection::Candidate;
 use super::estimator::{Estimator, Subject};
 use super::{Decision, PlanState, Reading, Why};
 use boost::Boost;
@@ -80,6 +81,8 @@ pub struct LoadPoint {
     pub vehicle: Option<VehicleIx>,
     /// Until when a vehicle is looked for, while it is.
     pub detecting_until: Option<Mono>,
+    /// Who may have been plugged in, as it was last reckoned while nobody was known.
+    pub candidates: Vec<Candidate>,
     /// The current or last session.
     pub session: Session,
     /// What the enable or disable delay will do, and when.
@@ -101,6 +104,18 @@ pub struct LoadPoint {
 
     /// The estimate of the vehicle's SoC while it is connected.
     pub(super) estimator: Option<(Subject, Estimator)>,
+    /// The search ended and nobody was found: only strong signs count from then on.
+    pub(super) guest: bool,
+    /// Nobody has been told yet that somebody was plugged in.
+    pub(super) connect_untold: bool,
+    /// The identifier that was acted on last.
+    pub(super) acted_on: Option<String>,
+    /// Who left last, and when.
+    pub(super) left: Option<(VehicleIx, Mono)>,
+    /// When it last began (true) or stopped to charge.
+    pub(super) turned: Option<(bool, Mono)>,
+    /// Since when it draws what it can, or was last looked at while it did.
+    pub(super) full_since: Option<Mono>,
     pub(super) pv_timer: Timer<PvAction>,
     pub(super) phase_timer: Timer<PhaseAction>,
     boost: Boost,
@@ -169,6 +184,12 @@ impl LoadPoint {
             charger_limit_soc: None,
             identity: None,
             detecting_until: None,
+            candidates: Vec::new(),
+            guest: false,
+            connect_untold: false,
+            acted_on: None,
+            left: None,
+            turned: None,
             session: Session::default(),
             pv_action: (PvAction::Inactive, None),
             phase_action: (PhaseAction::Inactive, None),
@@ -179,6 +200,7 @@ impl LoadPoint {
             smart_feed_in: SmartLimit::default(),
             decision,
             estimator: None,
+            full_since: None,
             pv_timer: Timer::Idle,
             phase_timer: Timer::Idle,
             boost: Boost::Off,
@@ -287,6 +309,9 @@ impl LoadPoint {
             }
             changes.push(Change::Connect);
         }
+        if previous.is_some() && (status == Charging || previous == Some(Charging)) {
+            self.turned = Some((status == Charging, now.mono));
+        }
         if status == Charging {
             self.session.start(now.mono, self.energy);
             changes.push(Change::Start);
@@ -310,6 +335,7 @@ impl LoadPoint {
         self.measured_phases = 0;
         self.identity = None;
         self.detecting_until = None;
+        self.guest = false;
         self.welcome_until = None;
         self.boost = Boost::Off;
         if self.has(ChargerFeature::IntegratedDevice) {

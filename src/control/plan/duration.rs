@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::control::loadpoint::VehicleView;
 use crate::model::{Percent, WattHours, Watts};
 
 /// Cars take this little just before they are full.
@@ -10,6 +11,21 @@ const LEAST: f64 = 1000.0;
 const SLOPE: f64 = (50_000.0 - LEAST) / 50.0;
 /// Whatever takes longer is not planned to the second: times stay far from the ends of a calendar.
 const LONGEST: f64 = 366.0 * 24.0 * 3600.0;
+
+/// Of a power that was learned, this part of the time is planned more (W-34).
+const RESERVE: f64 = 0.05;
+/// At most so much more: less than the pause for which a plan is not interrupted, so that what is not
+/// needed in the end costs no second start.
+const RESERVE_MAX: Duration = Duration::from_secs(10 * 60);
+
+/// What is planned beyond the required time, so that a cold battery or a neighbour's kettle is no
+/// missed deadline. Where nothing was learned yet, nothing: the plan is that of the nominal power.
+pub(super) fn reserve(required: Duration, vehicle: &VehicleView) -> Duration {
+    match vehicle.share {
+        Some(_) => required.mul_f64(RESERVE).min(RESERVE_MAX),
+        None => Duration::ZERO,
+    }
+}
 
 /// How long it takes to get from `soc` to `goal` at `power`, slower where the car tapers; `None`
 /// without power. `capacity` is what the grid has to give for all of the battery.

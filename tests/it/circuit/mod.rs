@@ -34,6 +34,7 @@ struct House {
 
 fn loadpoint(circuit: usize, rotation: Rotation) -> LoadPointSetup {
     LoadPointSetup {
+        estimate: true,
         name: "lp".into(),
         title: String::new(),
         default_mode: None,

@@ -91,6 +91,7 @@ fn loadpoint_setup(n: usize) -> LoadPointSetup {
         max_current: Amps(16.0),
         thresholds: Thresholds::default(),
         wiring: Wiring::default(),
+        estimate: true,
         vehicle: None,
         charger: ChargerSetup { name: format!("charger{n}"), ..ChargerSetup::default() },
     }
