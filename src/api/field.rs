@@ -8,6 +8,7 @@ use crate::control::{Control, Refusal};
 use crate::model::{Mono, Now};
 
 use super::Value;
+use super::operation::Method;
 
 /// What getters may look at.
 #[derive(Clone, Copy, Debug)]
@@ -287,6 +288,12 @@ impl Rest {
     /// Cleared with DELETE.
     pub const fn delete(self, path: &'static str) -> Self {
         Self { unset: Some(path), ..self }
+    }
+
+    /// Method and path of every route.
+    pub fn routes(self) -> impl Iterator<Item = (Method, &'static str)> {
+        let set = self.set.iter().map(|path| (Method::Post, *path));
+        set.chain(self.unset.map(|path| (Method::Delete, path)))
     }
 
     /// Answers with something else than the bare value.

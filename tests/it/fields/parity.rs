@@ -4,7 +4,6 @@ use super::*;
 
 /// Keys of evcc that we do not tell, and why (api-state-keys.json).
 const NOT_TOLD: &[(&str, &[&str])] = &[
-    ("no temperature yet", &["tariffTemperature"]),
     (
         "no sessions yet",
         &["statistics", "historyUpdated", "todayEnergy", "last24hEnergy", "last7dEnergy"],
