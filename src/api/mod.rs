@@ -8,6 +8,7 @@ mod field;
 mod goal;
 mod operation;
 mod payload;
+mod preview;
 mod project;
 mod rates;
 mod table;
@@ -19,6 +20,9 @@ pub use field::{Cadence, Field, Kind, Rest, Scope, Set, SetLease, System, Told, 
 pub use goal::goal_text;
 pub use operation::{
     Access, Content, Method, OPERATIONS, OnMqtt, Op, Operation, PATH_PARAMETERS, Parameter, SCHEMAS,
+};
+pub use preview::{
+    preview, repeating as preview_repeating, strategy as preview_strategy, wanted as preview_wanted,
 };
 pub use project::{Changes, State};
 pub use table::{TABLES, all, rows};

@@ -10,6 +10,7 @@ use super::Value;
 use super::field::{Field, Kind, Set, System, View, Write};
 use super::goal;
 use super::payload::{Asked, unwrap};
+use super::preview;
 use super::table::rows;
 use super::topic::{Address, Place};
 use super::value::write_json_text;
@@ -150,18 +151,33 @@ pub fn write_topic(
             format!("{} bytes are more than {MAX_PAYLOAD}", payload.len()),
         ),
         Err(_) => Answer::refusal(Code::InvalidType, "the payload is not UTF-8"),
-        Ok(text) => match Address::of_topic(topic) {
-            Ok(address) => write(control, system, now, &address, &Raw::Text(text.to_owned())),
-            Err(mut answer) => {
-                let asked =
-                    unwrap(text).unwrap_or_else(|_| Asked::from(Raw::Text(text.to_owned())));
-                answer.requested = echo(&asked.value);
-                answer.id = asked.id;
+        Ok(text) => match preview::answer(&View { control, system, now }, topic, text) {
+            Some(mut answer) => {
+                answer.requested = echo(&Raw::Text(text.to_owned()));
                 answer
             }
+            None => write_text(control, system, now, topic, text),
         },
     };
     Some(answer)
+}
+
+fn write_text(
+    control: &mut Control,
+    system: &System,
+    now: Now,
+    topic: &str,
+    text: &str,
+) -> Box<Answer> {
+    match Address::of_topic(topic) {
+        Ok(address) => write(control, system, now, &address, &Raw::Text(text.to_owned())),
+        Err(mut answer) => {
+            let asked = unwrap(text).unwrap_or_else(|_| Asked::from(Raw::Text(text.to_owned())));
+            answer.requested = echo(&asked.value);
+            answer.id = asked.id;
+            answer
+        }
+    }
 }
 
 /// Carries out a write. Nothing changes unless the answer is ok.

@@ -8,7 +8,7 @@ use crate::model::{
 };
 
 use super::loadpoint::VehicleView;
-use super::{Control, Refusal, Vehicle};
+use super::{Control, Refusal, Sign, Vehicle};
 
 /// A vehicle is looked for this long after plugging in (control.md §20.4).
 const DETECTION: Duration = Duration::from_secs(600);
@@ -37,11 +37,13 @@ impl Control {
         }
     }
 
-    /// Whether a vehicle stands elsewhere by its own fresh word.
+    /// Whether a vehicle stands elsewhere, by its own fresh word or because it is known where.
     fn surely_elsewhere(&self, now: Now, lp: LoadPointIx, vehicle: VehicleIx) -> bool {
-        let trust = self.vehicles.get(vehicle.0).map(|vehicle| vehicle.trust);
-        matches!(trust, Some(Trust::Live | Trust::Asleep))
-            && self.stands_elsewhere(now, lp, vehicle).is_some()
+        match self.stands_elsewhere(now, lp, vehicle) {
+            None => false,
+            Some(Sign::Taken) => true,
+            Some(_) => matches!(self.vehicles[vehicle.0].trust, Trust::Live | Trust::Asleep),
+        }
     }
 
     /// Looks for the vehicle of a load point from now on.
@@ -68,7 +70,8 @@ impl Control {
     /// The car left: back to the default vehicle or none (control.md §6.2).
     pub(super) fn farewell(&mut self, now: Now, lp: LoadPointIx) {
         let loadpoint = &mut self.loadpoints[lp.0];
-        loadpoint.left = loadpoint.vehicle.map(|vehicle| (vehicle, now.mono));
+        let came = loadpoint.session.connected_at.is_some();
+        loadpoint.left = loadpoint.vehicle.filter(|_| came).map(|vehicle| (vehicle, now.mono));
         loadpoint.candidates.clear();
         loadpoint.acted_on = None;
         let default = loadpoint.setup.vehicle;
@@ -171,30 +174,29 @@ impl Control {
         }
     }
 
-    /// Looks for the vehicle of a load point anew; until then there is none (control.md §20.5).
+    /// Looks for the vehicle of a load point once more, or stops looking (control.md §20.4, §20.5).
+    /// Until one is found there is none.
     ///
     /// # Errors
     /// There is no such load point.
-    pub fn start_detection(&mut self, now: Now, lp: LoadPointIx) -> Result<(), Refusal> {
-        self.loadpoint_mut(now, lp)?;
-        self.search(now, lp);
-        Ok(())
-    }
-
-    /// Ends the search for the vehicle of a load point, as if nobody had been found.
-    ///
-    /// # Errors
-    /// There is no such load point.
-    pub fn stop_detection(&mut self, now: Now, lp: LoadPointIx) -> Result<(), Refusal> {
-        self.loadpoint_mut(now, lp)?.detecting_until = None;
-        self.tell_connect(lp);
+    pub fn set_detection(&mut self, now: Now, lp: LoadPointIx, on: bool) -> Result<(), Refusal> {
+        let loadpoint = self.loadpoint_mut(now, lp)?;
+        loadpoint.guest = false;
+        loadpoint.detecting_until = None;
+        match on {
+            true => self.search(now, lp),
+            false => {
+                loadpoint.acted_on.clone_from(&loadpoint.identity);
+                self.tell_connect(lp);
+            }
+        }
         Ok(())
     }
 
     /// Puts the vehicle back that stood here at an earlier start, unless somebody else came.
     pub(super) fn found(&mut self, now: Now, lp: LoadPointIx, status: ChargeStatus) {
         if status == ChargeStatus::Disconnected {
-            self.farewell(now, lp);
+            self.restore(|control| control.farewell(now, lp));
         } else if [None, self.loadpoints[lp.0].setup.vehicle]
             .contains(&self.loadpoints[lp.0].vehicle)
         {

@@ -303,10 +303,12 @@ impl Control {
         lp: LoadPointIx,
         vehicle: Option<VehicleIx>,
     ) -> Result<(), Refusal> {
-        self.loadpoint_mut(now, lp)?;
         if let Some(ix) = vehicle.filter(|ix| ix.0 >= self.vehicles.len()) {
             return Err(Refusal::NotFound(format!("vehicle {}", ix.0 + 1)));
         }
+        let loadpoint = self.loadpoint_mut(now, lp)?;
+        // A user knows better than what was read before.
+        loadpoint.acted_on.clone_from(&loadpoint.identity);
         self.assign(lp, vehicle);
         Ok(())
     }

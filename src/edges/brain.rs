@@ -65,7 +65,7 @@ impl Brain {
         }
         let mut remarks: Vec<String> = broken.iter().map(Broken::to_string).collect();
         remarks.extend(wrong);
-        remarks.extend(brain.restore(now, |_| true));
+        remarks.extend(brain.restore(now, |_, _| true));
         (brain, remarks)
     }
 
@@ -189,14 +189,22 @@ impl Brain {
             self.cars.insert(car, ix);
             remarks.push(format!("discovered vehicle {name}"));
             let prefix = format!("vehicle.{name}.");
-            remarks.extend(self.restore(now, |key| key.starts_with(&prefix)));
+            remarks.extend(self.restore(now, |key, text| {
+                key.starts_with(&prefix) || (key.ends_with(".vehicleName") && text == name)
+            }));
         }
         remarks
     }
 
     /// Replays stored settings; those of vehicles that are not there yet wait for their discovery.
-    fn restore(&mut self, now: Now, wanted: impl Fn(&str) -> bool) -> Vec<String> {
-        let known = |key: &str| {
+    fn restore(&mut self, now: Now, wanted: impl Fn(&str, &str) -> bool) -> Vec<String> {
+        let exists =
+            |name: &str| self.control.vehicles().iter().any(|vehicle| vehicle.setup.name == name);
+        let known = |key: &str, text: &str| {
+            // Who stood at a load point may be one of them.
+            if key.ends_with(".vehicleName") {
+                return text.is_empty() || exists(text);
+            }
             key.strip_prefix("vehicle.").is_none_or(|rest| {
                 let mut vehicles = self.control.vehicles().iter();
                 vehicles.any(|vehicle| {
@@ -207,7 +215,7 @@ impl Brain {
         };
         let (ready, later) = std::mem::take(&mut self.stored)
             .into_iter()
-            .partition(|(key, _)| wanted(key) && known(key));
+            .partition(|(key, text)| wanted(key, text) && known(key, text));
         self.stored = later;
         let problems = api::restore(&mut self.control, &self.system, now, &ready);
         problems

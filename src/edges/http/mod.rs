@@ -76,6 +76,8 @@ fn handler(row: &Operation) -> MethodRouter<App> {
         Op::Health => on(method, state::health),
         Op::State => on(method, state::state),
         Op::Plan => on(method, plan::plan),
+        Op::PlanPreview | Op::PlanPreviewOld => on(method, plan::preview),
+        Op::PlanPreviewRepeating => on(method, plan::repeating),
         Op::Tariff => on(method, tariff::tariff),
         Op::Socket => on(method, socket::socket),
     }

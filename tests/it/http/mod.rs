@@ -1,5 +1,6 @@
 //! The facade over real TCP: a server, a loop that only writes, and a client that speaks raw HTTP.
 
+mod preview;
 mod rest;
 mod socket;
 
