@@ -11,6 +11,7 @@ mod payload;
 mod preview;
 mod project;
 mod rates;
+mod restore;
 mod table;
 mod topic;
 mod value;
@@ -25,7 +26,8 @@ pub use preview::{
     preview, repeating as preview_repeating, strategy as preview_strategy, wanted as preview_wanted,
 };
 pub use project::{Changes, State};
+pub use restore::{Problem, restore};
 pub use table::{TABLES, all, rows};
 pub use topic::{Address, Place};
 pub use value::Value;
-pub use write::{Answer, Code, MAX_PAYLOAD, Problem, Raw, restore, write, write_topic};
+pub use write::{Answer, Code, MAX_PAYLOAD, Raw, write, write_topic};
