@@ -10,6 +10,7 @@ mod coordinator;
 mod decision;
 mod detection;
 mod estimator;
+mod history;
 mod home;
 mod learn;
 mod loadpoint;
@@ -39,6 +40,7 @@ pub use circuit::{Circuit, Circuits, Operator};
 pub use decision::{Decision, Why};
 pub use detection::{Candidate, Sign};
 pub use estimator::{Estimator, Remaining};
+pub use history::{ChargedEnergy, History};
 pub use home::Home;
 pub use learn::Learned;
 pub use loadpoint::{Effective, LoadPoint, LoadPointSettings, Session, SmartLimit};
@@ -73,6 +75,7 @@ pub struct Control {
     tariffs: Tariffs,
     home: Home,
     circuits: Circuits,
+    history: History,
     /// Wishes have changed that circuits must know: another decision is due.
     share_again: Option<Mono>,
     effects: VecDeque<Effect>,
@@ -113,6 +116,7 @@ impl Control {
         let vehicles = setup.vehicles.iter().cloned().map(Vehicle::new).collect();
         Self {
             circuits: Circuits::new(&setup, now),
+            history: History::new(&setup, now),
             share_again: None,
             setup,
             site,
@@ -245,6 +249,7 @@ impl Control {
             return;
         }
         self.decide(now);
+        self.keep_history(now);
         self.decided = now.mono;
         if std::mem::take(&mut self.new_sample) {
             self.sampled = now.mono;
@@ -254,7 +259,8 @@ impl Control {
         let timers = timers.chain(self.battery.next_wake(now.mono));
         let first_word = Some(self.started + FIRST_WORD).filter(|at| *at > now.mono);
         let slot = self.tariffs.next_change(now.utc).map(|at| now.until(at));
-        let others = [self.site.stale_at(now.mono), self.circuits.stale_at(now.mono)];
+        let slot_ends = Some(self.slot_ends(now));
+        let others = [self.site.stale_at(now.mono), self.circuits.stale_at(now.mono), slot_ends];
         let reported = (0..self.loadpoints.len()).map(|lp| self.all_reported(LoadPointIx(lp)));
         let reported = reported.flatten().filter(|at| *at > now.mono).min();
         let others =
@@ -378,8 +384,10 @@ impl Control {
         let claims: Vec<_> = claims.collect();
         let mut events = Vec::new();
         let nodes = self.circuits.nodes(now, volts, &draws, &mut events);
-        let event = |kind| Effect::Event(Event { lp: None, vehicle: None, kind });
-        self.effects.extend(events.into_iter().map(event));
+        for kind in events {
+            self.keep_grid_limit(now, kind);
+            self.effects.push_back(Effect::Event(Event { lp: None, vehicle: None, kind }));
+        }
         Some(Budget::new(volts, nodes, claims, order))
     }
 

@@ -120,7 +120,9 @@ pub async fn start(config: Config, place: Place) -> anyhow::Result<App> {
 
     let now = clock.now();
     let stored = loaded("settings", store.load_settings().await);
-    let (brain, remarks) = Brain::new(&config, system(&config, now), zone(), now, stored);
+    let (mut brain, remarks) = Brain::new(&config, system(&config, now), zone(), now, stored);
+    brain.control.set_past(&loaded("history", store.load_past(now.utc).await));
+    loaded("grid sessions", store.repair_grid_sessions().await);
     remarks.iter().for_each(|remark| warn!("{remark}"));
 
     let bus = server.map(|server| connect(server, &config.root, brain.filters()));

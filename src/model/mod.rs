@@ -3,6 +3,7 @@
 mod command;
 mod fact;
 mod formula;
+mod history;
 mod ids;
 mod kinds;
 mod limit;
@@ -15,9 +16,14 @@ mod units;
 pub use command::{ChargerCommand, Effect, Event, EventKind};
 pub use fact::{ChargerValue, Fact, MeterValue, Origin, Outcome, Phase, Telemetry, VehicleValue};
 pub use formula::Formula;
+pub use history::{
+    Counters, Entity, EntityRecord, GridLimit, GridSession, Past, PastEnergy, Prices, SlotEnergy,
+    SlotRecord,
+};
 pub use ids::{LoadPointIx, MeterIx, TeslaMateCar, VehicleIx};
 pub use kinds::{
-    BatteryMode, ChargeStatus, MeterRole, Mode, PhaseAction, PvAction, Trust, UnknownSpelling,
+    BatteryMode, ChargeStatus, EnergyGroup, MeterRole, Mode, PhaseAction, PvAction, Trust,
+    UnknownSpelling,
 };
 pub use limit::{
     CircuitIx, CircuitSetup, LimitSetup, OperatorSetup, OperatorSignal, Rotation, Wiring,
@@ -28,5 +34,5 @@ pub use setup::{
     VehicleFeature, VehicleSetup,
 };
 pub use tariff::{Charges, TariffKind, TariffUse, Zone};
-pub use time::{Mono, Now};
+pub use time::{Mono, Now, is_plausible};
 pub use units::{Amps, KilowattHours, Percent, Volts, WattHours, Watts};

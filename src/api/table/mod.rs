@@ -4,6 +4,7 @@ mod battery;
 mod charger;
 mod circuit;
 mod detection;
+mod history;
 mod loadpoint;
 mod loadpoint_settings;
 mod none;
@@ -35,6 +36,8 @@ pub const TABLES: &[&[Field]] = &[
     tariff::FORECASTS,
     tariff::LIMITS,
     tariff::LOADPOINT,
+    history::SITE,
+    history::LOADPOINT,
     loadpoint::ROWS,
     loadpoint::MIRRORS,
     charger::ROWS,
