@@ -106,9 +106,10 @@ impl State {
         topics
     }
 
-    /// The WebSocket frame after `older`, or nothing if nothing changed: a flat JSON object. The
-    /// frame in which the start is completed is whole, because clients forget all they knew.
-    pub fn frame(&self, older: &Self) -> Option<String> {
+    /// The WebSocket frames after `older`, none if nothing changed: flat JSON objects, then each part
+    /// of the forecast that changed in a frame of its own (api.md §3.9). When the start is completed
+    /// everything is told again, because clients forget all they knew.
+    pub fn frames(&self, older: &Self) -> Vec<String> {
         let untold = Self::default();
         let older = if self.started() && !older.started() { &untold } else { older };
         let mut frame = Frame::default();
@@ -125,7 +126,30 @@ impl State {
             let out = frame.member("vehicles");
             self.write_vehicles(Some(older), out);
         }
-        frame.finish()
+        frame.finish().into_iter().chain(self.forecast_frames(older)).collect()
+    }
+
+    /// Parts that changed, and null for those that are gone.
+    fn forecast_frames(&self, older: &Self) -> Vec<String> {
+        let changed = self.forecast().filter(|part| older.forecast().all(|old| old != *part));
+        let gone =
+            older.forecast().filter(|(name, _)| self.forecast().all(|(now, _)| now != *name));
+        let null = gone.map(|(name, _)| (name, &Value::Null));
+        let frame = |(name, value): (&str, &Value)| {
+            let mut frame = Frame::default();
+            value.write_json(frame.member(&format!("{}.{name}", table::FORECAST_KEY)));
+            frame.finish()
+        };
+        changed.chain(null).filter_map(frame).collect()
+    }
+
+    fn forecast(&self) -> impl Iterator<Item = (&str, &Value)> {
+        let parts = match self.value(&Place::Site, table::FORECAST_KEY) {
+            Some(Value::Object(parts)) => parts.as_slice(),
+            Some(_) | None => &[],
+        };
+        let told = parts.iter().filter(|(_, value)| *value != Value::Absent);
+        told.map(|(name, value)| (&**name, value))
     }
 
     /// `/api/state` (api.md §3.7).
@@ -301,7 +325,8 @@ impl Block {
         for row in self.changed(before) {
             let field = self.rows()[row];
             let told = self.values[row] != Value::Absent || before.is_some();
-            if field.in_json() && told {
+            let in_parts = field.key == table::FORECAST_KEY;
+            if field.in_json() && told && !in_parts {
                 self.values[row].write_json(frame.member(&format!("{prefix}{}", field.key)));
             }
         }

@@ -19,7 +19,7 @@ use std::sync::LazyLock;
 
 use super::field::{Field, Scope};
 
-pub(super) use tariff::forecast_key;
+pub(super) use tariff::{FORECAST_KEY, forecast_key};
 
 /// The tables as they are written, each sorted by key.
 pub const TABLES: &[&[Field]] = &[
