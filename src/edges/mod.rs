@@ -1,5 +1,6 @@
 //! The only impure room: run loop, clock, MQTT client, broker, devices, store, HTTP, web page.
 
+mod answers;
 pub mod app;
 pub mod brain;
 pub mod broker;
@@ -11,6 +12,7 @@ pub mod devices;
 pub mod door;
 mod embedded;
 pub mod fetch;
+mod hold;
 pub mod http;
 mod inputs;
 pub mod jq;

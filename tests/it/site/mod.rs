@@ -2,10 +2,12 @@
 
 mod client;
 mod facade;
+mod history;
 mod house;
 mod programs;
 mod restart;
 mod safety;
+mod second;
 mod service;
 mod teslamate;
 mod tree;
