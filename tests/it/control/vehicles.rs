@@ -71,10 +71,13 @@ impl Bench {
     }
 }
 
+/// Identifiers of both cars, what is read, whose it is.
+type Row = (&'static [&'static str], &'static [&'static str], &'static str, Option<usize>);
+
 #[test]
 fn identifiers_find_their_cars() {
     // E-67; the last three rows are those where a pattern that is not anchored would err (W-16).
-    let rows: [(&[&str], &[&str], &str, Option<usize>); 9] = [
+    let rows: [Row; 9] = [
         (&[], &[], "1", None),
         (&["1"], &["2"], "1", Some(0)),
         (&["1"], &["2"], "2", Some(1)),
