@@ -102,6 +102,8 @@ pub struct VehicleDevice {
     pub status: Option<Source>,
     /// Bool.
     pub climater: Option<Source>,
+    /// Written `true`.
+    pub wakeup: Option<Sink>,
 }
 
 /// Where one value is read.

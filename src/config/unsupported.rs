@@ -120,7 +120,6 @@ const TABLE: &[(Scope, &str, &str)] = &[
     (Scope::Vehicle, "ondisconnect", "not used"),
     (Scope::Vehicle, "position", LATER),
     (Scope::Vehicle, "targetsoc", AT_RUN_TIME),
-    (Scope::Vehicle, "wakeup", LATER),
 ];
 
 /// What happens instead of a known key; `None` for an unknown one.

@@ -238,6 +238,7 @@ impl Control {
                 .or(vehicle.soc)
                 .is_some_and(|soc| soc >= vehicle.limit_soc.unwrap_or(Percent(100.0))),
             never_wake: vehicle.has(VehicleFeature::WakeUpDisabled),
+            can_wake: vehicle.setup.can_wake,
             efficiency: vehicle.learned.efficiency,
             share: vehicle.learned.shares.get(&LoadPointIx(lp)).copied(),
         }

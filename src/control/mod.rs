@@ -353,15 +353,7 @@ impl Control {
             if let Some(budget) = &mut budget {
                 budget.decided(lp, loadpoint.granted(voltage, view));
             }
-            let (commands, asleep) = (loadpoint.take_commands(), loadpoint.take_asleep());
-            let vehicle = loadpoint.vehicle;
-            let lp = LoadPointIx(lp);
-            self.effects
-                .extend(commands.into_iter().map(|command| Effect::Charger { lp, command }));
-            if asleep {
-                let kind = EventKind::Asleep;
-                self.effects.push_back(Effect::Event(Event { lp: Some(lp), vehicle, kind }));
-            }
+            self.effects.extend(loadpoint.take_effects(LoadPointIx(lp)));
         }
         self.decide_battery(now);
         // The shares were those of the last wishes: where these have changed, share anew.

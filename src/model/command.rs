@@ -19,6 +19,11 @@ pub enum Effect {
         /// What to tell it.
         mode: BatteryMode,
     },
+    /// Wake a vehicle through its own channel.
+    WakeVehicle {
+        /// Which one.
+        vehicle: VehicleIx,
+    },
     /// Tell people (`<root>/events`, not retained).
     Event(Event),
     /// Keep what happened in a slot that is over.

@@ -171,6 +171,8 @@ pub struct VehicleSetup {
     pub identifiers: Vec<String>,
     /// What happens when it is assigned.
     pub on_identify: OnIdentify,
+    /// It has a channel of its own through which it can be woken.
+    pub can_wake: bool,
     /// Features of the vehicle.
     pub features: Vec<VehicleFeature>,
 }

@@ -91,6 +91,11 @@ impl World {
                     battery.mode = *mode;
                 }
             }
+            Effect::WakeVehicle { vehicle } => {
+                if let Some(car) = self.cars.get_mut(vehicle.0) {
+                    car.wake();
+                }
+            }
             Effect::Event(_) | Effect::Slot(_) | Effect::GridLimit(_) => {}
         }
     }

@@ -2,6 +2,7 @@
 
 mod battery;
 mod vehicles;
+mod wakeup;
 
 use std::time::Duration;
 
@@ -18,6 +19,8 @@ struct Bench {
     commands: Vec<(u64, usize, ChargerCommand)>,
     events: Vec<EventKind>,
     batteries: Vec<BatteryMode>,
+    /// How often a vehicle was woken through its own channel.
+    wakes: usize,
 }
 
 fn start() -> Now {
@@ -95,6 +98,7 @@ impl Rhythm for Bench {
                 }
                 Effect::Event(event) => self.events.push(event.kind),
                 Effect::Battery { mode, .. } => self.batteries.push(mode),
+                Effect::WakeVehicle { .. } => self.wakes += 1,
                 Effect::Slot(_) | Effect::GridLimit(_) => {}
             }
         }
@@ -110,6 +114,7 @@ impl Bench {
             commands: vec![],
             events: vec![],
             batteries: vec![],
+            wakes: 0,
         }
     }
 

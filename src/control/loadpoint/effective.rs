@@ -56,6 +56,8 @@ pub(crate) struct VehicleView {
     pub(crate) full: bool,
     /// It is not to be woken.
     pub(crate) never_wake: bool,
+    /// It can be woken through a channel of its own.
+    pub(crate) can_wake: bool,
     /// Share of the energy from the grid that ends up in the battery, as learned.
     pub(crate) efficiency: Option<f64>,
     /// Share of the nominal power that it draws at this load point, as learned.

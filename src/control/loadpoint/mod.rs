@@ -19,9 +19,9 @@ mod examples;
 use std::time::Duration;
 
 use crate::model::{
-    Amps, ChargeStatus, ChargerCommand, ChargerFeature, ChargerValue, KilowattHours,
-    LoadPointSetup, Mode, Mono, Now, Origin, Percent, PhaseAction, PvAction, VehicleIx, Volts,
-    Watts,
+    Amps, ChargeStatus, ChargerAttribute, ChargerCommand, ChargerFeature, ChargerValue,
+    KilowattHours, LoadPointSetup, Mode, Mono, Now, Origin, Percent, PhaseAction, PvAction,
+    VehicleIx, Volts, Watts,
 };
 
 use super::circuit::Cap;
@@ -108,6 +108,8 @@ pub struct LoadPoint {
     pub(super) guest: bool,
     /// Nobody has been told yet that somebody was plugged in.
     pub(super) connect_untold: bool,
+    /// The charger does not tell its status any more.
+    pub(super) silent: bool,
     /// The identifier that was acted on last.
     pub(super) acted_on: Option<String>,
     /// Who left last, and when.
@@ -187,6 +189,7 @@ impl LoadPoint {
             candidates: Vec::new(),
             guest: false,
             connect_untold: false,
+            silent: false,
             acted_on: None,
             left: None,
             turned: None,
@@ -275,11 +278,25 @@ impl LoadPoint {
             ChargerValue::Phases(phases) => self.reported_phases = Some(phases),
             ChargerValue::Soc(soc) => self.charger_soc = Some(soc),
             ChargerValue::LimitSoc(soc) => self.charger_limit_soc = Some(soc),
+            ChargerValue::Lost(attribute) => self.lose(attribute),
             ChargerValue::Identity(identity) => {
                 self.identity = Some(identity).filter(|id| !id.is_empty())
             }
         }
         Vec::new()
+    }
+
+    /// What the charger does not say any more is not known any more.
+    fn lose(&mut self, attribute: ChargerAttribute) {
+        match attribute {
+            ChargerAttribute::Status => self.silent = true,
+            ChargerAttribute::Enabled => self.reported_enabled = None,
+            ChargerAttribute::Power => self.power = None,
+            ChargerAttribute::Current(phase) => self.currents[phase.index()] = None,
+            ChargerAttribute::Voltage(phase) => self.voltages[phase.index()] = None,
+            ChargerAttribute::Soc => self.charger_soc = None,
+            ChargerAttribute::LimitSoc => self.charger_limit_soc = None,
+        }
     }
 
     fn record_power(&mut self, now: Now, power: Watts, origin: Origin, green: f64) {
@@ -296,6 +313,7 @@ impl LoadPoint {
     fn record_status(&mut self, now: Now, status: ChargeStatus) -> Vec<Change> {
         use ChargeStatus::{Charging, Disconnected};
 
+        self.silent = false;
         let previous = self.status.replace(status);
         if previous == Some(status) {
             return Vec::new();

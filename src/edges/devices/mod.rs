@@ -22,9 +22,11 @@ mod outbox;
 mod pipeline;
 mod queue;
 pub mod register;
+mod silence;
 mod sink;
 mod template;
 mod value;
+mod vehicle;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -37,7 +39,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::config::{ChargerDevice, Config, ModbusLink, Sink, Source};
 use crate::model::{
-    BatteryMode, ChargerCommand, Fact, LoadPointIx, LoadPointSetup, MeterIx, Origin,
+    BatteryMode, ChargerCommand, Fact, LoadPointIx, LoadPointSetup, MeterIx, Origin, VehicleIx,
 };
 
 use battery::Battery;
@@ -48,11 +50,13 @@ use modbus::{Link, MAX_WRITES, Poll, WriteRequest};
 use outbox::Outbox;
 use sink::Writer;
 use value::Delivery;
+use vehicle::Vehicle;
 
 pub use charger::{LEASE, RETRY};
 pub use health::DeviceHealth;
 pub use inbox::{Counts, Decoded, Decoder, Problem};
 pub use pipeline::{Getter, MAX_TEXT, convert};
+pub use silence::Silence;
 pub use sink::Publish;
 pub use template::{Scalar, Template};
 pub use value::{Kind, Value};
@@ -82,6 +86,8 @@ pub struct Devices {
     chargers: Vec<Arc<Inbox>>,
     /// By position in `Setup::meters`; `None` = takes no commands.
     batteries: Vec<Option<watch::Sender<BatteryMode>>>,
+    /// By position in `Setup::vehicles`; `None` = cannot be woken. Counts the wake-ups.
+    vehicles: Vec<Option<watch::Sender<u64>>>,
     bus: watch::Sender<u64>,
     health: Arc<HealthBook>,
     broken: Vec<Broken>,
@@ -89,7 +95,7 @@ pub struct Devices {
 }
 
 impl Devices {
-    /// Starts a task per Modbus address, charger and battery; needs a tokio runtime. They send
+    /// Starts a task per Modbus address, charger, battery and vehicle that can be woken; needs a tokio runtime. They send
     /// `facts` until `stop`. A task never waits for the receiver: readings that are not taken are
     /// replaced by newer ones, outcomes of commands are kept.
     pub fn start(
@@ -111,6 +117,7 @@ impl Devices {
         let constants = start.inputs(config);
         let chargers = start.chargers(config);
         let batteries = start.batteries(config);
+        let vehicles = start.vehicles(config);
         start.links();
         let outbox = Arc::clone(&start.outbox);
         start.spawn(async move { outbox.forward(facts).await });
@@ -120,7 +127,7 @@ impl Devices {
         }
         start.tasks.close();
         let Start { bus, health, broken, tasks, .. } = start;
-        Self { chargers, batteries, bus, health, broken, tasks }
+        Self { chargers, batteries, vehicles, bus, health, broken, tasks }
     }
 
     /// Gives a command to a charger; never waits. A waiting command of the same kind is superseded
@@ -136,6 +143,13 @@ impl Devices {
     pub fn battery(&self, meter: MeterIx, mode: BatteryMode) {
         if let Some(Some(battery)) = self.batteries.get(meter.0) {
             battery.send_replace(mode);
+        }
+    }
+
+    /// Wakes a vehicle through its own channel; never waits.
+    pub fn wake(&self, vehicle: VehicleIx) {
+        if let Some(Some(calls)) = self.vehicles.get(vehicle.0) {
+            calls.send_modify(|count| *count += 1);
         }
     }
 
@@ -285,6 +299,21 @@ impl Start {
                 let modes = watch::Sender::new(BatteryMode::Unknown);
                 self.spawn(battery.run(modes.subscribe(), self.bus.subscribe()));
                 Some(modes)
+            })
+            .collect()
+    }
+
+    fn vehicles(&mut self, config: &Config) -> Vec<Option<watch::Sender<u64>>> {
+        let pairs = config.setup.vehicles.iter().zip(&config.devices.vehicles);
+        pairs
+            .map(|(setup, device)| {
+                let sink = self.writer(&setup.name, vehicle::ATTRIBUTE, &device.wakeup)?;
+                self.health.expect(&setup.name);
+                let health = Arc::clone(&self.health);
+                let calls = watch::Sender::new(0);
+                let vehicle = Vehicle { name: setup.name.clone(), sink, health };
+                self.spawn(vehicle.run(calls.subscribe()));
+                Some(calls)
             })
             .collect()
     }

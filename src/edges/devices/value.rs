@@ -3,8 +3,8 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::model::{
-    ChargeStatus, ChargerValue, Fact, LoadPointIx, MeterIx, MeterValue, OperatorSignal, Origin,
-    Phase, VehicleIx, VehicleValue,
+    ChargeStatus, ChargerAttribute, ChargerValue, Fact, LoadPointIx, MeterIx, MeterValue,
+    OperatorSignal, Origin, Phase, VehicleIx, VehicleValue,
 };
 
 /// The types of attributes.
@@ -158,6 +158,19 @@ impl Delivery {
         }
     }
 
+    /// The fact that the value of an attribute is lost; meters grow stale by themselves.
+    pub(super) fn lost(&self, attribute: &str) -> Option<Fact> {
+        let (Self::Whole(target) | Self::Part(_, _, target)) = self;
+        match target {
+            Target::Vehicle(..) => self.deliver(None, Origin::Live),
+            Target::Charger(lp, make) => {
+                let value = ChargerValue::Lost(lost(attribute, make)?);
+                Some(Fact::Charger { lp: *lp, value, origin: Origin::Live })
+            }
+            Target::Meter(..) | Target::Operator(_) => None,
+        }
+    }
+
     /// The fact that follows from a value, if any does; `None` = the source has withdrawn its value.
     pub(super) fn deliver(&self, value: Option<Value>, origin: Origin) -> Option<Fact> {
         match self {
@@ -179,6 +192,20 @@ impl Delivery {
                 target.fact(Some(Value::Status(status)), origin)
             }
         }
+    }
+}
+
+/// What a charger does not say any more; counters and identifiers stay what they were.
+fn lost(attribute: &str, make: &Make<ChargerValue>) -> Option<ChargerAttribute> {
+    match (attribute.split(['[', '.']).next()?, make) {
+        ("status", _) => Some(ChargerAttribute::Status),
+        ("enabled", _) => Some(ChargerAttribute::Enabled),
+        ("power", _) => Some(ChargerAttribute::Power),
+        ("currents", Make::Phase(phase, _)) => Some(ChargerAttribute::Current(*phase)),
+        ("voltages", Make::Phase(phase, _)) => Some(ChargerAttribute::Voltage(*phase)),
+        ("soc", _) => Some(ChargerAttribute::Soc),
+        ("limitsoc", _) => Some(ChargerAttribute::LimitSoc),
+        _ => None,
     }
 }
 

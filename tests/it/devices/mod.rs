@@ -9,7 +9,9 @@ mod modbus;
 mod pipelines;
 mod registers;
 mod servers;
+mod silence;
 mod templates;
+mod vehicle;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};

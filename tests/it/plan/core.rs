@@ -42,7 +42,10 @@ impl Rhythm for Bench {
                     self.control.handle(self.now, fact);
                 }
                 Effect::Event(event) => self.events.push(event.kind),
-                Effect::Battery { .. } | Effect::Slot(_) | Effect::GridLimit(_) => {}
+                Effect::Battery { .. }
+                | Effect::WakeVehicle { .. }
+                | Effect::Slot(_)
+                | Effect::GridLimit(_) => {}
             }
         }
     }
