@@ -21,8 +21,8 @@ use std::time::Duration;
 
 use crate::model::{
     Amps, ChargeStatus, ChargerAttribute, ChargerCommand, ChargerFeature, ChargerValue,
-    KilowattHours, LoadPointSetup, Mode, Mono, Now, Origin, Percent, PhaseAction, PvAction,
-    VehicleIx, Volts, Watts,
+    KilowattHours, LoadPointSetup, Mono, Now, Origin, Percent, PhaseAction, PvAction, VehicleIx,
+    Volts, Watts,
 };
 
 use super::circuit::Cap;
