@@ -240,6 +240,7 @@ impl Control {
             never_wake: vehicle.has(VehicleFeature::WakeUpDisabled),
             can_wake: vehicle.setup.can_wake,
             efficiency: vehicle.learned.efficiency,
+            taper: vehicle.learned.taper,
             share: vehicle.learned.shares.get(&LoadPointIx(lp)).copied(),
         }
     }

@@ -18,10 +18,15 @@ const LOOK_WEIGHT: f64 = 0.2;
 const SESSION_WEIGHT: f64 = 0.3;
 /// From here on a car may draw less because it is nearly full.
 const TAPERS_FROM: Percent = Percent(80.0);
+/// The last fifth of the battery is looked at in steps of so many percent.
+const TAPER_STEP: Percent = Percent(5.0);
 /// What an on-board charger can be like; whatever else was measured has other reasons (W-26).
 const EFFICIENCY: RangeInclusive<f64> = 0.75..=0.95;
 /// One phase at the minimum of a large wallbox is a twentieth; nobody draws more than is offered.
 const SHARE: RangeInclusive<f64> = 0.05..=1.0;
+
+/// Share of its usual power that a car draws from 80, 85, 90 and 95 % on, as far as it is known.
+pub type Taper = [Option<f64>; 4];
 
 /// What is known of a car from its earlier sessions; stored.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -30,6 +35,8 @@ pub struct Learned {
     pub efficiency: Option<f64>,
     /// Share of the nominal power that it draws, by load point.
     pub shares: BTreeMap<LoadPointIx, f64>,
+    /// How its power falls when it is nearly full (W-26).
+    pub taper: Taper,
 }
 
 impl Learned {
@@ -40,10 +47,21 @@ impl Learned {
             Some(self.efficiency.map_or(seen, |was| was + (seen - was) * SESSION_WEIGHT));
     }
 
-    fn take_share(&mut self, lp: LoadPointIx, seen: f64) {
+    /// Takes the share of the nominal power that it draws at a load point at this SoC.
+    fn take_share(&mut self, lp: LoadPointIx, soc: Percent, seen: f64) {
         let seen = bounded(seen, &SHARE);
-        let share = self.shares.entry(lp).or_insert(seen);
-        *share += (seen - *share) * LOOK_WEIGHT;
+        if soc < TAPERS_FROM {
+            let share = self.shares.entry(lp).or_insert(seen);
+            *share += (seen - *share) * LOOK_WEIGHT;
+            return;
+        }
+        // Without the usual power nobody can say that this is less.
+        let Some(usual) = self.shares.get(&lp) else { return };
+        let seen = bounded(seen / usual, &SHARE);
+        let step = ((soc - TAPERS_FROM).0 / TAPER_STEP.0) as usize;
+        if let Some(known) = self.taper.get_mut(step) {
+            *known = Some(known.map_or(seen, |was| was + (seen - was) * LOOK_WEIGHT));
+        }
     }
 }
 
@@ -53,7 +71,7 @@ impl Control {
         let voltage = self.setup.voltage;
         for (lp, view) in views.iter().enumerate() {
             let loadpoint = &mut self.loadpoints[lp];
-            let Some(share) = loadpoint.drawn_share(now, voltage, view) else {
+            let Some((soc, share)) = view.soc.zip(loadpoint.drawn_share(now, voltage, view)) else {
                 loadpoint.full_since = None;
                 continue;
             };
@@ -63,7 +81,7 @@ impl Control {
             }
             loadpoint.full_since = Some(now.mono);
             if let Some(vehicle) = loadpoint.vehicle.and_then(|ix| self.vehicles.get_mut(ix.0)) {
-                vehicle.learned.take_share(LoadPointIx(lp), share);
+                vehicle.learned.take_share(LoadPointIx(lp), soc, share);
             }
         }
     }
@@ -80,6 +98,16 @@ impl Control {
     ) -> Result<(), Refusal> {
         let efficiency = efficiency.map(|efficiency| bounded(efficiency, &EFFICIENCY));
         self.vehicle_mut(now, vehicle)?.learned.efficiency = efficiency;
+        Ok(())
+    }
+
+    /// Sets what is known of the power of a car that is nearly full; nothing has it learned anew.
+    ///
+    /// # Errors
+    /// There is no such vehicle.
+    pub fn set_taper(&mut self, now: Now, vehicle: VehicleIx, taper: Taper) -> Result<(), Refusal> {
+        let taper = taper.map(|share| share.map(|share| bounded(share, &SHARE)));
+        self.vehicle_mut(now, vehicle)?.learned.taper = taper;
         Ok(())
     }
 
@@ -101,19 +129,23 @@ impl Control {
     }
 }
 
+/// The steps of a taper, each with the SoC at which it begins and ends.
+pub(super) fn taper_steps(taper: &Taper) -> impl Iterator<Item = (Percent, Percent, Option<f64>)> {
+    let begins = |n: usize| TAPERS_FROM + TAPER_STEP * n as f64;
+    taper.iter().enumerate().map(move |(n, share)| (begins(n), begins(n + 1), *share))
+}
+
 impl LoadPoint {
-    /// The share of the nominal power that is drawn, if all of it is offered and it is not known that
-    /// the car holds back.
+    /// The share of the nominal power that is drawn, if all of it is offered.
     fn drawn_share(&self, now: Now, voltage: Volts, view: &VehicleView) -> Option<f64> {
         let power = self.power.filter(|_| self.setup.charger.has_power && self.charging())?;
         let offers_all = self.enabled
             && self.in_flight.is_none()
             && self.offered >= self.effective.max_current
             && self.active_phases(view) == self.max_phases(view);
-        let tapers = view.soc.is_none_or(|soc| soc >= TAPERS_FROM);
         let nominal = self.wired_power(voltage, view);
         let share = power.value.0 / nominal.0;
-        let known = offers_all && !tapers && power.is_fresh(now, None) && nominal.0 > 0.0;
+        let known = offers_all && power.is_fresh(now, None) && nominal.0 > 0.0;
         known.then_some(share)
     }
 

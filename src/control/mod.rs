@@ -42,7 +42,7 @@ pub use detection::{Candidate, Sign};
 pub use estimator::{Estimator, Remaining};
 pub use history::{ChargedEnergy, History};
 pub use home::Home;
-pub use learn::Learned;
+pub use learn::{Learned, Taper};
 pub use loadpoint::{Effective, LoadPoint, LoadPointSettings, Session, SmartLimit};
 pub use plan::{
     Aim, EnergyPlan, Goal, PlanState, Preview, RepeatingPlan, Request, SocPlan, Strategy, Wanted,

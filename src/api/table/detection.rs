@@ -86,7 +86,48 @@ pub(super) const VEHICLE: &[Field] = &[
         }),
         ..Field::VEHICLE
     },
+    Field {
+        key: "chargeTaper",
+        kind: Kind::Json,
+        doc: "Share of its usual power that it draws from 80 % on, as learned; cleared, anew.",
+        get: |view, ix| {
+            let steps = TAPER.iter().zip(vehicle(view, ix).learned.taper);
+            let known = steps.filter_map(|(begin, share)| Some((begin, json!(hundredths(share?)))));
+            let known: serde_json::Map<_, _> =
+                known.map(|(begin, share)| ((*begin).to_owned(), share)).collect();
+            if known.is_empty() { Value::Absent } else { Value::Json(Json::Object(known)) }
+        },
+        write: Some(Write {
+            name: "chargeTaper",
+            clears: true,
+            rest: Rest::post(&["/vehicles/{name}/chargetaper"])
+                .delete("/vehicles/{name}/chargetaper"),
+            set: Set::Json(set_taper),
+            ..Write::SETTING
+        }),
+        ..Field::VEHICLE
+    },
 ];
+
+/// Where the steps of a taper begin, in %.
+const TAPER: [&str; 4] = ["80", "85", "90", "95"];
+
+fn set_taper(control: &mut Control, now: Now, ix: usize, json: &Json) -> Result<(), Refusal> {
+    let form =
+        || Refusal::Malformed(r#"expected {"80": 1, "85": 0.9, "90": 0.7, "95": 0.4}"#.into());
+    let known = |begin: &&String| TAPER.contains(&begin.as_str());
+    match json.as_object() {
+        Some(members) if !members.keys().all(|begin| known(&begin)) => return Err(form()),
+        None if !json.is_null() => return Err(form()),
+        Some(_) | None => {}
+    }
+    let share = |begin: &str| match json.get(begin) {
+        None | Some(Json::Null) => Ok(None),
+        Some(share) => share.as_f64().map(Some).ok_or_else(form),
+    };
+    let [a, b, c, d] = TAPER.map(share);
+    control.set_taper(now, VehicleIx(ix), [a?, b?, c?, d?])
+}
 
 fn vehicle<'a>(view: &View<'a>, ix: usize) -> &'a Vehicle {
     &view.control.vehicles()[ix]

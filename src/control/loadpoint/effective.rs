@@ -2,6 +2,7 @@
 
 use crate::model::{Amps, ChargerFeature, KilowattHours, Percent, Volts, WattHours, Watts};
 
+use crate::control::Taper;
 use crate::control::estimator::CHARGE_EFFICIENCY;
 
 use super::{LoadPoint, LoadPointSettings};
@@ -62,6 +63,8 @@ pub(crate) struct VehicleView {
     pub(crate) efficiency: Option<f64>,
     /// Share of the nominal power that it draws at this load point, as learned.
     pub(crate) share: Option<f64>,
+    /// Share of that when it is nearly full, as learned.
+    pub(crate) taper: Taper,
 }
 
 impl VehicleView {

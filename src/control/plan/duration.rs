@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::control::learn::taper_steps;
 use crate::control::loadpoint::VehicleView;
 use crate::model::{Percent, WattHours, Watts};
 
@@ -42,6 +43,26 @@ pub fn charge_duration(
     let share = |percent: f64| WattHours(capacity.0 * percent / 100.0);
     let seconds = seconds_of(share(below), power)? + seconds_of(share(above), tapered)?;
     whole_seconds(seconds)
+}
+
+/// As [`charge_duration`], with what is known of the last fifth of this car (W-26).
+pub(super) fn learned_duration(
+    capacity: WattHours,
+    goal: Percent,
+    power: Watts,
+    vehicle: &VehicleView,
+) -> Option<Duration> {
+    let soc = vehicle.soc.unwrap_or(Percent::ZERO);
+    let mut total = charge_duration(capacity, soc, goal, power)?;
+    for (begin, end, share) in taper_steps(&vehicle.taper) {
+        let (from, to) = (soc.max(begin), goal.min(end));
+        if let Some(share) = share.filter(|_| from < to) {
+            let usual = charge_duration(capacity, from, to, power)?;
+            let known = energy_duration(missing_energy(capacity, from, to), power * share)?;
+            total = total.saturating_sub(usual) + known;
+        }
+    }
+    Some(total)
 }
 
 /// How long `energy` takes at constant `power`; `None` without power.

@@ -7,11 +7,9 @@ use chrono::{DateTime, Utc};
 
 use crate::control::loadpoint::VehicleView;
 use crate::control::{Control, LoadPoint, VehicleSettings};
-use crate::model::{
-    ChargeStatus, Effect, Event, EventKind, LoadPointIx, Now, Percent, WattHours, Watts,
-};
+use crate::model::{ChargeStatus, Effect, Event, EventKind, LoadPointIx, Now, WattHours, Watts};
 
-use super::duration::{charge_duration, energy_duration, reserve};
+use super::duration::{energy_duration, learned_duration, reserve};
 use super::state::Inputs;
 use super::{Aim, Goal, Strategy, choose};
 
@@ -136,7 +134,7 @@ impl LoadPoint {
         match aim {
             Aim::Soc(goal) => {
                 let capacity = self.virtual_capacity(vehicle)?;
-                charge_duration(capacity, vehicle.soc.unwrap_or(Percent::ZERO), goal, power)
+                learned_duration(capacity, goal, power, vehicle)
             }
             Aim::Energy(goal) => {
                 let charged = self.session.energy - self.plan.offset;

@@ -8,7 +8,7 @@ use crate::control::Control;
 use crate::control::loadpoint::VehicleView;
 use crate::model::{Effect, Event, EventKind, LoadPointIx, Now, VehicleIx};
 
-use super::duration::reserve;
+use super::duration::{learned_duration, reserve};
 use super::{Goal, choose};
 
 /// People are told so long before the latest start of charging.
@@ -61,10 +61,8 @@ impl Control {
         let power = self.plan_power(lp, &view);
         let capacity = view.capacity?.watt_hours() / view.efficiency();
         let required = |goal: Goal| {
-            let soc = view.soc.unwrap_or_default();
-            let required =
-                goal.soc().and_then(|to| super::charge_duration(capacity, soc, to, power));
-            let required = required.unwrap_or_default();
+            let to_goal = |soc| learned_duration(capacity, soc, power, &view);
+            let required = goal.soc().and_then(to_goal).unwrap_or_default();
             (goal, required + reserve(required, &view))
         };
         let goals: Vec<_> = settings.goals(now.utc).map(required).collect();

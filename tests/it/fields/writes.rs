@@ -43,6 +43,10 @@ fn samples(field: &Field) -> Vec<(String, Value)> {
             let shares = serde_json::json!({ "1": 0.95 });
             vec![(shares.to_string(), Value::Json(shares))]
         }
+        (Kind::Json, "chargeTaper") => {
+            let taper = serde_json::json!({ "80": 1.0, "95": 0.4 });
+            vec![(taper.to_string(), Value::Json(taper))]
+        }
         (Kind::Float, "chargeEfficiency") => vec![("0.91".into(), Value::float(0.91))],
         (Kind::Text, "vehicleName") => vec![("zoe".into(), Value::word("zoe"))],
         (Kind::Enum(words), _) => {

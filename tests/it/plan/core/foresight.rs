@@ -65,12 +65,48 @@ fn a_car_near_its_end_or_held_back_teaches_nothing() {
     let mut bench = Bench::new(Mode::Now);
     bench.share = 0.4;
     bench.vehicle(VehicleValue::Soc(Some(Percent(85.0))));
-    bench.minutes(20.0);
-    assert!(bench.control.vehicles()[0].learned.shares.is_empty(), "it may taper");
+    bench.minutes(10.0);
+    let learned = bench.control.vehicles()[0].learned.clone();
+    assert_eq!(learned, Default::default(), "it may taper, and nobody knows its usual power");
     bench.vehicle(VehicleValue::Soc(Some(Percent(50.0))));
     bench.control.set_max_current(bench.now, LP, Amps(16.0)).unwrap();
     bench.minutes(10.0);
     assert_eq!(bench.control.vehicles()[0].learned.shares.len(), 1);
+}
+
+#[test]
+fn how_a_car_tapers_is_learned_step_by_step_and_planned_with() {
+    let mut bench = Bench::new(Mode::Now);
+    bench.share = 0.9;
+    bench.minutes(10.0);
+    for (soc, share) in [(81.0, 0.9), (86.0, 0.72), (91.0, 0.45), (96.0, 0.18)] {
+        bench.vehicle(VehicleValue::Soc(Some(Percent(soc))));
+        bench.share = share;
+        bench.minutes(6.0);
+    }
+    let learned = bench.control.vehicles()[0].learned.clone();
+    for (step, expected) in learned.taper.into_iter().zip([1.0, 0.8, 0.5, 0.2]) {
+        let share = step.unwrap();
+        assert!((share - expected).abs() < 0.03, "{:?}", learned.taper);
+    }
+    let usual = learned.shares[&LP];
+    assert!((0.899..0.901).contains(&usual), "{usual}");
+    bench.vehicle(VehicleValue::Soc(Some(Percent(80.0))));
+    bench.share = 0.9;
+    bench.minutes(0.5);
+    let to = |soc: f64| hours_to(&bench, soc);
+    // 5 % are 4.41 kWh, 26.6 min at 9.94 kW.
+    let step = 75.0 / 0.85 * 0.05 / (16.0 * 0.69 * usual);
+    assert!((to(85.0) - step).abs() < 0.02, "{} {step}", to(85.0));
+    let whole = step * (1.0 + 1.0 / 0.8 + 1.0 / 0.5 + 1.0 / 0.2);
+    assert!((to(100.0) - whole).abs() < 0.25, "{} {whole}", to(100.0));
+    bench.control.set_taper(bench.now, CAR, [None; 4]).unwrap();
+    assert!(hours_to(&bench, 100.0) < whole / 1.5, "the line of all cars again");
+}
+
+fn hours_to(bench: &Bench, soc: f64) -> f64 {
+    let preview = bench.preview(&Wanted::Soc(Percent(soc), at(3000.0))).unwrap();
+    preview.required.unwrap().as_secs_f64() / 3600.0
 }
 
 #[test]
