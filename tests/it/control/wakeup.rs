@@ -3,7 +3,7 @@
 use super::*;
 
 /// A load point in mode now with a car that does not draw.
-fn asleep(charger: bool, car: bool) -> Bench {
+fn drowsy(charger: bool, car: bool) -> Bench {
     let mut point = loadpoint("a");
     point.charger.can_wake = charger;
     point.vehicle = Some(VehicleIx(0));
@@ -47,7 +47,7 @@ fn charger_and_vehicle_are_woken_in_turn() {
     for (charger, car, expected) in
         [(true, true, "cvcvcv"), (true, false, "ccc"), (false, true, "vvv"), (false, false, "")]
     {
-        let mut bench = asleep(charger, car);
+        let mut bench = drowsy(charger, car);
         let woken = bench.woken(240);
         assert_eq!(letters(&woken), expected, "{charger}, {car}: {woken:?}");
         let asleep = bench.events.iter().filter(|kind| **kind == EventKind::Asleep);
@@ -62,7 +62,7 @@ fn charger_and_vehicle_are_woken_in_turn() {
 
 #[test]
 fn a_car_is_not_woken_for_ever() {
-    let mut bench = asleep(true, true);
+    let mut bench = drowsy(true, true);
     let mut woken = Vec::new();
     for _ in 0..8 {
         woken.extend(bench.woken(300));
@@ -75,7 +75,7 @@ fn a_car_is_not_woken_for_ever() {
 
 #[test]
 fn a_refusal_because_of_sleep_wakes_the_vehicle() {
-    let mut bench = asleep(false, true);
+    let mut bench = drowsy(false, true);
     bench.seconds(1);
     let command = ChargerCommand::MaxCurrent(Amps(16.0));
     let fact = Fact::Done { lp: LoadPointIx(0), command, outcome: Outcome::Asleep };
