@@ -9,7 +9,10 @@ use super::loadpoint::{self, Catalogs};
 use super::reader::{Field, Section};
 use super::text::quoted;
 use super::unsupported::Scope;
-use super::{Broker, Config, Mqtt, MqttVersion, Network, Takeover, address, circuit, site, tariff};
+use super::{
+    Broker, Config, Mqtt, MqttVersion, Network, Takeover, address, circuit, export, messaging,
+    site, tariff,
+};
 use crate::model::{LimitSetup, Setup};
 
 /// evcc's control interval where nothing is said.
@@ -44,6 +47,9 @@ pub(super) fn read(root: Section<'_>) -> Config {
         currency,
         tariffs,
         discover_cars: discover_cars(&root),
+        messaging: messaging::read(&root),
+        influx: export::influx(&root),
+        metrics: export::metrics(&root),
     };
     meters.notice_unused();
     chargers.notice_unused();

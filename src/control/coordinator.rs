@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use crate::model::{
-    ChargeStatus, ChargerFeature, Effect, Event, EventKind, LoadPointIx, Now, Percent, Trust,
-    VehicleFeature, VehicleIx,
+    ChargeStatus, ChargerFeature, LoadPointIx, Now, Percent, Trust, VehicleFeature, VehicleIx,
 };
 
+use super::announce::SocSteps;
 use super::loadpoint::VehicleView;
 use super::{Control, Refusal, Sign, Vehicle};
 
@@ -101,6 +101,7 @@ impl Control {
         if changed {
             // What was pursued was the goal of somebody else.
             loadpoint.plan.release();
+            loadpoint.soc_steps = SocSteps::default();
         }
         let mode = vehicle.and_then(|ix| {
             let vehicle = self.vehicles.get(ix.0)?;
@@ -114,18 +115,6 @@ impl Control {
                 loadpoint.request_boost(false);
             }
             loadpoint.settings.mode = mode;
-        }
-        if vehicle.is_some() {
-            self.tell_connect(lp);
-        }
-    }
-
-    /// Tells that somebody was plugged in, once it is known who, or that nobody will know.
-    pub(super) fn tell_connect(&mut self, lp: LoadPointIx) {
-        let loadpoint = &mut self.loadpoints[lp.0];
-        if std::mem::take(&mut loadpoint.connect_untold) {
-            let (vehicle, kind) = (loadpoint.vehicle, EventKind::Connect);
-            self.effects.push_back(Effect::Event(Event { lp: Some(lp), vehicle, kind }));
         }
     }
 
@@ -168,9 +157,7 @@ impl Control {
         if loadpoint.detecting_until.is_some_and(|until| now.mono >= until) {
             loadpoint.detecting_until = None;
             loadpoint.guest = true;
-            self.tell_connect(lp);
-            let event = Event { lp: Some(lp), vehicle: None, kind: EventKind::Guest };
-            self.effects.push_back(Effect::Event(event));
+            loadpoint.detection_failed = true;
         }
     }
 
@@ -185,10 +172,7 @@ impl Control {
         loadpoint.detecting_until = None;
         match on {
             true => self.search(now, lp),
-            false => {
-                loadpoint.acted_on.clone_from(&loadpoint.identity);
-                self.tell_connect(lp);
-            }
+            false => loadpoint.acted_on.clone_from(&loadpoint.identity),
         }
         Ok(())
     }

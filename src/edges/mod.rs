@@ -2,6 +2,8 @@
 
 mod answers;
 pub mod app;
+mod backlog;
+mod backoff;
 pub mod brain;
 pub mod broker;
 pub mod bus;
@@ -12,10 +14,14 @@ pub mod devices;
 pub mod door;
 mod embedded;
 pub mod fetch;
+pub mod figures;
 mod hold;
 pub mod http;
+mod influx;
 mod inputs;
 pub mod jq;
+mod messenger;
+mod reasons;
 pub mod replay;
 mod run;
 pub mod store;

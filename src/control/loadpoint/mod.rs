@@ -25,6 +25,7 @@ use crate::model::{
     Volts, Watts,
 };
 
+use super::announce::SocSteps;
 use super::circuit::Cap;
 use super::detection::Candidate;
 use super::estimator::{Estimator, Subject};
@@ -84,6 +85,12 @@ pub struct LoadPoint {
     pub detecting_until: Option<Mono>,
     /// Who may have been plugged in, as it was last reckoned while nobody was known.
     pub candidates: Vec<Candidate>,
+    /// Nobody was found for who was plugged in, and people have not heard of it yet.
+    pub(super) detection_failed: bool,
+    /// Somebody was plugged in, and people have not heard of it yet.
+    pub(super) unannounced: bool,
+    /// The steps of the SoC that people hear of.
+    pub(super) soc_steps: SocSteps,
     /// The current or last session.
     pub session: Session,
     /// What the enable or disable delay will do, and when.
@@ -107,8 +114,6 @@ pub struct LoadPoint {
     pub(super) estimator: Option<(Subject, Estimator)>,
     /// The search ended and nobody was found: only strong signs count from then on.
     pub(super) guest: bool,
-    /// Nobody has been told yet that somebody was plugged in.
-    pub(super) connect_untold: bool,
     /// The charger does not tell its status any more.
     pub(super) silent: bool,
     /// The identifier that was acted on last.
@@ -189,11 +194,13 @@ impl LoadPoint {
             detecting_until: None,
             candidates: Vec::new(),
             guest: false,
-            connect_untold: false,
             silent: false,
             acted_on: None,
             left: None,
             turned: None,
+            detection_failed: false,
+            unannounced: false,
+            soc_steps: SocSteps::default(),
             session: Session::default(),
             pv_action: (PvAction::Inactive, None),
             phase_action: (PhaseAction::Inactive, None),

@@ -5,8 +5,10 @@
 
 mod answer;
 mod conns;
+mod documents;
 mod fields;
 mod history;
+mod metrics;
 mod page;
 mod plan;
 mod socket;
@@ -111,11 +113,14 @@ fn handler(row: &Operation) -> MethodRouter<App> {
     let method = filter(row.method);
     match row.op {
         Op::Health => on(method, state::health),
+        Op::Metrics => on(method, metrics::metrics),
         Op::State => on(method, state::state),
         Op::Plan => on(method, plan::plan),
         Op::PlanPreview | Op::PlanPreviewOld => on(method, plan::preview),
         Op::PlanPreviewRepeating => on(method, plan::repeating),
         Op::Tariff => on(method, tariff::tariff),
+        Op::OpenApi => on(method, documents::openapi),
+        Op::AsyncApi => on(method, documents::asyncapi),
         Op::Socket => on(method, socket::socket),
         Op::GridSessions => on(method, history::grid_sessions),
         Op::EnergyHistory => on(method, history::energy),

@@ -18,8 +18,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use chargebus::config::{
-    ChargerDevice, Config, Devices as DeviceConfig, MeterDevice, MqttSource, Network, Pipeline,
-    Sink, Source, VehicleDevice,
+    ChargerDevice, Config, Devices as DeviceConfig, Messaging, MeterDevice, MqttSource, Network,
+    Pipeline, Sink, Source, VehicleDevice,
 };
 use chargebus::edges::devices::{Devices, Publish};
 use chargebus::model::{
@@ -65,6 +65,9 @@ fn site(
         currency: "EUR".to_owned(),
         tariffs: Vec::new(),
         discover_cars: true,
+        messaging: Messaging::default(),
+        influx: None,
+        metrics: false,
     }
 }
 
