@@ -113,6 +113,7 @@ impl EventKind {
         "meterback",
         "metersilent",
         "planoverrun",
+        "planunplugged",
         "soc",
         "start",
         "stop",
