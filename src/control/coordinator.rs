@@ -51,7 +51,7 @@ impl Control {
         self.assign(lp, None);
         let loadpoint = &mut self.loadpoints[lp.0];
         loadpoint.detecting_until = Some(now.mono + DETECTION);
-        loadpoint.acted_on = None;
+        loadpoint.trace.acted_on = None;
     }
 
     /// Whether a car that was just plugged in wants current once (control.md §19.1).
@@ -71,9 +71,10 @@ impl Control {
     pub(super) fn farewell(&mut self, now: Now, lp: LoadPointIx) {
         let loadpoint = &mut self.loadpoints[lp.0];
         let came = loadpoint.session.connected_at.is_some();
-        loadpoint.left = loadpoint.vehicle.filter(|_| came).map(|vehicle| (vehicle, now.mono));
+        loadpoint.trace.left =
+            loadpoint.vehicle.filter(|_| came).map(|vehicle| (vehicle, now.mono));
         loadpoint.candidates.clear();
-        loadpoint.acted_on = None;
+        loadpoint.trace.acted_on = None;
         let default = loadpoint.setup.vehicle;
         // A vehicle that stands elsewhere is not taken from there.
         let here = default.filter(|vehicle| {
@@ -122,8 +123,8 @@ impl Control {
     /// tell (control.md §20.4). An identifier counts when it is new (E-68).
     pub(super) fn detect(&mut self, now: Now, lp: LoadPointIx) {
         let loadpoint = &mut self.loadpoints[lp.0];
-        if loadpoint.identity != loadpoint.acted_on {
-            loadpoint.acted_on.clone_from(&loadpoint.identity);
+        if loadpoint.identity != loadpoint.trace.acted_on {
+            loadpoint.trace.acted_on.clone_from(&loadpoint.identity);
             let identity = loadpoint.identity.as_deref();
             if let Some(vehicle) = identity.and_then(|id| identified(&self.vehicles, id)) {
                 if self.loadpoints[lp.0].vehicle != Some(vehicle) {
@@ -172,7 +173,7 @@ impl Control {
         loadpoint.detecting_until = None;
         match on {
             true => self.search(now, lp),
-            false => loadpoint.acted_on.clone_from(&loadpoint.identity),
+            false => loadpoint.trace.acted_on.clone_from(&loadpoint.identity),
         }
         Ok(())
     }

@@ -106,6 +106,17 @@ impl Sign {
     }
 }
 
+/// What a load point remembers of those who came and went.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Trace {
+    /// The identifier that was acted on last.
+    pub(super) acted_on: Option<String>,
+    /// Who left last, and when.
+    pub(super) left: Option<(VehicleIx, Mono)>,
+    /// When the vehicle last began (true) or stopped to charge.
+    pub(super) turned: Option<(bool, Mono)>,
+}
+
 /// A vehicle that may have been plugged in.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Candidate {
@@ -221,7 +232,7 @@ impl LoadPoint {
     /// Whether a vehicle stood here and has not left its plug since: the charger's contact was lost,
     /// not the car.
     fn was_here(&self, ix: VehicleIx, vehicle: &Vehicle) -> bool {
-        self.left.is_some_and(|(left, at)| {
+        self.trace.left.is_some_and(|(left, at)| {
             left == ix && vehicle.plugged() && vehicle.plugged_since.is_none_or(|since| since < at)
         })
     }
@@ -229,7 +240,7 @@ impl LoadPoint {
 
 /// Whether car and charger began or stopped to charge at the same time in this session.
 pub(super) fn together(loadpoint: &LoadPoint, vehicle: &Vehicle) -> bool {
-    let (Some((here, at)), Some((there, then))) = (loadpoint.turned, vehicle.turned) else {
+    let (Some((here, at)), Some((there, then))) = (loadpoint.trace.turned, vehicle.turned) else {
         return false;
     };
     let apart = at.since(then).max(then.since(at));
@@ -248,7 +259,7 @@ pub(super) fn same_power(now: Now, loadpoint: &LoadPoint, vehicle: &Vehicle) -> 
 /// takes.
 fn contradicts(now: Now, loadpoint: &LoadPoint, vehicle: &Vehicle) -> bool {
     let connected_at = loadpoint.session.connected_at.map(|at| at.mono);
-    let since = loadpoint.turned.map(|(_, at)| at).max(connected_at).unwrap_or(now.mono);
+    let since = loadpoint.trace.turned.map(|(_, at)| at).max(connected_at).unwrap_or(now.mono);
     let (Some(here), Some(there)) = (measured(now, loadpoint), vehicle.draws()) else {
         return false;
     };

@@ -308,7 +308,7 @@ impl Control {
         }
         let loadpoint = self.loadpoint_mut(now, lp)?;
         // A user knows better than what was read before.
-        loadpoint.acted_on.clone_from(&loadpoint.identity);
+        loadpoint.trace.acted_on.clone_from(&loadpoint.identity);
         self.assign(lp, vehicle);
         Ok(())
     }

@@ -27,7 +27,7 @@ use crate::model::{
 
 use super::announce::SocSteps;
 use super::circuit::Cap;
-use super::detection::Candidate;
+use super::detection::{Candidate, Trace};
 use super::estimator::{Estimator, Subject};
 use super::{Decision, PlanState, Reading, Why};
 use boost::Boost;
@@ -116,12 +116,8 @@ pub struct LoadPoint {
     pub(super) guest: bool,
     /// The charger does not tell its status any more.
     pub(super) silent: bool,
-    /// The identifier that was acted on last.
-    pub(super) acted_on: Option<String>,
-    /// Who left last, and when.
-    pub(super) left: Option<(VehicleIx, Mono)>,
-    /// When it last began (true) or stopped to charge.
-    pub(super) turned: Option<(bool, Mono)>,
+    /// What is remembered of those who came and went.
+    pub(super) trace: Trace,
     /// Since when it draws what it can, or was last looked at while it did.
     pub(super) full_since: Option<Mono>,
     pub(super) pv_timer: Timer<PvAction>,
@@ -195,9 +191,7 @@ impl LoadPoint {
             candidates: Vec::new(),
             guest: false,
             silent: false,
-            acted_on: None,
-            left: None,
-            turned: None,
+            trace: Trace::default(),
             detection_failed: false,
             unannounced: false,
             soc_steps: SocSteps::default(),
@@ -336,7 +330,7 @@ impl LoadPoint {
             changes.push(Change::Connect);
         }
         if previous.is_some() && (status == Charging || previous == Some(Charging)) {
-            self.turned = Some((status == Charging, now.mono));
+            self.trace.turned = Some((status == Charging, now.mono));
         }
         if status == Charging {
             self.session.start(now.mono, self.energy);
