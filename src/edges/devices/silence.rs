@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use super::input::{Input, inputs};
+use super::input::{Input, List, inputs};
 use super::value::Delivery;
 use crate::config::{Config, Source};
 use crate::model::{Fact, Mono};
@@ -23,7 +23,7 @@ struct Watched {
 impl Silence {
     /// Nothing has been heard yet.
     pub fn new(config: &Config) -> Self {
-        let (inputs, _) = inputs(config);
+        let List { inputs, .. } = inputs(config);
         let watched = inputs.into_iter().filter_map(|input| {
             let Input { attribute, source, delivery, .. } = input;
             let Source::Mqtt(mqtt) = source else { return None };
@@ -50,7 +50,7 @@ impl Silence {
         let due = |watched: &&mut Watched| watched.lost_at().is_some_and(|at| now >= at);
         let lost = self.0.iter_mut().filter(due).filter_map(|watched| {
             watched.heard = None;
-            watched.delivery.lost(&watched.attribute)
+            watched.delivery.lost(now, &watched.attribute)
         });
         lost.collect()
     }

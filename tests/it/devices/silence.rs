@@ -50,16 +50,3 @@ fn every_silent_value_is_lost_once_and_is_back_with_its_next_message() {
     assert_eq!(silence.lost(at(3600)), [gone]);
     assert_eq!(silence.deadline(), None);
 }
-
-#[test]
-fn half_of_a_combined_status_is_no_status() {
-    let combined = |seconds| Source::Combined {
-        plugged: Box::new(timed("wb/plugged", seconds)),
-        charging: Box::new(timed("wb/charging", 60)),
-    };
-    let charger = ChargerDevice { status: Some(combined(30)), ..ChargerDevice::default() };
-    let mut silence = Silence::new(&site(vec![], vec![charger], vec![]));
-    silence.hear(Mono(0), "wb/plugged");
-    silence.hear(Mono(0), "wb/charging");
-    assert_eq!(silence.lost(Mono(30_000)), [lost(ChargerAttribute::Status)]);
-}
