@@ -22,6 +22,7 @@ mod inputs;
 pub mod jq;
 mod messenger;
 mod ours;
+mod program;
 mod reasons;
 pub mod replay;
 mod run;

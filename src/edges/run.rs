@@ -240,10 +240,8 @@ impl Run {
                     self.conclude(now, held, result);
                 }
             }
-            Input::Statistics(Some(statistics)) => {
-                self.brain.control.set_statistics(statistics);
-            }
-            Input::Statistics(None) | Input::Timer | Input::Stop => {}
+            Input::Statistics(statistics) => self.brain.control.set_statistics(statistics),
+            Input::Timer | Input::Stop => {}
         }
     }
 
@@ -277,6 +275,10 @@ impl Run {
             Effect::Battery { meter, mode } => {
                 info!(battery = meter.0, "{mode}");
                 self.devices.battery(meter, mode);
+            }
+            Effect::WakeVehicle { vehicle } => {
+                info!(vehicle = vehicle.0 + 1, "wake up");
+                self.devices.wake(vehicle);
             }
             Effect::Event(event) => self.tell_event(now, &event),
             Effect::Journal { entry, row } => {

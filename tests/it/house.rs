@@ -115,6 +115,7 @@ fn loadpoint(name: &str, title: &str) -> LoadPointSetup {
         max_current: Amps(16.0),
         thresholds: Thresholds::default(),
         wiring: Wiring::default(),
+        estimate: true,
         vehicle: None,
         charger: ChargerSetup {
             name: "wb2".to_owned(),
@@ -141,7 +142,7 @@ pub(crate) fn tariffs() -> Tariffs {
 /// The first values of the reference site's devices, and a decision upon them.
 pub(crate) fn fed() -> Control {
     let mut control = control();
-    control.set_statistics(Statistics::default());
+    control.set_statistics(Some(Statistics::default()));
     let meter =
         |meter: usize, value| Fact::Meter { meter: MeterIx(meter), value, origin: Origin::Live };
     let charger =

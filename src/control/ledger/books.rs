@@ -2,10 +2,12 @@
 
 use chrono::TimeDelta;
 
+use crate::control::loadpoint::Change;
 use crate::control::plan::mean_value;
 use crate::control::{Control, LoadPoint};
 use crate::model::{
-    ChargerFeature, Effect, JournalEntry, LoadPointIx, Now, Rate, SessionRow, Statistics, TariffUse,
+    ChargerFeature, ChargerValue, Effect, JournalEntry, LoadPointIx, Now, Origin, Rate, SessionRow,
+    Statistics, TariffUse,
 };
 
 use super::account::{Account, Mix, Words};
@@ -71,8 +73,40 @@ impl Control {
     }
 
     /// Takes what the listed sessions come to.
-    pub fn set_statistics(&mut self, statistics: Statistics) {
-        self.statistics = Some(statistics);
+    pub fn set_statistics(&mut self, statistics: Option<Statistics>) {
+        self.statistics = statistics;
+    }
+
+    /// Records what a charger says of itself.
+    pub(in crate::control) fn record(
+        &mut self,
+        now: Now,
+        lp: LoadPointIx,
+        value: ChargerValue,
+        origin: Origin,
+    ) {
+        let turns = matches!(value, ChargerValue::Status(_));
+        if turns {
+            // What is known up to here belongs to what ends here.
+            self.learn_around(now, lp);
+        }
+        let mix = self.mix(now);
+        let loadpoint = &mut self.loadpoints[lp.0];
+        // The first status tells what is; it is no news (Q07).
+        let known = loadpoint.status.is_some();
+        let changes = loadpoint.record(now, value, origin, mix);
+        if let (false, Some(status)) = (known, loadpoint.status) {
+            self.found(now, lp, status);
+        }
+        for change in changes {
+            self.follow(now, lp, change, known);
+            if change == Change::Connect && known && self.wants_welcome(lp) {
+                self.loadpoints[lp.0].offer_welcome(now);
+            }
+        }
+        if turns {
+            self.keep_books(now, lp);
+        }
     }
 
     /// What a kilowatt-hour that is charged now is made of and worth (§2.8).

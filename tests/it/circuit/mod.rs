@@ -34,6 +34,7 @@ struct House {
 
 fn loadpoint(circuit: usize, rotation: Rotation) -> LoadPointSetup {
     LoadPointSetup {
+        estimate: true,
         name: "lp".into(),
         title: String::new(),
         default_mode: None,
@@ -107,6 +108,7 @@ impl Rhythm for House {
                 Effect::Event(event) => self.events.push(event.kind),
                 Effect::Battery { .. }
                 | Effect::Journal { .. }
+                | Effect::WakeVehicle { .. }
                 | Effect::Slot(_)
                 | Effect::GridLimit(_) => {}
             }

@@ -68,6 +68,7 @@ impl Rhythm for World {
                 }
                 Effect::Journal { entry, row } => self.keep(*entry, row.map(|row| *row)),
                 Effect::Battery { .. }
+                | Effect::WakeVehicle { .. }
                 | Effect::Event(_)
                 | Effect::Slot(_)
                 | Effect::GridLimit(_) => {}
