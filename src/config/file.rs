@@ -9,7 +9,9 @@ use super::loadpoint::{self, Catalogs};
 use super::reader::{Field, Section};
 use super::text::quoted;
 use super::unsupported::Scope;
-use super::{Broker, Config, Mqtt, MqttVersion, Network, Takeover, address, circuit, site, tariff};
+use super::{
+    Broker, Config, Mqtt, MqttVersion, Network, Takeover, address, api, circuit, site, tariff,
+};
 use crate::model::{LimitSetup, Setup};
 
 /// evcc's control interval where nothing is said.
@@ -36,6 +38,7 @@ pub(super) fn read(root: Section<'_>) -> Config {
         devices,
         interval: interval(&root),
         network: network(&root),
+        api: api::read(&root),
         mqtt,
         root: topic,
         broker: broker(&root),

@@ -15,6 +15,7 @@ use tracing::{error, warn};
 use crate::api::{State, System};
 use crate::config::{self, Config};
 
+use super::auth::{self, Auth};
 use super::brain::Brain;
 use super::bus::{Bus, Inbox, Options};
 use super::clock::{Clock, zone};
@@ -51,6 +52,8 @@ pub struct Place {
     pub database: Database,
     /// Relative paths of the configuration start here.
     pub dir: PathBuf,
+    /// How much REST asks of whoever comes.
+    pub auth: auth::Mode,
     /// This program; it is started anew to evaluate `?jq=`, so that no filter can hold us up.
     pub program: PathBuf,
 }
@@ -107,7 +110,7 @@ impl App {
 /// # Errors
 /// When an address of ours cannot be bound or `broker.toml` is wrong.
 pub async fn start(config: Config, place: Place) -> anyhow::Result<App> {
-    let Place { database, dir, program } = place;
+    let Place { database, dir, program, auth } = place;
     let clock = Clock::start();
     let stop = CancellationToken::new();
     let tasks = TaskTracker::new();
@@ -126,7 +129,11 @@ pub async fn start(config: Config, place: Place) -> anyhow::Result<App> {
     let server = config.mqtt.clone().or_else(|| broker.as_ref().map(Embedded::client));
 
     let now = clock.now();
-    let stored = loaded("settings", store.load_settings().await);
+    let settings = store.load_settings().await;
+    // Whoever came first would become the owner.
+    let auth = if settings.is_err() { auth::Mode::Locked } else { auth };
+    let mut stored = loaded("settings", settings);
+    let auth = Auth::new(auth, &config.api, &mut stored, store.clone(), clock);
     let (mut brain, remarks) = Brain::new(&config, system(&config, now), zone(), now, stored);
     brain.control.set_past(&loaded("history", store.load_past(now.utc).await));
     loaded("grid sessions", store.repair_grid_sessions().await);
@@ -165,7 +172,7 @@ pub async fn start(config: Config, place: Place) -> anyhow::Result<App> {
         clock,
         jq: program,
     };
-    let settings = http::Settings { base_path: config.network.base_path.clone() };
+    let settings = http::Settings { base_path: config.network.base_path.clone(), auth };
     let facade = http::serve(listener, door, settings, stop.clone());
     tasks.spawn(async move {
         if let Err(error) = facade.await {

@@ -2,6 +2,7 @@
 
 mod answers;
 pub mod app;
+pub mod auth;
 pub mod brain;
 pub mod broker;
 pub mod bus;
@@ -16,6 +17,7 @@ mod hold;
 pub mod http;
 mod inputs;
 pub mod jq;
+pub mod password;
 pub mod replay;
 mod run;
 pub mod store;
