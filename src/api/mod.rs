@@ -4,8 +4,10 @@
 //! The edges call `View` → [`State::next`] after every turn and tell what [`State::changes`] finds;
 //! a write goes through [`Address`] and [`write()`](fn@write).
 
+mod export;
 mod field;
 mod goal;
+pub mod history;
 mod operation;
 mod payload;
 mod project;
@@ -15,6 +17,7 @@ mod topic;
 mod value;
 mod write;
 
+pub use export::Language;
 pub use field::{Cadence, Field, Kind, Rest, Scope, Set, SetLease, System, Told, View, Write};
 pub use goal::goal_text;
 pub use operation::{

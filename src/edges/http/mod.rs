@@ -7,6 +7,7 @@ mod answer;
 mod auth;
 mod conns;
 mod fields;
+mod history;
 mod page;
 mod plan;
 mod socket;
@@ -141,6 +142,8 @@ fn handler(row: &Operation) -> MethodRouter<App> {
         Op::Plan => on(method, plan::plan),
         Op::Tariff => on(method, tariff::tariff),
         Op::Socket => on(method, socket::socket),
+        Op::GridSessions => on(method, history::grid_sessions),
+        Op::EnergyHistory => on(method, history::energy),
     }
 }
 
