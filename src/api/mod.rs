@@ -4,10 +4,14 @@
 //! The edges call `View` → [`State::next`] after every turn and tell what [`State::changes`] finds;
 //! a write goes through [`Address`] and [`write()`](fn@write).
 
+mod documents;
 mod export;
 mod field;
 mod goal;
 pub mod history;
+pub mod influx;
+mod message;
+pub mod metrics;
 mod operation;
 mod payload;
 mod project;
@@ -17,9 +21,11 @@ mod topic;
 mod value;
 mod write;
 
+pub use documents::{asyncapi, openapi};
 pub use export::Language;
 pub use field::{Cadence, Field, Kind, Rest, Scope, Set, SetLease, System, Told, View, Write};
 pub use goal::goal_text;
+pub use message::Occasion;
 pub use operation::{
     Access, Content, Method, OPERATIONS, OnMqtt, Op, Operation, PATH_PARAMETERS, Parameter, SCHEMAS,
 };

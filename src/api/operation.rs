@@ -28,6 +28,8 @@ pub enum Op {
     RemoveKey,
     /// Whether the service is well.
     Health,
+    /// The state for Prometheus.
+    Metrics,
     /// Everything that is known.
     State,
     /// The plan of a load point.
@@ -36,6 +38,10 @@ pub enum Op {
     Tariff,
     /// The state and its changes as they happen.
     Socket,
+    /// The description of REST.
+    OpenApi,
+    /// The description of MQTT.
+    AsyncApi,
     /// Times in which the grid operator limited the consumption.
     GridSessions,
     /// Energy of the past.
@@ -186,6 +192,14 @@ pub const OPERATIONS: &[Operation] = &[
     auth::SET_PASSWORD,
     auth::AUTH_STATUS,
     Operation {
+        op: Op::AsyncApi,
+        path: "/api/asyncapi.json",
+        answer: Content::Json(r#"{"type":"object"}"#),
+        mqtt: OnMqtt::No("a document of the program, the same everywhere"),
+        doc: "Describes every topic: AsyncAPI 3.0.",
+        ..Operation::READ
+    },
+    Operation {
         op: Op::GridSessions,
         path: "/api/gridsessions",
         query: &[FORMAT, LANGUAGE],
@@ -247,6 +261,14 @@ pub const OPERATIONS: &[Operation] = &[
         ..Operation::READ
     },
     Operation {
+        op: Op::OpenApi,
+        path: "/api/openapi.json",
+        answer: Content::Json(r#"{"type":"object"}"#),
+        mqtt: OnMqtt::No("a document of the program, the same everywhere"),
+        doc: "Describes every route: OpenAPI 3.1.",
+        ..Operation::READ
+    },
+    Operation {
         op: Op::State,
         path: "/api/state",
         query: &[Parameter {
@@ -254,7 +276,7 @@ pub const OPERATIONS: &[Operation] = &[
             kind: Kind::Text,
             doc: "jq program of at most 4096 bytes with exactly one result.",
         }],
-        answer: Content::Json(r#"{"type":"object"}"#),
+        answer: Content::Json(r##"{"$ref":"#/components/schemas/State"}"##),
         mqtt: OnMqtt::No("every value has a retained topic"),
         doc: "Tells all that is known, or what a jq program cuts out of it.",
         ..Operation::READ
@@ -265,6 +287,14 @@ pub const OPERATIONS: &[Operation] = &[
         answer: Content::Json(RATES),
         mqtt: OnMqtt::No("rates are the fields `forecast/…` of the site"),
         doc: "Tells the rates of a tariff from the current slot on.",
+        ..Operation::READ
+    },
+    Operation {
+        op: Op::Metrics,
+        path: "/metrics",
+        answer: Content::Media(&["text/plain"]),
+        mqtt: OnMqtt::No("every value has a retained topic"),
+        doc: "Tells the state and the figures of the program for Prometheus, if `metrics: true`.",
         ..Operation::READ
     },
     Operation {

@@ -10,7 +10,8 @@ use super::reader::{Field, Section};
 use super::text::quoted;
 use super::unsupported::Scope;
 use super::{
-    Broker, Config, Mqtt, MqttVersion, Network, Takeover, address, api, circuit, site, tariff,
+    Broker, Config, Mqtt, MqttVersion, Network, Takeover, address, api, circuit, export, messaging,
+    site, tariff,
 };
 use crate::model::{LimitSetup, Setup};
 
@@ -47,6 +48,9 @@ pub(super) fn read(root: Section<'_>) -> Config {
         currency,
         tariffs,
         discover_cars: discover_cars(&root),
+        messaging: messaging::read(&root),
+        influx: export::influx(&root),
+        metrics: export::metrics(&root),
     };
     meters.notice_unused();
     chargers.notice_unused();

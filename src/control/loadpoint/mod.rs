@@ -24,6 +24,7 @@ use crate::model::{
     Watts,
 };
 
+use super::announce::SocSteps;
 use super::circuit::Cap;
 use super::estimator::{Estimator, Subject};
 use super::{Decision, PlanState, Reading, Why};
@@ -80,6 +81,12 @@ pub struct LoadPoint {
     pub vehicle: Option<VehicleIx>,
     /// Until when a vehicle is looked for, while it is.
     pub detecting_until: Option<Mono>,
+    /// Nobody was found for who was plugged in, and people have not heard of it yet.
+    pub(super) detection_failed: bool,
+    /// Somebody was plugged in, and people have not heard of it yet.
+    pub(super) unannounced: bool,
+    /// The steps of the SoC that people hear of.
+    pub(super) soc_steps: SocSteps,
     /// The current or last session.
     pub session: Session,
     /// What the enable or disable delay will do, and when.
@@ -169,6 +176,9 @@ impl LoadPoint {
             charger_limit_soc: None,
             identity: None,
             detecting_until: None,
+            detection_failed: false,
+            unannounced: false,
+            soc_steps: SocSteps::default(),
             session: Session::default(),
             pv_action: (PvAction::Inactive, None),
             phase_action: (PhaseAction::Inactive, None),

@@ -6,8 +6,10 @@
 mod answer;
 mod auth;
 mod conns;
+mod documents;
 mod fields;
 mod history;
+mod metrics;
 mod page;
 mod plan;
 mod socket;
@@ -138,9 +140,12 @@ fn handler(row: &Operation) -> MethodRouter<App> {
         Op::NewKey => on(method, auth::new_key),
         Op::RemoveKey => on(method, auth::remove_key),
         Op::Health => on(method, state::health),
+        Op::Metrics => on(method, metrics::metrics),
         Op::State => on(method, state::state),
         Op::Plan => on(method, plan::plan),
         Op::Tariff => on(method, tariff::tariff),
+        Op::OpenApi => on(method, documents::openapi),
+        Op::AsyncApi => on(method, documents::asyncapi),
         Op::Socket => on(method, socket::socket),
         Op::GridSessions => on(method, history::grid_sessions),
         Op::EnergyHistory => on(method, history::energy),

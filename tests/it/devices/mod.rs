@@ -16,8 +16,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use chargebus::config::{
-    Api, ChargerDevice, Config, Devices as DeviceConfig, MeterDevice, MqttSource, Network,
-    Pipeline, Sink, Source, VehicleDevice,
+    Api, ChargerDevice, Config, Devices as DeviceConfig, Messaging, MeterDevice, MqttSource,
+    Network, Pipeline, Sink, Source, VehicleDevice,
 };
 use chargebus::edges::devices::{Devices, Publish};
 use chargebus::model::{
@@ -64,6 +64,9 @@ fn site(
         currency: "EUR".to_owned(),
         tariffs: Vec::new(),
         discover_cars: true,
+        messaging: Messaging::default(),
+        influx: None,
+        metrics: false,
     }
 }
 
