@@ -195,6 +195,8 @@ pub enum Takeover {
     Once,
     /// Warn only: the broker is our own.
     Always,
+    /// Wait until it is gone; it was heard a moment ago, however old its signs look.
+    Superseded,
 }
 
 impl std::fmt::Debug for Mqtt {

@@ -8,7 +8,7 @@ mod decode;
 mod modbus;
 mod pipelines;
 mod registers;
-mod servers;
+pub(crate) mod servers;
 mod templates;
 
 use std::sync::Arc;
