@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::device::Devices;
 use super::devices::{Catalog, vehicle};
 use super::loadpoint::{self, Catalogs};
+use super::plugin::Library;
 use super::reader::{Field, Section};
 use super::text::quoted;
 use super::unsupported::Scope;
@@ -47,6 +48,7 @@ pub(super) fn read(root: Section<'_>) -> Config {
         log: root.text("log"),
         currency,
         tariffs,
+        libraries: libraries(&root),
         discover_cars: discover_cars(&root),
         messaging: messaging::read(&root),
         influx: export::influx(&root),
@@ -264,6 +266,19 @@ fn database(root: &Section<'_>) -> Option<String> {
     let dsn = section.text("dsn").filter(|dsn| !dsn.is_empty());
     section.finish(Scope::Database);
     dsn
+}
+
+/// `javascript: [{vm, script}]`.
+fn libraries(root: &Section<'_>) -> Vec<Library> {
+    let items = root.get("javascript").map(|field| field.items()).unwrap_or_default();
+    let read = |item: Field<'_>| {
+        let section = item.section()?;
+        let text = |key| section.need(key).ok().and_then(|field| field.text());
+        let library = Some(Library { vm: text("vm")?, script: text("script")? });
+        section.finish(Scope::Other);
+        library
+    };
+    items.into_iter().filter_map(read).collect()
 }
 
 /// `teslamate: {discover: false}`, or just `teslamate: false`.

@@ -2,6 +2,7 @@
 
 mod auth;
 mod fuzz;
+mod preview;
 mod rest;
 mod socket;
 mod transport;
