@@ -23,6 +23,7 @@ mod inputs;
 pub mod jq;
 mod messenger;
 pub mod password;
+mod program;
 mod reasons;
 pub mod replay;
 mod run;
