@@ -2,6 +2,7 @@
 
 mod answers;
 pub mod app;
+pub mod auth;
 mod backlog;
 mod backoff;
 pub mod brain;
@@ -22,6 +23,7 @@ mod inputs;
 pub mod jq;
 mod messenger;
 mod ours;
+pub mod password;
 mod program;
 mod reasons;
 pub mod replay;
