@@ -15,6 +15,7 @@ use tracing::{error, warn};
 use crate::api::{State, System, Value};
 use crate::config::{self, Config, EventText};
 
+use super::auth::{self, Auth};
 use super::brain::Brain;
 use super::bus::{Bus, Inbox, Options};
 use super::clock::{Clock, zone};
@@ -58,6 +59,8 @@ pub struct Place {
     pub database: Database,
     /// Relative paths of the configuration start here.
     pub dir: PathBuf,
+    /// How much REST asks of whoever comes.
+    pub auth: auth::Mode,
     /// This program; it is started anew to evaluate `?jq=`, so that no filter can hold us up.
     pub program: PathBuf,
 }
@@ -114,16 +117,13 @@ impl App {
 /// # Errors
 /// When an address of ours cannot be bound or `broker.toml` is wrong.
 pub async fn start(config: Config, place: Place) -> anyhow::Result<App> {
-    let Place { database, dir, program } = place;
+    let Place { database, dir, program, auth } = place;
     let clock = Clock::start();
     let stop = CancellationToken::new();
     let tasks = TaskTracker::new();
     let store = open(&database)?;
 
-    let address = format!("{}:{}", config.network.host, config.network.port);
-    let listener = TcpListener::bind(&address).await.with_context(|| {
-        format!("cannot listen on {address}: change network.port or stop who has it")
-    })?;
+    let listener = listen(&config.network).await?;
     let http = listener.local_addr()?;
 
     let broker = match &config.broker {
@@ -133,7 +133,11 @@ pub async fn start(config: Config, place: Place) -> anyhow::Result<App> {
     let server = config.mqtt.clone().or_else(|| broker.as_ref().map(Embedded::client));
 
     let now = clock.now();
-    let stored = loaded("settings", store.load_settings().await);
+    let settings = store.load_settings().await;
+    // Whoever came first would become the owner.
+    let auth = if settings.is_err() { auth::Mode::Locked } else { auth };
+    let mut stored = loaded("settings", settings);
+    let auth = Auth::new(auth, &config.api, &mut stored, store.clone(), clock);
     let (mut brain, remarks) = Brain::new(&config, system(&config, now), zone(), now, stored);
     brain.control.set_past(&loaded("history", store.load_past(now.utc).await));
     loaded("grid sessions", store.repair_grid_sessions(now.utc).await);
@@ -181,7 +185,7 @@ pub async fn start(config: Config, place: Place) -> anyhow::Result<App> {
         metrics: config.metrics.then_some(figures),
         jq: program,
     };
-    let settings = http::Settings { base_path: config.network.base_path.clone() };
+    let settings = http::Settings { base_path: config.network.base_path.clone(), auth };
     tasks.spawn(serve(listener, door, settings, stop.clone()));
     Ok(App { http, broker, stop, superseded, tasks, store })
 }
@@ -211,6 +215,13 @@ fn ask(
         tasks.spawn(stop.clone().run_until_cancelled_owned(asking));
     }
     replies
+}
+
+async fn listen(network: &config::Network) -> anyhow::Result<TcpListener> {
+    let address = format!("{}:{}", network.host, network.port);
+    TcpListener::bind(&address).await.with_context(|| {
+        format!("cannot listen on {address}: change network.port or stop who has it")
+    })
 }
 
 /// Messages, lines and figures, as far as they are wanted.

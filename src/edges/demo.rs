@@ -12,6 +12,7 @@ use crate::config::{Broker, Config, Mqtt, MqttVersion, Takeover};
 use crate::sim::{self, Message, World};
 
 use super::app::{self, App, Database, Place};
+use super::auth::Mode;
 use super::bus::{Bus, Incoming, Options};
 use super::clock::Clock;
 
@@ -38,9 +39,11 @@ pub async fn start(speed: f64, http: u16, mqtt: u16, program: PathBuf) -> anyhow
     config.broker = Some(Broker { file: None, listen: Some(broker.local_addr()?.to_string()) });
     drop((broker, page));
     config.mqtt = None;
-    let app =
-        app::start(config, Place { database: Database::Memory, dir: PathBuf::new(), program })
-            .await?;
+    let app = app::start(
+        config,
+        Place { database: Database::Memory, dir: PathBuf::new(), program, auth: Mode::Demo },
+    )
+    .await?;
     let address = app.broker().first().copied().context("the broker does not listen")?;
     tokio::spawn(play(speed, address, app.token()));
     Ok(app)

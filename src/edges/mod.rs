@@ -2,6 +2,7 @@
 
 mod answers;
 pub mod app;
+pub mod auth;
 mod backlog;
 mod backoff;
 pub mod brain;
@@ -21,6 +22,8 @@ mod influx;
 mod inputs;
 pub mod jq;
 mod messenger;
+pub mod password;
+mod program;
 mod reasons;
 pub mod replay;
 mod run;

@@ -26,8 +26,8 @@ pub use history::{
 };
 pub use ids::{LoadPointIx, MeterIx, TeslaMateCar, VehicleIx};
 pub use kinds::{
-    BatteryMode, ChargeStatus, EnergyGroup, MeterRole, Mode, PhaseAction, PvAction, Trust,
-    UnknownSpelling,
+    BatteryMode, ChargeStatus, EnergyGroup, KeyScope, MeterRole, Mode, PhaseAction, PvAction,
+    Trust, UnknownSpelling,
 };
 pub use limit::{
     CircuitIx, CircuitSetup, LimitSetup, OperatorSetup, OperatorSignal, Rotation, Wiring,

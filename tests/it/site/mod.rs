@@ -9,6 +9,7 @@ mod programs;
 mod restart;
 mod safety;
 mod second;
+mod secrets;
 mod service;
 mod teslamate;
 mod tree;
