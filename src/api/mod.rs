@@ -8,6 +8,7 @@ mod export;
 mod field;
 mod goal;
 pub mod history;
+pub mod legacy;
 mod operation;
 mod payload;
 mod project;

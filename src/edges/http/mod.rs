@@ -8,6 +8,7 @@ mod auth;
 mod conns;
 mod fields;
 mod history;
+mod legacy;
 mod page;
 mod plan;
 mod socket;
@@ -113,9 +114,10 @@ fn router(app: App, base_path: String) -> Router {
         let guard = Guard { auth: app.auth.clone(), access };
         router = router.route(&path, route.route_layer(from_fn_with_state(guard, auth::guard)));
     }
-    let routed = router
-        .fallback(not_found)
-        .with_state(app)
+    let routes = router.fallback(not_found).with_state(app);
+    let routed = Router::new()
+        .fallback_service(routes)
+        .layer(from_fn(legacy::dialect))
         .layer(DefaultBodyLimit::max(BODY_MAX))
         .layer(transport::compression())
         .layer(from_fn(transport::origins));

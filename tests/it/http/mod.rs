@@ -2,6 +2,7 @@
 
 mod auth;
 mod fuzz;
+mod legacy;
 mod rest;
 mod socket;
 mod transport;
