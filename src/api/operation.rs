@@ -1,6 +1,7 @@
 //! The second table: what REST can do that is not a field. Routes and documents are loops over it.
 
 mod auth;
+mod system;
 
 use super::field::Kind;
 use super::history::Aggregate;
@@ -36,6 +37,14 @@ pub enum Op {
     Tariff,
     /// The state and its changes as they happen.
     Socket,
+    /// The last lines of the log.
+    Log,
+    /// Who writes into the log.
+    LogAreas,
+    /// The end.
+    Shutdown,
+    /// The end, by its older name.
+    OldShutdown,
     /// Times in which the grid operator limited the consumption.
     GridSessions,
     /// Energy of the past.
@@ -246,6 +255,7 @@ pub const OPERATIONS: &[Operation] = &[
         doc: "Tells the plan of a load point as it was last reckoned.",
         ..Operation::READ
     },
+    system::OLD_SHUTDOWN,
     Operation {
         op: Op::State,
         path: "/api/state",
@@ -259,6 +269,9 @@ pub const OPERATIONS: &[Operation] = &[
         doc: "Tells all that is known, or what a jq program cuts out of it.",
         ..Operation::READ
     },
+    system::LOG,
+    system::LOG_AREAS,
+    system::SHUTDOWN,
     Operation {
         op: Op::Tariff,
         path: "/api/tariff/{type}",

@@ -17,6 +17,7 @@ mod hold;
 pub mod http;
 mod inputs;
 pub mod jq;
+pub mod logbook;
 pub mod password;
 pub mod replay;
 mod run;

@@ -5,6 +5,7 @@ mod fuzz;
 mod legacy;
 mod rest;
 mod socket;
+mod system;
 mod transport;
 
 use std::collections::BTreeMap;
@@ -17,6 +18,7 @@ use chargebus::control::Control;
 use chargebus::edges::auth::{Auth, Mode};
 use chargebus::edges::clock::Clock;
 use chargebus::edges::http::{Door, Question, Settings, Told, WriteRequest, serve};
+use chargebus::edges::logbook::LogBook;
 use chargebus::edges::store::Store;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
@@ -71,7 +73,8 @@ impl Facade {
         let (told, seen) = watch::channel(Told { state, at: clock.now().mono });
         let stop = CancellationToken::new();
         let jq = env!("CARGO_BIN_EXE_chargebus").into();
-        let door = Door { writes, questions, told: seen, store, clock, jq };
+        let door =
+            Door { writes, questions, told: seen, store, clock, log: LogBook::default(), jq };
         tokio::spawn(serve(listener, door.clone(), settings, stop.clone()));
         (Self { address, told, clock, door, _stop: stop.drop_guard() }, requests, asked)
     }
@@ -133,7 +136,7 @@ fn open() -> Settings {
     let store = Store::memory().unwrap();
     let stored = &mut BTreeMap::new();
     let auth = Auth::new(Mode::Guarded, &Api::default(), stored, store, Clock::start());
-    Settings { base_path: String::new(), auth }
+    Settings { base_path: String::new(), auth, ui: None }
 }
 
 async fn carry_out(
