@@ -102,6 +102,7 @@ impl Park {
             platform: "bench".to_owned(),
             started: true,
             mirrors: true,
+            configured: Vec::new(),
         };
         let mut control = Control::new(checked.config.setup, now);
         for n in 0..control.loadpoints().len() {

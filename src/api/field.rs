@@ -41,6 +41,8 @@ pub struct System {
     pub started: bool,
     /// Whether old names are told beside the new ones (api.md §0.2).
     pub mirrors: bool,
+    /// Parts of the configuration as everybody may see them, by key: secrets are `***`.
+    pub configured: Vec<(&'static str, Value)>,
 }
 
 impl System {
@@ -50,6 +52,12 @@ impl System {
     /// The version that clients parse: what stands before the first blank is a release of evcc.
     pub fn version() -> String {
         format!("{} (chargebus {})", Self::EMULATED, env!("CARGO_PKG_VERSION"))
+    }
+
+    /// A part of the configuration, if it is told.
+    pub fn configured(&self, key: &str) -> Value {
+        let part = self.configured.iter().find(|(known, _)| *known == key);
+        part.map_or(Value::Absent, |(_, value)| value.clone())
     }
 
     /// The wall-clock time of a monotonic instant.

@@ -4,28 +4,40 @@
 //! The edges call `View` → [`State::next`] after every turn and tell what [`State::changes`] finds;
 //! a write goes through [`Address`] and [`write()`](fn@write).
 
+mod documents;
 mod export;
 mod field;
 mod goal;
 pub mod history;
+pub mod influx;
 pub mod legacy;
+mod message;
+pub mod metrics;
 mod operation;
 mod payload;
+mod preview;
 mod project;
 mod rates;
+mod restore;
 mod table;
 mod topic;
 mod value;
 mod write;
 
+pub use documents::{asyncapi, openapi};
 pub use export::Language;
 pub use field::{Cadence, Field, Kind, Rest, Scope, Set, SetLease, System, Told, View, Write};
 pub use goal::goal_text;
+pub use message::Occasion;
 pub use operation::{
     Access, Content, Method, OPERATIONS, OnMqtt, Op, Operation, PATH_PARAMETERS, Parameter, SCHEMAS,
 };
+pub use preview::{
+    preview, repeating as preview_repeating, strategy as preview_strategy, wanted as preview_wanted,
+};
 pub use project::{Changes, State};
+pub use restore::{Problem, restore};
 pub use table::{TABLES, all, rows};
 pub use topic::{Address, Place};
 pub use value::Value;
-pub use write::{Answer, Code, MAX_PAYLOAD, Problem, Raw, restore, write, write_topic};
+pub use write::{Answer, Code, MAX_PAYLOAD, Raw, write, write_topic};

@@ -29,10 +29,18 @@ pub enum Op {
     RemoveKey,
     /// Whether the service is well.
     Health,
+    /// The state for Prometheus.
+    Metrics,
     /// Everything that is known.
     State,
     /// The plan of a load point.
     Plan,
+    /// A plan by SoC or energy that nobody made.
+    PlanPreview,
+    /// The same, at its older place.
+    PlanPreviewOld,
+    /// The next occurrence of a repeating plan that nobody made.
+    PlanPreviewRepeating,
     /// What is known of a tariff.
     Tariff,
     /// The state and its changes as they happen.
@@ -45,6 +53,10 @@ pub enum Op {
     Shutdown,
     /// The end, by its older name.
     OldShutdown,
+    /// The description of REST.
+    OpenApi,
+    /// The description of MQTT.
+    AsyncApi,
     /// Times in which the grid operator limited the consumption.
     GridSessions,
     /// Energy of the past.
@@ -171,6 +183,12 @@ impl Operation {
 
 /// Every parameter that can stand in a path, in both tables.
 pub const PATH_PARAMETERS: &[Parameter] = &[
+    Parameter { name: "clock", kind: Kind::Text, doc: "Time of day, `HH:MM`." },
+    Parameter {
+        name: "goal",
+        kind: Kind::Enum(&["soc", "energy"]),
+        doc: "What is planned: a SoC where SoC and capacity are known, else an energy.",
+    },
     Parameter { name: "id", kind: Kind::Int, doc: "Number of the load point, from 1." },
     Parameter { name: "key", kind: Kind::Text, doc: "Name of the key." },
     Parameter { name: "name", kind: Kind::Text, doc: "Name of the vehicle." },
@@ -180,7 +198,9 @@ pub const PATH_PARAMETERS: &[Parameter] = &[
         kind: Kind::Enum(&["grid", "feedin", "co2", "planner", "solar", "temperature"]),
         doc: "What the tariff is for.",
     },
+    Parameter { name: "tz", kind: Kind::Text, doc: "IANA name of a time zone, URL-encoded." },
     Parameter { name: "value", kind: Kind::Text, doc: "The value, in a spelling of its kind." },
+    Parameter { name: "weekdays", kind: Kind::Text, doc: "Numbers with commas, 0 is Sunday." },
 ];
 
 /// Every operation, by path. Rows that belong together may stand in a file of their own.
@@ -194,6 +214,14 @@ pub const OPERATIONS: &[Operation] = &[
     auth::LOGOUT,
     auth::SET_PASSWORD,
     auth::AUTH_STATUS,
+    Operation {
+        op: Op::AsyncApi,
+        path: "/api/asyncapi.json",
+        answer: Content::Json(r#"{"type":"object"}"#),
+        mqtt: OnMqtt::No("a document of the program, the same everywhere"),
+        doc: "Describes every topic: AsyncAPI 3.0.",
+        ..Operation::READ
+    },
     Operation {
         op: Op::GridSessions,
         path: "/api/gridsessions",
@@ -255,6 +283,41 @@ pub const OPERATIONS: &[Operation] = &[
         doc: "Tells the plan of a load point as it was last reckoned.",
         ..Operation::READ
     },
+    Operation {
+        op: Op::PlanPreviewOld,
+        path: "/api/loadpoints/{id}/plan/preview/{goal}/{value}/{time}",
+        query: STRATEGY,
+        answer: Content::Json(PREVIEW),
+        mqtt: OnMqtt::No("the same as the static preview"),
+        doc: "Tells what a plan would be like, at the place of releases up to 0.131.",
+        ..Operation::READ
+    },
+    Operation {
+        op: Op::PlanPreviewRepeating,
+        path: "/api/loadpoints/{id}/plan/repeating/preview/{value}/{weekdays}/{clock}/{tz}",
+        query: STRATEGY,
+        answer: Content::Json(PREVIEW),
+        mqtt: OnMqtt::No("a request for the static preview may name weekdays and a zone"),
+        doc: "Tells what the next occurrence of a repeating plan would be like.",
+        ..Operation::READ
+    },
+    Operation {
+        op: Op::PlanPreview,
+        path: "/api/loadpoints/{id}/plan/static/preview/{goal}/{value}/{time}",
+        query: STRATEGY,
+        answer: Content::Json(PREVIEW),
+        mqtt: OnMqtt::Request("loadpoints/{id}/planPreview/set"),
+        doc: "Tells what a plan would be like, without making it.",
+        ..Operation::READ
+    },
+    Operation {
+        op: Op::OpenApi,
+        path: "/api/openapi.json",
+        answer: Content::Json(r#"{"type":"object"}"#),
+        mqtt: OnMqtt::No("a document of the program, the same everywhere"),
+        doc: "Describes every route: OpenAPI 3.1.",
+        ..Operation::READ
+    },
     system::OLD_SHUTDOWN,
     Operation {
         op: Op::State,
@@ -264,7 +327,7 @@ pub const OPERATIONS: &[Operation] = &[
             kind: Kind::Text,
             doc: "jq program of at most 4096 bytes with exactly one result.",
         }],
-        answer: Content::Json(r#"{"type":"object"}"#),
+        answer: Content::Json(r##"{"$ref":"#/components/schemas/State"}"##),
         mqtt: OnMqtt::No("every value has a retained topic"),
         doc: "Tells all that is known, or what a jq program cuts out of it.",
         ..Operation::READ
@@ -278,6 +341,14 @@ pub const OPERATIONS: &[Operation] = &[
         answer: Content::Json(RATES),
         mqtt: OnMqtt::No("rates are the fields `forecast/…` of the site"),
         doc: "Tells the rates of a tariff from the current slot on.",
+        ..Operation::READ
+    },
+    Operation {
+        op: Op::Metrics,
+        path: "/metrics",
+        answer: Content::Media(&["text/plain"]),
+        mqtt: OnMqtt::No("every value has a retained topic"),
+        doc: "Tells the state and the figures of the program for Prometheus, if `metrics: true`.",
         ..Operation::READ
     },
     Operation {
@@ -326,6 +397,23 @@ const PLAN: &str = r##"{"type":"object","properties":{
     "duration":{"type":"integer","description":"seconds of charging"},
     "plan":{"type":["array","null"],"items":{"$ref":"#/components/schemas/Rate"}},
     "power":{"type":"number","description":"W"}}}"##;
+
+/// A plan that nobody made (api.md §3.6).
+const PREVIEW: &str = r##"{"type":"object","properties":{
+    "planTime":{"type":"string","format":"date-time"},
+    "duration":{"type":"integer","description":"seconds of charging"},
+    "plan":{"type":["array","null"],"items":{"$ref":"#/components/schemas/Rate"}},
+    "power":{"type":"number","description":"W"}}}"##;
+
+/// How a previewed plan is carried out, instead of what is set.
+const STRATEGY: &[Parameter] = &[
+    Parameter { name: "continuous", kind: Kind::Bool, doc: "Without a pause." },
+    Parameter {
+        name: "precondition",
+        kind: Kind::Duration,
+        doc: "So many seconds of it right before the time of the plan.",
+    },
+];
 
 /// What is known of a tariff (api.md §3.2).
 const RATES: &str = r##"{"type":"object","properties":{

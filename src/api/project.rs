@@ -11,10 +11,10 @@ use crate::model::TariffUse;
 use super::Value;
 use super::field::{Cadence, Field, Scope, View};
 use super::rates;
+use super::restore::stored_key;
 use super::table::{self, rows};
 use super::topic::{Address, Place};
 use super::value::{write_comma, write_json_text};
-use super::write::stored_key;
 
 /// All values at one instant. The default is the state of which nothing has been told.
 #[derive(Clone, Debug, Default)]
@@ -187,6 +187,14 @@ impl State {
     pub fn started(&self) -> bool {
         let started = self.site.as_ref().and_then(|site| site.value("startupCompleted"));
         started == Some(&Value::Bool(true))
+    }
+
+    /// Every value with its place and its row, told or not.
+    pub fn values(&self) -> impl Iterator<Item = (&Place, &'static Field, &Value)> {
+        self.site.iter().chain(&self.loadpoints).chain(&self.vehicles).flat_map(|block| {
+            let rows = block.rows().iter().zip(&block.values);
+            rows.map(|(field, value)| (&block.place, *field, value))
+        })
     }
 
     /// The value of a field, told or not.

@@ -6,11 +6,13 @@ use std::time::Duration;
 use super::device::Devices;
 use super::devices::{Catalog, vehicle};
 use super::loadpoint::{self, Catalogs};
+use super::plugin::Library;
 use super::reader::{Field, Section};
 use super::text::quoted;
 use super::unsupported::Scope;
 use super::{
-    Broker, Config, Mqtt, MqttVersion, Network, Takeover, address, api, circuit, site, tariff,
+    Broker, Config, Mqtt, MqttVersion, Network, Takeover, address, api, circuit, export, messaging,
+    site, tariff,
 };
 use crate::model::{LimitSetup, Setup};
 
@@ -46,7 +48,11 @@ pub(super) fn read(root: Section<'_>) -> Config {
         log: root.text("log"),
         currency,
         tariffs,
+        libraries: libraries(&root),
         discover_cars: discover_cars(&root),
+        messaging: messaging::read(&root),
+        influx: export::influx(&root),
+        metrics: export::metrics(&root),
     };
     meters.notice_unused();
     chargers.notice_unused();
@@ -261,6 +267,19 @@ fn database(root: &Section<'_>) -> Option<String> {
     let dsn = section.text("dsn").filter(|dsn| !dsn.is_empty());
     section.finish(Scope::Database);
     dsn
+}
+
+/// `javascript: [{vm, script}]`.
+fn libraries(root: &Section<'_>) -> Vec<Library> {
+    let items = root.get("javascript").map(|field| field.items()).unwrap_or_default();
+    let read = |item: Field<'_>| {
+        let section = item.section()?;
+        let text = |key| section.need(key).ok().and_then(|field| field.text());
+        let library = Some(Library { vm: text("vm")?, script: text("script")? });
+        section.finish(Scope::Other);
+        library
+    };
+    items.into_iter().filter_map(read).collect()
 }
 
 /// `teslamate: {discover: false}`, or just `teslamate: false`.

@@ -10,14 +10,18 @@ mod circuit;
 mod device;
 mod devices;
 mod env;
+mod export;
 mod file;
 mod finding;
 mod loadpoint;
+mod messaging;
 mod node;
+mod plugin;
 mod reader;
 mod site;
 mod source;
 mod tariff;
+pub mod template;
 mod text;
 mod unsupported;
 mod zone;
@@ -27,12 +31,16 @@ use std::time::Duration;
 use crate::model::{KeyScope, Setup};
 
 pub use device::{
-    ChargerDevice, Devices, Encoding, HttpAuth, HttpRequest, MeterDevice, ModbusLink, ModbusSource,
-    MqttSource, Number, OperatorDevice, Pipeline, Register, RegisterKind, Sink, Source,
-    TeslaMateCar, VehicleDevice, by_phase,
+    ChargerDevice, Devices, MeterDevice, OperatorDevice, TeslaMateCar, VehicleDevice, by_phase,
 };
-
+pub use export::Influx;
 pub use finding::{Errors, Finding, Place};
+pub use messaging::{Carrier, EventText, MessageEncoding, Messaging, Service};
+pub use plugin::{
+    Calc, Command, Composite, Conversion, Encoding, HttpAuth, HttpRequest, HttpSource, JsInput,
+    JsKind, JsSource, Library, ModbusLink, ModbusSource, MqttSource, Number, Pipeline, Register,
+    RegisterKind, ScriptSource, SetComposite, Sink, Source, Watchdog,
+};
 pub use tariff::{Tariff, TariffSource};
 
 /// A configuration that can be run, and what is done differently from what is written.
@@ -71,8 +79,16 @@ pub struct Config {
     pub currency: String,
     /// Prices, emissions and the sun; each use once, the sun perhaps in several parts.
     pub tariffs: Vec<Tariff>,
+    /// What scripts can use.
+    pub libraries: Vec<Library>,
     /// Whether cars of TeslaMate appear by themselves (default true).
     pub discover_cars: bool,
+    /// What people are told of events.
+    pub messaging: Messaging,
+    /// The database that values are written to.
+    pub influx: Option<Influx>,
+    /// Whether `GET /metrics` is served.
+    pub metrics: bool,
 }
 
 impl Config {
@@ -187,6 +203,8 @@ pub enum Takeover {
     Once,
     /// Warn only: the broker is our own.
     Always,
+    /// Wait until it is gone; it was heard a moment ago, however old its signs look.
+    Superseded,
 }
 
 impl std::fmt::Debug for Mqtt {

@@ -41,16 +41,12 @@ const TABLE: &[(Scope, &str, &str)] = &[
     (Scope::File, "authproviders", LATER),
     (Scope::File, "eebus", "not built yet: EEBus devices cannot be reached"),
     (Scope::File, "experimental", "not used"),
-    (Scope::File, "go", "scripts are not run: describe the device with source mqtt or modbus"),
+    (Scope::File, "go", "Go is not run: write the script in JavaScript under javascript"),
     (Scope::File, "homeassistant", LATER),
-    (Scope::File, "influx", "not built yet: all values are on MQTT, any bridge can store them"),
-    (Scope::File, "javascript", "scripts are not run: use jq on MQTT values"),
     (Scope::File, "levels", "not used: write log filters like \"info,mqtt=debug\" under log"),
     (Scope::File, "mcp", "not used"),
     (Scope::File, "mdns", "not used: the service is not announced on the network"),
     (Scope::File, "menu", "not used"),
-    (Scope::File, "messaging", "not built yet: events are on MQTT under <topic>/events"),
-    (Scope::File, "metrics", LATER),
     (Scope::File, "modbusproxy", "not built yet: other clients must ask the device directly"),
     (Scope::File, "ocpp", "not built yet: OCPP chargers cannot connect"),
     (Scope::File, "optimizer", CLOUD),
@@ -90,7 +86,6 @@ const TABLE: &[(Scope, &str, &str)] = &[
     (Scope::LoadPoint, "ui", AT_RUN_TIME),
     (Scope::LoadPoint, "vehicles", "older spelling, not used: vehicles are detected"),
     (Scope::Soc, "alwaysupdate", PUSHED),
-    (Scope::Soc, "estimate", LATER),
     (Scope::Soc, "min", AT_RUN_TIME),
     (Scope::Soc, "poll", PUSHED),
     (Scope::Soc, "target", AT_RUN_TIME),
@@ -121,7 +116,6 @@ const TABLE: &[(Scope, &str, &str)] = &[
     (Scope::Vehicle, "ondisconnect", "not used"),
     (Scope::Vehicle, "position", LATER),
     (Scope::Vehicle, "targetsoc", AT_RUN_TIME),
-    (Scope::Vehicle, "wakeup", LATER),
 ];
 
 /// What happens instead of a known key; `None` for an unknown one.

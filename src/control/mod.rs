@@ -3,13 +3,17 @@
 //! Call order: `handle` records facts, `set_…` takes wishes, `handle_timeout` decides when
 //! [`Control::deadline`] is due; after each of them drain [`Control::poll`] to `None`.
 
+mod announce;
 mod battery;
 mod battery_settings;
 mod circuit;
 mod coordinator;
 mod decision;
+mod detection;
 mod estimator;
 mod history;
+mod home;
+mod learn;
 mod loadpoint;
 mod plan;
 mod reading;
@@ -21,10 +25,13 @@ mod vehicle;
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
+use chrono::{DateTime, Utc};
+
 use crate::model::{
-    Effect, Event, EventKind, Fact, LoadPointIx, MeterValue, Mono, Now, Origin, Setup, VehicleIx,
+    Effect, Event, EventKind, Fact, LoadPointIx, MeterValue, Mono, Now, Setup, VehicleIx,
     VehicleSetup, VehicleValue, Watts,
 };
+use announce::SocSteps;
 use circuit::{Budget, Cap};
 use loadpoint::{Change, GridView, SiteView, VehicleView};
 use site::SitePower;
@@ -33,12 +40,15 @@ use tariff::Tariffs;
 pub use battery::{Battery, EXTERNAL_TTL};
 pub use circuit::{Circuit, Circuits, Operator};
 pub use decision::{Decision, Why};
+pub use detection::{Candidate, Sign};
 pub use estimator::{Estimator, Remaining};
 pub use history::{ChargedEnergy, History};
+pub use home::Home;
+pub use learn::{Learned, Taper};
 pub use loadpoint::{Effective, LoadPoint, LoadPointSettings, Session, SmartLimit};
 pub use plan::{
-    Aim, EnergyPlan, Goal, PlanState, RepeatingPlan, Request, SocPlan, Strategy, charge_duration,
-    choose, mean_value, missing_energy, plan,
+    Aim, EnergyPlan, Goal, PlanState, Preview, RepeatingPlan, Request, SocPlan, Strategy, Wanted,
+    charge_duration, choose, mean_value, missing_energy, plan,
 };
 pub use reading::Reading;
 pub use settings::Refusal;
@@ -65,12 +75,17 @@ pub struct Control {
     vehicles: Vec<Vehicle>,
     battery: Battery,
     tariffs: Tariffs,
+    home: Home,
     circuits: Circuits,
     history: History,
     /// Wishes have changed that circuits must know: another decision is due.
     share_again: Option<Mono>,
     effects: VecDeque<Effect>,
     started: Mono,
+    /// The wall clock at the start.
+    began: DateTime<Utc>,
+    /// Wishes come from the store: they were granted before.
+    restoring: bool,
     decided: Mono,
     /// When a decision last took a new sample of a site meter into account.
     sampled: Mono,
@@ -111,14 +126,26 @@ impl Control {
             vehicles,
             battery,
             tariffs: Tariffs::default(),
+            home: Home::default(),
             effects: VecDeque::new(),
             started: now.mono,
+            began: now.utc,
+            restoring: false,
             decided: now.mono,
             sampled: now.mono,
             new_sample: false,
             due: (now.mono + GATHER, Wake::Fact),
             grid_silent: false,
         }
+    }
+
+    /// Grants wishes that were granted at an earlier start: a plan may have passed since, and a
+    /// vehicle that is put back where it was changes no mode.
+    pub fn restore<T>(&mut self, wishes: impl FnOnce(&mut Self) -> T) -> T {
+        self.restoring = true;
+        let result = wishes(self);
+        self.restoring = false;
+        result
     }
 
     /// The site as it was configured.
@@ -183,8 +210,12 @@ impl Control {
                 };
                 // The first status tells what is; it is no news (Q07).
                 let known = loadpoint.status.is_some();
-                for change in loadpoint.record(now, value, origin, green) {
-                    self.follow(now, lp, change);
+                let changes = loadpoint.record(now, value, origin, green);
+                if let (false, Some(status)) = (known, loadpoint.status) {
+                    self.found(now, lp, status);
+                }
+                for change in changes {
+                    self.follow(now, lp, change, known);
                     if change == Change::Connect && known && self.wants_welcome(lp) {
                         self.loadpoints[lp.0].offer_welcome(now);
                     }
@@ -232,7 +263,10 @@ impl Control {
         let slot = self.tariffs.next_change(now.utc).map(|at| now.until(at));
         let slot_ends = Some(self.slot_ends(now));
         let others = [self.site.stale_at(now.mono), self.circuits.stale_at(now.mono), slot_ends];
-        let others = others.into_iter().chain([self.share_again, first_word, slot]).flatten();
+        let reported = (0..self.loadpoints.len()).map(|lp| self.all_reported(LoadPointIx(lp)));
+        let reported = reported.flatten().filter(|at| *at > now.mono).min();
+        let others =
+            others.into_iter().chain([self.share_again, first_word, slot, reported]).flatten();
         if let Some(at) = timers.chain(others).min() {
             self.wake(at.max(now.mono + Duration::from_millis(1)), Wake::Timer);
         }
@@ -253,21 +287,31 @@ impl Control {
         self.due = self.due.min((at, why));
     }
 
-    /// What a change of the charger's status brings with it (control.md §6.2).
-    fn follow(&mut self, now: Now, lp: LoadPointIx, change: Change) {
+    /// What a change of the charger's status brings with it (control.md §6.2). People hear of a
+    /// vehicle when it is known which one, or that nobody knows; who leaves before was never there.
+    fn follow(&mut self, now: Now, lp: LoadPointIx, change: Change, known: bool) {
         let kind = match change {
             Change::Connect => {
-                self.welcome(now, lp);
-                EventKind::Connect
+                if known {
+                    self.welcome(now, lp);
+                }
+                let loadpoint = &mut self.loadpoints[lp.0];
+                loadpoint.soc_steps = SocSteps::default();
+                loadpoint.unannounced = known && loadpoint.detecting_until.is_some();
+                (known && !loadpoint.unannounced).then_some(EventKind::Connect)
             }
-            Change::Start => EventKind::Start,
-            Change::Stop => EventKind::Stop,
-            Change::Disconnect => EventKind::Disconnect,
+            Change::Start => Some(EventKind::Start),
+            Change::Stop => Some(EventKind::Stop),
+            Change::Disconnect => {
+                let unannounced = std::mem::take(&mut self.loadpoints[lp.0].unannounced);
+                (!unannounced).then_some(EventKind::Disconnect)
+            }
         };
         let vehicle = self.loadpoints[lp.0].vehicle;
-        self.effects.push_back(Effect::Event(Event { lp: Some(lp), vehicle, kind }));
+        let event = kind.map(|kind| Effect::Event(Event { lp: Some(lp), vehicle, kind }));
+        self.effects.extend(event);
         if change == Change::Disconnect {
-            self.farewell(lp);
+            self.farewell(now, lp);
         }
     }
 
@@ -277,14 +321,19 @@ impl Control {
             self.detect(now, LoadPointIx(lp));
         }
         self.estimate();
+        for lp in 0..self.loadpoints.len() {
+            self.announce(LoadPointIx(lp));
+        }
         let voltage = self.setup.voltage;
         let green = self.site.balance.green_share_loadpoints;
         let grid_at =
             self.site.grid_meter().map(|meter| meter.power.map_or(Mono(0), |power| power.at));
-        let views: Vec<_> = self.loadpoints.iter().map(|lp| self.vehicle_view(lp)).collect();
+        let views: Vec<_> = (0..self.loadpoints.len()).map(|lp| self.vehicle_view(lp)).collect();
         for (loadpoint, view) in self.loadpoints.iter_mut().zip(&views) {
             loadpoint.refresh(now, grid_at, voltage, green, view);
         }
+        self.learn(now, &views);
+        self.learn_home(now);
         self.plan(now, &views);
         let charge = self.loadpoints.iter().map(LoadPoint::charge_power).sum();
         let power = self.site.balance(now, charge);
@@ -308,15 +357,7 @@ impl Control {
             if let Some(budget) = &mut budget {
                 budget.decided(lp, loadpoint.granted(voltage, view));
             }
-            let (commands, asleep) = (loadpoint.take_commands(), loadpoint.take_asleep());
-            let vehicle = loadpoint.vehicle;
-            let lp = LoadPointIx(lp);
-            self.effects
-                .extend(commands.into_iter().map(|command| Effect::Charger { lp, command }));
-            if asleep {
-                let kind = EventKind::Asleep;
-                self.effects.push_back(Effect::Event(Event { lp: Some(lp), vehicle, kind }));
-            }
+            self.effects.extend(loadpoint.take_effects(LoadPointIx(lp)));
         }
         self.decide_battery(now);
         // The shares were those of the last wishes: where these have changed, share anew.
@@ -367,7 +408,7 @@ impl Control {
         let heard = self
             .site
             .grid_meter()
-            .is_some_and(|meter| meter.power.is_some_and(|power| power.origin == Origin::Live));
+            .is_some_and(|meter| meter.power.is_some_and(|power| power.origin.is_live()));
         let grid = match power {
             Some(power) => {
                 let loadpoint = &self.loadpoints[lp];

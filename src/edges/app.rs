@@ -12,8 +12,8 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::{error, warn};
 
-use crate::api::{State, System};
-use crate::config::{self, Config};
+use crate::api::{State, System, Value};
+use crate::config::{self, Config, EventText};
 
 use super::auth::{self, Auth};
 use super::brain::Brain;
@@ -22,10 +22,14 @@ use super::clock::{Clock, zone};
 use super::devices::{Devices, Publish};
 use super::door::{Door, Told};
 use super::embedded::Embedded;
-use super::http;
+use super::fetch::Fetch;
+use super::figures::Figures;
 use super::logbook::LogBook;
+use super::messenger::Messenger;
 use super::run::{Run, Wires};
 use super::store::{Store, StoreError};
+use super::tariffs::Reply;
+use super::{http, influx};
 
 /// Facts of devices that wait for the loop; the adapters keep the newest of each kind beyond that.
 const FACTS_MAX: usize = 1024;
@@ -33,6 +37,9 @@ const FACTS_MAX: usize = 1024;
 const WRITES_MAX: usize = 64;
 /// Questions over REST that wait for the loop; more are answered with 503.
 const QUESTIONS_MAX: usize = 64;
+
+/// Answers of providers that wait for the loop; then their tasks wait.
+const REPLIES_MAX: usize = 16;
 
 /// Name of our database beside the configuration.
 pub const DATABASE: &str = "chargebus.db";
@@ -128,10 +135,7 @@ pub async fn start(config: Config, place: Place) -> anyhow::Result<App> {
     let tasks = TaskTracker::new();
     let store = open(&database)?;
 
-    let address = format!("{}:{}", config.network.host, config.network.port);
-    let listener = TcpListener::bind(&address).await.with_context(|| {
-        format!("cannot listen on {address}: change network.port or stop who has it")
-    })?;
+    let listener = listen(&config.network).await?;
     let http = listener.local_addr()?;
 
     let broker = match &config.broker {
@@ -148,7 +152,7 @@ pub async fn start(config: Config, place: Place) -> anyhow::Result<App> {
     let auth = Auth::new(auth, &config.api, &mut stored, store.clone(), clock);
     let (mut brain, remarks) = Brain::new(&config, system(&config, now), zone(), now, stored);
     brain.control.set_past(&loaded("history", store.load_past(now.utc).await));
-    loaded("grid sessions", store.repair_grid_sessions().await);
+    loaded("grid sessions", store.repair_grid_sessions(now.utc).await);
     remarks.iter().for_each(|remark| warn!("{remark}"));
 
     let bus = server.map(|server| connect(server, &config.root, brain.filters()));
@@ -159,18 +163,26 @@ pub async fn start(config: Config, place: Place) -> anyhow::Result<App> {
     let (writes_in, writes) = mpsc::channel(WRITES_MAX);
     let (questions_in, questions) = mpsc::channel(QUESTIONS_MAX);
     let (told, seen) = watch::channel(Told { state: State::default(), at: now.mono });
-    let publisher = Arc::new(Publisher(bus.as_ref().map(|(bus, _)| bus.clone())));
-    let devices = Devices::start(&config, publisher, facts_in, stop.clone());
+    let publisher: Arc<dyn Publish> = Arc::new(Publisher(bus.as_ref().map(|(bus, _)| bus.clone())));
+    let fetch = Fetch::default();
+    let replies = ask(&mut brain, &fetch, &tasks, &stop);
+    let devices =
+        Devices::start(&config, Arc::clone(&publisher), fetch.clone(), facts_in, stop.clone());
     let ours: BTreeSet<String> = loaded("topics", store.load_topics().await);
+    let view = influx::View { told: seen.clone(), clock, interval: config.interval };
+    let (messenger, figures) = exports(&config, view, &publisher, &tasks, fetch, &stop);
     let superseded = CancellationToken::new();
     let wires = Wires {
         bus,
         facts,
         writes,
         questions,
+        replies,
         told,
         devices,
         store: store.clone(),
+        figures: figures.clone(),
+        messenger,
         superseded: superseded.clone(),
     };
     let (run, inputs) = Run::new(brain, clock, config.root.clone(), ours, wires);
@@ -182,17 +194,64 @@ pub async fn start(config: Config, place: Place) -> anyhow::Result<App> {
         told: seen,
         store: store.clone(),
         clock,
+        metrics: config.metrics.then_some(figures),
         log,
         jq: program,
     };
     let settings = http::Settings { base_path: config.network.base_path.clone(), auth, ui };
-    let facade = http::serve(listener, door, settings, stop.clone());
-    tasks.spawn(async move {
-        if let Err(error) = facade.await {
-            error!("the web server ended: {error:#}");
-        }
-    });
+    tasks.spawn(serve(listener, door, settings, stop.clone()));
     Ok(App { http, broker, stop, superseded, tasks, store })
+}
+
+/// REST, WebSocket and the web page until the end.
+async fn serve(
+    listener: TcpListener,
+    door: Door,
+    settings: http::Settings,
+    stop: CancellationToken,
+) {
+    if let Err(error) = http::serve(listener, door, settings, stop).await {
+        error!("the web server ended: {error:#}");
+    }
+}
+
+/// Starts a task for every provider of prices or forecasts.
+fn ask(
+    brain: &mut Brain,
+    fetch: &Fetch,
+    tasks: &TaskTracker,
+    stop: &CancellationToken,
+) -> mpsc::Receiver<Reply> {
+    let (replies_in, replies) = mpsc::channel(REPLIES_MAX);
+    for provider in brain.feeds.providers() {
+        let asking = provider.run(fetch.clone(), replies_in.clone());
+        tasks.spawn(stop.clone().run_until_cancelled_owned(asking));
+    }
+    replies
+}
+
+async fn listen(network: &config::Network) -> anyhow::Result<TcpListener> {
+    let address = format!("{}:{}", network.host, network.port);
+    TcpListener::bind(&address).await.with_context(|| {
+        format!("cannot listen on {address}: change network.port or stop who has it")
+    })
+}
+
+/// Messages, lines and figures, as far as they are wanted.
+fn exports(
+    config: &Config,
+    view: influx::View,
+    publisher: &Arc<dyn Publish>,
+    tasks: &TaskTracker,
+    fetch: Fetch,
+    stop: &CancellationToken,
+) -> (Messenger, Figures) {
+    let (messenger, waiting) = Messenger::start(&config.messaging, &fetch, publisher, tasks, stop);
+    let mut sources = vec![waiting];
+    if let Some(influx) = &config.influx {
+        sources.push(influx::start(influx, view, fetch, tasks, stop));
+    }
+    (messenger, Figures::new(sources))
 }
 
 /// Control never waits for a database: without one it runs and says that nothing is stored.
@@ -235,6 +294,7 @@ fn system(config: &Config, now: crate::model::Now) -> System {
         platform: format!("{}/{}", std::env::consts::OS, std::env::consts::ARCH),
         started: true,
         mirrors: true,
+        configured: configured(config),
     }
 }
 
@@ -257,4 +317,42 @@ impl Publish for Publisher {
         bus.command(topic.to_owned(), payload.as_bytes().to_vec(), retain);
         true
     }
+}
+
+/// Parts of the configuration that clients look at (api.md §4.2); whoever reads the state may see
+/// them, so secrets are masked.
+fn configured(config: &Config) -> Vec<(&'static str, Value)> {
+    let text = |text: &str| Value::text(text);
+    let secret = |text: &str| Value::text(if text.is_empty() { "" } else { "***" });
+    let mut parts = Vec::new();
+    if let Some(influx) = &config.influx {
+        let members = vec![
+            ("url".into(), text(&influx.url)),
+            ("database".into(), text(&influx.database)),
+            ("org".into(), text(&influx.org)),
+            ("token".into(), secret(&influx.token)),
+            ("user".into(), text(&influx.user)),
+            ("password".into(), secret(&influx.password)),
+            ("insecure".into(), Value::Bool(influx.insecure)),
+        ];
+        parts.push(("influx", Value::Object(members)));
+    }
+    let messaging = &config.messaging;
+    if !messaging.services.is_empty() {
+        let source = vec![("yamlSource".into(), Value::word("file"))];
+        parts.push(("messaging", Value::Object(source)));
+    }
+    let event = |(name, event): (&String, &EventText)| {
+        let members = vec![
+            ("title".into(), text(&event.title.source)),
+            ("msg".into(), text(&event.msg.source)),
+            ("disabled".into(), Value::Bool(event.disabled)),
+        ];
+        (name.clone().into(), Value::Object(members))
+    };
+    if !messaging.events.is_empty() {
+        let events = messaging.events.iter().map(event).collect();
+        parts.push(("messagingEvents", Value::Object(events)));
+    }
+    parts
 }

@@ -25,6 +25,8 @@ use super::{demo, jq, password, replay};
 const USUAL_PLACES: [&str; 2] = ["evcc.yaml", "/etc/evcc.yaml"];
 /// A longer line is no password.
 const PASSWORD_BYTES_MAX: u64 = 1024;
+/// Open files that we ask the system for.
+const FILES: u64 = 8192;
 /// A larger file is no configuration.
 const CONFIG_BYTES_MAX: u64 = 1 << 20;
 
@@ -166,7 +168,7 @@ fn run(common: &Common) -> anyhow::Result<()> {
             }
             // The next life waits for its turn; it never takes the root back by force.
             if let Some(mqtt) = &mut config.mqtt {
-                mqtt.takeover = Takeover::Never;
+                mqtt.takeover = Takeover::Superseded;
             }
         }
     })
@@ -266,11 +268,23 @@ async fn until_signal(app: App) -> anyhow::Result<Ended> {
     Ok(ended)
 }
 
+/// Every connection needs a file, and many systems start programs with 1024 of them.
+fn raise_file_limit() {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let limit = getrlimit(Resource::Nofile);
+    let wanted = limit.maximum.map_or(FILES, |most| most.min(FILES));
+    if limit.current.is_some_and(|current| current < wanted) {
+        // Without it new connections wait when there are many.
+        let _ = setrlimit(Resource::Nofile, Rlimit { current: Some(wanted), ..limit });
+    }
+}
+
 fn program() -> anyhow::Result<PathBuf> {
     std::env::current_exe().context("cannot find our own program")
 }
 
 fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
+    raise_file_limit();
     Ok(tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?)
 }
 

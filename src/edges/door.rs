@@ -12,6 +12,7 @@ use crate::api::{Address, Answer, Raw, State, View};
 use crate::model::Mono;
 
 use super::clock::Clock;
+use super::figures::Figures;
 use super::logbook::LogBook;
 use super::store::Store;
 
@@ -33,6 +34,8 @@ pub struct Door {
     pub clock: Clock,
     /// The last lines of the log.
     pub log: LogBook,
+    /// What `GET /metrics` tells of the program; `None` where nobody asked for it.
+    pub metrics: Option<Figures>,
     /// The program that evaluates `jq=` when it is called with `jq PROGRAM`: this one.
     pub jq: PathBuf,
 }

@@ -49,6 +49,7 @@ pub fn replay(config: &Config, log: impl BufRead, out: &mut impl Write) -> anyho
         platform: String::new(),
         started: true,
         mirrors: true,
+        configured: Vec::new(),
     };
     let (brain, remarks) = Brain::new(config, system, Tz::UTC, start, BTreeMap::new());
     let mut player = Player {
@@ -125,6 +126,9 @@ impl<W: Write> Player<'_, W> {
                 }
                 Effect::Battery { meter, mode } => {
                     self.say(now, &format!("battery {}: {mode}", meter.0))?
+                }
+                Effect::WakeVehicle { vehicle } => {
+                    self.say(now, &format!("vehicle {}: wake up", vehicle.0 + 1))?
                 }
                 Effect::Event(event) => self.say(now, &format!("event {}", event.kind.as_str()))?,
                 Effect::Slot(_) | Effect::GridLimit(_) => {}

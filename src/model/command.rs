@@ -19,6 +19,11 @@ pub enum Effect {
         /// What to tell it.
         mode: BatteryMode,
     },
+    /// Wake a vehicle through its own channel.
+    WakeVehicle {
+        /// Which one.
+        vehicle: VehicleIx,
+    },
     /// Tell people (`<root>/events`, not retained).
     Event(Event),
     /// Keep what happened in a slot that is over.
@@ -64,8 +69,14 @@ pub enum EventKind {
     Start,
     /// Charging stopped.
     Stop,
+    /// The SoC of the vehicle reached or passed the next multiple of 10 %; this many per cent.
+    Soc(u8),
+    /// Nobody knows which vehicle was plugged in.
+    Guest,
     /// The goal of a charging plan will be reached too late.
     PlanOverrun,
+    /// A charging plan has to begin soon and its vehicle is not plugged in.
+    PlanUnplugged,
     /// An input that control needs has fallen silent.
     MeterSilent,
     /// That input is back.
@@ -87,6 +98,27 @@ pub enum EventKind {
 }
 
 impl EventKind {
+    /// Every wire spelling.
+    pub const NAMES: &[&str] = &[
+        "asleep",
+        "batterynotheld",
+        "circuitback",
+        "circuitsilent",
+        "connect",
+        "disconnect",
+        "gridlimit",
+        "gridlimitend",
+        "gridlimitfailsafe",
+        "guest",
+        "meterback",
+        "metersilent",
+        "planoverrun",
+        "planunplugged",
+        "soc",
+        "start",
+        "stop",
+    ];
+
     /// The circuit that it is about, and the limit in W.
     pub fn details(self) -> (Option<CircuitIx>, Option<u32>) {
         match self {
@@ -96,7 +128,10 @@ impl EventKind {
             | Self::Disconnect
             | Self::Start
             | Self::Stop
+            | Self::Soc(_)
+            | Self::Guest
             | Self::PlanOverrun
+            | Self::PlanUnplugged
             | Self::Asleep
             | Self::BatteryNotHeld
             | Self::MeterSilent
@@ -105,14 +140,22 @@ impl EventKind {
         }
     }
 
+    /// The SoC in per cent that it is about.
+    pub fn soc(self) -> Option<u8> {
+        if let Self::Soc(soc) = self { Some(soc) } else { None }
+    }
+
     /// The wire spelling.
     pub fn as_str(self) -> &'static str {
         match self {
+            Self::Soc(_) => "soc",
+            Self::Guest => "guest",
             Self::Connect => "connect",
             Self::Disconnect => "disconnect",
             Self::Start => "start",
             Self::Stop => "stop",
             Self::PlanOverrun => "planoverrun",
+            Self::PlanUnplugged => "planunplugged",
             Self::MeterSilent => "metersilent",
             Self::MeterBack => "meterback",
             Self::Asleep => "asleep",

@@ -10,11 +10,15 @@ mod limit;
 mod rate;
 mod setup;
 mod tariff;
+mod template;
 mod time;
 mod units;
 
 pub use command::{ChargerCommand, Effect, Event, EventKind};
-pub use fact::{ChargerValue, Fact, MeterValue, Origin, Outcome, Phase, Telemetry, VehicleValue};
+pub use fact::{
+    ChargerAttribute, ChargerValue, Fact, MeterValue, Origin, Outcome, Phase, Telemetry,
+    VehicleValue,
+};
 pub use formula::Formula;
 pub use history::{
     Counters, Entity, EntityRecord, GridLimit, GridSession, Past, PastEnergy, Prices, SlotEnergy,
@@ -34,5 +38,6 @@ pub use setup::{
     VehicleFeature, VehicleSetup,
 };
 pub use tariff::{Charges, TariffKind, TariffUse, Zone};
+pub use template::{Format, Piece, Printf, Template, Verb};
 pub use time::{Mono, Now, is_plausible};
 pub use units::{Amps, KilowattHours, Percent, Volts, WattHours, Watts};

@@ -231,7 +231,6 @@ pub(super) const ROWS: &[Field] = &[
         write: Some(Write {
             name: "vehicle",
             clears: true,
-            stored: false,
             rest: Rest {
                 set: &["/loadpoints/{id}/vehicle/{value}"],
                 unset: Some("/loadpoints/{id}/vehicle"),

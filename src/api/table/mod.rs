@@ -3,6 +3,7 @@
 mod battery;
 mod charger;
 mod circuit;
+mod detection;
 mod history;
 mod loadpoint;
 mod loadpoint_settings;
@@ -44,6 +45,9 @@ pub const TABLES: &[&[Field]] = &[
     plan::LOADPOINT,
     plan::VEHICLE,
     circuit::SITE,
+    detection::SITE,
+    detection::LOADPOINT,
+    detection::VEHICLE,
     circuit::LOADPOINT,
     none::SITE,
     none::LOADPOINT,

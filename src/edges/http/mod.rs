@@ -6,9 +6,11 @@
 mod answer;
 mod auth;
 mod conns;
+mod documents;
 mod fields;
 mod history;
 mod legacy;
+mod metrics;
 mod page;
 mod plan;
 mod socket;
@@ -155,12 +157,17 @@ fn handler(row: &Operation) -> MethodRouter<App> {
         Op::NewKey => on(method, auth::new_key),
         Op::RemoveKey => on(method, auth::remove_key),
         Op::Health => on(method, state::health),
+        Op::Metrics => on(method, metrics::metrics),
         Op::State => on(method, state::state),
         Op::Plan => on(method, plan::plan),
+        Op::PlanPreview | Op::PlanPreviewOld => on(method, plan::preview),
+        Op::PlanPreviewRepeating => on(method, plan::repeating),
         Op::Tariff => on(method, tariff::tariff),
         Op::Log => on(method, system::log),
         Op::LogAreas => on(method, system::areas),
         Op::Shutdown | Op::OldShutdown => on(method, system::shutdown),
+        Op::OpenApi => on(method, documents::openapi),
+        Op::AsyncApi => on(method, documents::asyncapi),
         Op::Socket => on(method, socket::socket),
         Op::GridSessions => on(method, history::grid_sessions),
         Op::EnergyHistory => on(method, history::energy),

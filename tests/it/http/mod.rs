@@ -3,6 +3,7 @@
 mod auth;
 mod fuzz;
 mod legacy;
+mod preview;
 mod rest;
 mod socket;
 mod system;
@@ -17,6 +18,7 @@ use chargebus::config::Api;
 use chargebus::control::Control;
 use chargebus::edges::auth::{Auth, Mode};
 use chargebus::edges::clock::Clock;
+use chargebus::edges::figures::Figures;
 use chargebus::edges::http::{Door, Question, Settings, Told, WriteRequest, serve};
 use chargebus::edges::logbook::LogBook;
 use chargebus::edges::store::Store;
@@ -73,8 +75,16 @@ impl Facade {
         let (told, seen) = watch::channel(Told { state, at: clock.now().mono });
         let stop = CancellationToken::new();
         let jq = env!("CARGO_BIN_EXE_chargebus").into();
-        let door =
-            Door { writes, questions, told: seen, store, clock, log: LogBook::default(), jq };
+        let door = Door {
+            writes,
+            questions,
+            told: seen,
+            store,
+            clock,
+            metrics: Some(Figures::default()),
+            log: LogBook::default(),
+            jq,
+        };
         tokio::spawn(serve(listener, door.clone(), settings, stop.clone()));
         (Self { address, told, clock, door, _stop: stop.drop_guard() }, requests, asked)
     }

@@ -1,6 +1,7 @@
 //! The whole service, end to end: brokers, devices, users, power cuts.
 
 mod client;
+mod exports;
 mod facade;
 mod history;
 mod house;
