@@ -24,6 +24,7 @@ pub mod jq;
 pub mod logbook;
 mod messenger;
 pub mod password;
+mod program;
 mod reasons;
 pub mod replay;
 mod run;
