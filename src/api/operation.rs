@@ -205,6 +205,14 @@ pub const PATH_PARAMETERS: &[Parameter] = &[
 
 /// Every operation, by path. Rows that belong together may stand in a file of their own.
 pub const OPERATIONS: &[Operation] = &[
+    Operation {
+        op: Op::AsyncApi,
+        path: "/api/asyncapi.json",
+        answer: Content::Json(r#"{"type":"object"}"#),
+        mqtt: OnMqtt::No("a document of the program, the same everywhere"),
+        doc: "Describes every topic: AsyncAPI 3.0.",
+        ..Operation::READ
+    },
     auth::API_KEY,
     auth::NEW_API_KEY,
     auth::KEYS,
@@ -214,14 +222,6 @@ pub const OPERATIONS: &[Operation] = &[
     auth::LOGOUT,
     auth::SET_PASSWORD,
     auth::AUTH_STATUS,
-    Operation {
-        op: Op::AsyncApi,
-        path: "/api/asyncapi.json",
-        answer: Content::Json(r#"{"type":"object"}"#),
-        mqtt: OnMqtt::No("a document of the program, the same everywhere"),
-        doc: "Describes every topic: AsyncAPI 3.0.",
-        ..Operation::READ
-    },
     Operation {
         op: Op::GridSessions,
         path: "/api/gridsessions",
