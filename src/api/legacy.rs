@@ -43,7 +43,7 @@ fn batteries(now: Json) -> Json {
     match now {
         Json::Object(mut battery) => battery.remove("devices").unwrap_or_else(|| json!([])),
         Json::Null => json!([]),
-        other => other,
+        other @ (Json::Bool(_) | Json::Number(_) | Json::String(_) | Json::Array(_)) => other,
     }
 }
 
@@ -59,7 +59,7 @@ fn prices(now: Json) -> Json {
             Json::Object(then.collect::<Map<_, _>>())
         }
         Json::Array(items) => items.into_iter().map(prices).collect(),
-        other => other,
+        other @ (Json::Null | Json::Bool(_) | Json::Number(_) | Json::String(_)) => other,
     }
 }
 
