@@ -13,6 +13,7 @@ mod legacy;
 mod metrics;
 mod page;
 mod plan;
+mod sessions;
 mod socket;
 mod state;
 mod story;
@@ -166,6 +167,9 @@ fn handler(row: &Operation) -> MethodRouter<App> {
         Op::Log => on(method, system::log),
         Op::LogAreas => on(method, system::areas),
         Op::Shutdown | Op::OldShutdown => on(method, system::shutdown),
+        Op::Sessions => on(method, sessions::list),
+        Op::EditSession => on(method, sessions::edit),
+        Op::DeleteSession => on(method, sessions::delete),
         Op::OpenApi => on(method, documents::openapi),
         Op::AsyncApi => on(method, documents::asyncapi),
         Op::Socket => on(method, socket::socket),

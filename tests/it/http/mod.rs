@@ -5,6 +5,7 @@ mod fuzz;
 mod legacy;
 mod preview;
 mod rest;
+mod sessions;
 mod socket;
 mod system;
 mod transport;
