@@ -8,17 +8,13 @@ use crate::model::{Mode, Now};
 use super::Value;
 use super::field::{Field, Kind, Set, System, View, Write};
 use super::goal;
-use super::payload::{Asked, unwrap};
+use super::payload::{Asked, echo, is_null_word, unwrap};
 use super::preview;
 use super::topic::Address;
 use super::value::write_json_text;
 
 /// A longer payload is refused unread.
 pub const MAX_PAYLOAD: usize = 4096;
-/// How much of a payload is repeated in the answer.
-const MAX_ECHO: usize = 256;
-/// Words that clear a field (api.md §2.1); case does not matter.
-const NULL_WORDS: [&str; 4] = ["-", "nil", "null", "none"];
 
 /// What became of a write.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -151,7 +147,7 @@ pub fn write_topic(
         Err(_) => Answer::refusal(Code::InvalidType, "the payload is not UTF-8"),
         Ok(text) => match preview::answer(&View { control, system, now }, topic, text) {
             Some(mut answer) => {
-                answer.requested = echo(&Raw::Text(text.to_owned()));
+                answer.requested = echo(text);
                 answer
             }
             None => write_text(control, system, now, topic, text),
@@ -171,7 +167,7 @@ fn write_text(
         Ok(address) => write(control, system, now, &address, &Raw::Text(text.to_owned())),
         Err(mut answer) => {
             let asked = unwrap(text).unwrap_or_else(|_| Asked::from(Raw::Text(text.to_owned())));
-            answer.requested = echo(&asked.value);
+            answer.requested = asked.value.echo();
             answer.id = asked.id;
             answer
         }
@@ -192,7 +188,7 @@ pub fn write(
             Ok(asked) => asked,
             Err(message) => {
                 let mut answer = Answer::refusal(Code::InvalidType, message);
-                answer.requested = echo(raw);
+                answer.requested = raw.echo();
                 return answer;
             }
         },
@@ -219,7 +215,7 @@ pub fn write(
         }
         Err(answer) => answer,
     };
-    answer.requested = echo(&asked.value);
+    answer.requested = asked.value.echo();
     answer.id = asked.id;
     answer
 }
@@ -294,11 +290,11 @@ fn apply(
 /// A text in one of the spellings of the field's kind (api.md §2.1 "Our service").
 pub(super) fn parse(field: &Field, write: &Write, asked: &Raw) -> Result<Value, (Code, String)> {
     let invalid = |expected: &str, text: &str| {
-        let text: String = text.chars().take(MAX_ECHO).collect();
+        let text = echo(text);
         (Code::InvalidType, format!("invalid value: {text} (expected {expected})"))
     };
     let text = match asked {
-        Raw::Text(text) if !NULL_WORDS.iter().any(|word| word.eq_ignore_ascii_case(text)) => text,
+        Raw::Text(text) if !is_null_word(text) => text,
         Raw::Text(_) | Raw::Clear if write.clears => return Ok(Value::Null),
         Raw::Text(text) => text,
         Raw::Clear => return Err((Code::InvalidType, "cannot be cleared".to_owned())),
@@ -391,11 +387,4 @@ fn int_of(text: &str) -> Option<i64> {
             .filter(|number| number.fract() == 0.0 && number.abs() < EXACT_BELOW)
             .map(|number| number as i64)
     })
-}
-
-fn echo(raw: &Raw) -> String {
-    match raw {
-        Raw::Text(text) => text.chars().take(MAX_ECHO).collect(),
-        Raw::Clear => String::new(),
-    }
 }

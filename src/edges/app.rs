@@ -1,6 +1,6 @@
 //! Puts one site together: store, broker, bus, devices, loop, facade; each starts without the others.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -26,6 +26,7 @@ use super::fetch::Fetch;
 use super::figures::Figures;
 use super::messenger::Messenger;
 use super::run::{Run, Wires};
+use super::sessions;
 use super::store::{Store, StoreError};
 use super::tariffs::Reply;
 use super::{http, influx};
@@ -138,10 +139,7 @@ pub async fn start(config: Config, place: Place) -> anyhow::Result<App> {
     let auth = if settings.is_err() { auth::Mode::Locked } else { auth };
     let mut stored = loaded("settings", settings);
     let auth = Auth::new(auth, &config.api, &mut stored, store.clone(), clock);
-    let (mut brain, remarks) = Brain::new(&config, system(&config, now), zone(), now, stored);
-    brain.control.set_past(&loaded("history", store.load_past(now.utc).await));
-    loaded("grid sessions", store.repair_grid_sessions(now.utc).await);
-    remarks.iter().for_each(|remark| warn!("{remark}"));
+    let mut brain = brain(&config, &store, now, stored).await;
 
     let bus = server.map(|server| connect(server, &config.root, brain.filters()));
     if bus.is_none() {
@@ -165,6 +163,7 @@ pub async fn start(config: Config, place: Place) -> anyhow::Result<App> {
         facts,
         writes,
         questions,
+        statistics: sessions::statistics(&store, clock, &tasks, &stop),
         replies,
         told,
         devices,
@@ -239,6 +238,22 @@ fn exports(
         sources.push(influx::start(influx, view, fetch, tasks, stop));
     }
     (messenger, Figures::new(sources))
+}
+
+/// The brain with all that is known from before the start.
+async fn brain(
+    config: &Config,
+    store: &Store,
+    now: crate::model::Now,
+    stored: BTreeMap<String, String>,
+) -> Brain {
+    let journal = loaded("journal", store.load_journal().await);
+    let (mut brain, remarks) =
+        Brain::new(config, system(config, now), zone(), now, stored, journal);
+    brain.control.set_past(&loaded("history", store.load_past(now.utc).await));
+    loaded("grid sessions", store.repair_grid_sessions(now.utc).await);
+    remarks.iter().for_each(|remark| warn!("{remark}"));
+    brain
 }
 
 /// Control never waits for a database: without one it runs and says that nothing is stored.

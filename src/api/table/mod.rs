@@ -9,6 +9,7 @@ mod loadpoint;
 mod loadpoint_settings;
 mod none;
 mod plan;
+mod session;
 mod settings;
 mod site;
 mod system;
@@ -40,6 +41,8 @@ pub const TABLES: &[&[Field]] = &[
     history::LOADPOINT,
     loadpoint::ROWS,
     loadpoint::MIRRORS,
+    session::LOADPOINT,
+    session::SITE,
     charger::ROWS,
     vehicle::ROWS,
     plan::LOADPOINT,

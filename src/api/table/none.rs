@@ -109,30 +109,6 @@ pub(super) const LOADPOINT: &[Field] = &[
         ..LOADPOINT_ROW
     },
     Field {
-        key: "sessionCo2PerKWh",
-        kind: Kind::Float,
-        unit: "g/kWh",
-        doc: "Emission of this session.",
-        get: |_, _| Value::Null,
-        ..LOADPOINT_ROW
-    },
-    Field {
-        key: "sessionPrice",
-        kind: Kind::Float,
-        unit: "currency",
-        doc: "Price of this session.",
-        get: |_, _| Value::Null,
-        ..LOADPOINT_ROW
-    },
-    Field {
-        key: "sessionPricePerKWh",
-        kind: Kind::Float,
-        unit: "currency/kWh",
-        doc: "Price per energy of this session.",
-        get: |_, _| Value::Null,
-        ..LOADPOINT_ROW
-    },
-    Field {
         key: "suggestion",
         kind: Kind::Object,
         doc: "What an optimizer suggests.",

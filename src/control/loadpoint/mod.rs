@@ -4,7 +4,6 @@ mod boost;
 mod effective;
 mod limited;
 mod phases;
-mod session;
 mod setpoint;
 mod settings;
 mod share;
@@ -29,6 +28,7 @@ use super::announce::SocSteps;
 use super::circuit::Cap;
 use super::detection::{Candidate, Trace};
 use super::estimator::{Estimator, Subject};
+use super::ledger::{Account, Mix, Session};
 use super::{Decision, PlanState, Reading, Why};
 use boost::Boost;
 use limited::Limited;
@@ -36,7 +36,6 @@ use setpoint::{InFlight, SETTLING};
 use wakeup::WakeUp;
 
 pub use effective::Effective;
-pub use session::Session;
 pub use settings::LoadPointSettings;
 pub use smart::SmartLimit;
 
@@ -91,8 +90,6 @@ pub struct LoadPoint {
     pub(super) unannounced: bool,
     /// The steps of the SoC that people hear of.
     pub(super) soc_steps: SocSteps,
-    /// The current or last session.
-    pub session: Session,
     /// What the enable or disable delay will do, and when.
     pub pv_action: (PvAction, Option<Mono>),
     /// What the phase delay will do, and when.
@@ -110,6 +107,8 @@ pub struct LoadPoint {
     /// Why the load point does what it does.
     pub decision: Decision,
 
+    /// The current or last session, and what is written of it.
+    pub(super) account: Account,
     /// The estimate of the vehicle's SoC while it is connected.
     pub(super) estimator: Option<(Subject, Estimator)>,
     /// The search ended and nobody was found: only strong signs count from then on.
@@ -195,7 +194,6 @@ impl LoadPoint {
             detection_failed: false,
             unannounced: false,
             soc_steps: SocSteps::default(),
-            session: Session::default(),
             pv_action: (PvAction::Inactive, None),
             phase_action: (PhaseAction::Inactive, None),
             effective: Effective::default(),
@@ -204,6 +202,7 @@ impl LoadPoint {
             smart_cost: SmartLimit::default(),
             smart_feed_in: SmartLimit::default(),
             decision,
+            account: Account::default(),
             estimator: None,
             full_since: None,
             pv_timer: Timer::Idle,
@@ -245,6 +244,21 @@ impl LoadPoint {
         self.status == Some(ChargeStatus::Charging)
     }
 
+    /// The current or last session.
+    pub fn session(&self) -> &Session {
+        &self.account.live
+    }
+
+    /// When the vehicle was plugged in, or was found plugged in after the start.
+    pub fn connected_at(&self) -> Option<Now> {
+        self.account.connected_at
+    }
+
+    /// Time spent charging in this session.
+    pub fn charge_duration(&self, now: Mono) -> Duration {
+        self.account.charge_duration(now)
+    }
+
     /// Charge power; 0 while nothing is known.
     pub fn charge_power(&self) -> Watts {
         self.power.map_or(Watts::ZERO, |reading| reading.value)
@@ -256,18 +270,21 @@ impl LoadPoint {
         now: Now,
         value: ChargerValue,
         origin: Origin,
-        green: f64,
+        mix: Mix,
     ) -> Vec<Change> {
         match value {
             ChargerValue::Status(status) => return self.record_status(now, status),
             ChargerValue::Enabled(on) => self.reported_enabled = Some((on, now.mono)),
-            ChargerValue::Power(power) => self.record_power(now, power, origin, green),
+            ChargerValue::Power(power) => self.record_power(now, power, origin, mix),
             ChargerValue::Energy(energy) if energy.0 > 0.0 => {
                 self.energy = Some(energy);
-                self.session.counter(energy, green);
+                self.account.counter(now.mono, energy, mix);
             }
             ChargerValue::Energy(_) => {} // exactly 0 is "not available" (control.md §2.1)
-            ChargerValue::SessionEnergy(energy) => self.session.reported(energy, green),
+            ChargerValue::SessionEnergy(energy) if self.energy.is_none() => {
+                self.account.reported(now.mono, energy, mix);
+            }
+            ChargerValue::SessionEnergy(_) => {} // the counter is the truth where it exists
             ChargerValue::Current(phase, current) => {
                 self.currents[phase.index()] = Some(current);
                 self.measure_phases(now);
@@ -301,12 +318,12 @@ impl LoadPoint {
         }
     }
 
-    fn record_power(&mut self, now: Now, power: Watts, origin: Origin, green: f64) {
+    fn record_power(&mut self, now: Now, power: Watts, origin: Origin, mix: Mix) {
         if let Some(last) = self.power
             && self.charging()
             && self.energy.is_none()
         {
-            self.session.integrate(last, now.mono, green);
+            self.account.integrate(last, now.mono, mix);
         }
         self.power = Some(Reading::next(self.power.as_ref(), power, now, origin));
     }
@@ -322,8 +339,9 @@ impl LoadPoint {
         }
         let mut changes = Vec::new();
         if matches!(previous, None | Some(Disconnected)) && status != Disconnected {
-            self.session = Session::connect(now, self.energy);
-            self.plan.connect();
+            if self.account.connect(now, &self.setup.name, previous.is_some()) {
+                self.plan.connect();
+            }
             if previous.is_some() {
                 self.pv_timer = Timer::Elapsed;
             }
@@ -333,15 +351,20 @@ impl LoadPoint {
             self.trace.turned = Some((status == Charging, now.mono));
         }
         if status == Charging {
-            self.session.start(now.mono, self.energy);
+            self.account.start(now);
             changes.push(Change::Start);
+        } else if previous.is_none() {
+            self.account.stopped_meanwhile(now);
         }
         if previous == Some(Charging) {
-            self.session.stop(now.mono);
+            self.account.stop(now);
             if self.pv_timer != Timer::Elapsed {
                 self.pv_timer = Timer::Idle;
             }
             changes.push(Change::Stop);
+        }
+        if status == Disconnected {
+            self.account.leave(now);
         }
         if status == Disconnected && previous.is_some() {
             self.disconnect();
@@ -407,7 +430,7 @@ impl LoadPoint {
         now: Now,
         grid_at: Option<Mono>,
         voltage: Volts,
-        green: f64,
+        mix: Mix,
         vehicle: &VehicleView,
     ) {
         if self.reenabled && !self.phases_settling(now) {
@@ -417,7 +440,7 @@ impl LoadPoint {
         self.min_soc_not_reached = self.below_min_soc(vehicle);
         if !self.setup.charger.has_power {
             let estimate = self.estimate_power(voltage, vehicle);
-            self.record_power(now, estimate, Origin::Live, green);
+            self.record_power(now, estimate, Origin::Live, mix);
         }
         self.land(now, grid_at);
     }
@@ -445,7 +468,7 @@ impl LoadPoint {
         let plan = self.plan.due();
         let delays =
             [self.pv_due(), self.phase_due(), self.lands_at(), self.detecting_until, lease, plan];
-        let later = [self.boost_due(), self.wakes_at()];
+        let later = [self.boost_due(), self.wakes_at(), self.account.due()];
         windows
             .into_iter()
             .chain(retries)

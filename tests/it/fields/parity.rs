@@ -4,7 +4,6 @@ use super::*;
 
 /// Keys of evcc that we do not tell, and why (api-state-keys.json).
 const NOT_TOLD: &[(&str, &[&str])] = &[
-    ("no sessions yet", &["statistics"]),
     (
         "no optimizer",
         &["evopt", "evopt-batteries", "optimizerChargingStrategies", "optimizerChargingStrategy"],

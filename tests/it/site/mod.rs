@@ -11,6 +11,7 @@ mod safety;
 mod second;
 mod secrets;
 mod service;
+mod sessions;
 mod teslamate;
 mod tree;
 mod writes;
