@@ -24,6 +24,7 @@ use super::door::{Door, Told};
 use super::embedded::Embedded;
 use super::fetch::Fetch;
 use super::figures::Figures;
+use super::logbook::LogBook;
 use super::messenger::Messenger;
 use super::run::{Run, Wires};
 use super::sessions;
@@ -62,8 +63,19 @@ pub struct Place {
     pub dir: PathBuf,
     /// How much REST asks of whoever comes.
     pub auth: auth::Mode,
+    /// The folder of another user interface than ours.
+    pub ui: Option<PathBuf>,
+    /// Where the log is kept for REST.
+    pub log: LogBook,
     /// This program; it is started anew to evaluate `?jq=`, so that no filter can hold us up.
     pub program: PathBuf,
+}
+
+impl Place {
+    /// A place with our own page, whose log is kept nowhere else.
+    pub fn new(database: Database, dir: PathBuf, program: PathBuf, auth: auth::Mode) -> Self {
+        Self { database, dir, auth, ui: None, log: LogBook::default(), program }
+    }
 }
 
 /// A running site.
@@ -118,7 +130,7 @@ impl App {
 /// # Errors
 /// When an address of ours cannot be bound or `broker.toml` is wrong.
 pub async fn start(config: Config, place: Place) -> anyhow::Result<App> {
-    let Place { database, dir, program, auth } = place;
+    let Place { database, dir, program, auth, ui, log } = place;
     let clock = Clock::start();
     let stop = CancellationToken::new();
     let tasks = TaskTracker::new();
@@ -182,9 +194,10 @@ pub async fn start(config: Config, place: Place) -> anyhow::Result<App> {
         store: store.clone(),
         clock,
         metrics: config.metrics.then_some(figures),
+        log,
         jq: program,
     };
-    let settings = http::Settings { base_path: config.network.base_path.clone(), auth };
+    let settings = http::Settings { base_path: config.network.base_path.clone(), auth, ui };
     tasks.spawn(serve(listener, door, settings, stop.clone()));
     Ok(App { http, broker, stop, superseded, tasks, store })
 }

@@ -21,6 +21,7 @@ pub mod http;
 mod influx;
 mod inputs;
 pub mod jq;
+pub mod logbook;
 mod messenger;
 mod ours;
 pub mod password;
