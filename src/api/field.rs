@@ -40,6 +40,29 @@ pub struct System {
     pub started: bool,
     /// Whether old names are told beside the new ones (api.md §0.2).
     pub mirrors: bool,
+    /// How it was started.
+    pub about: About,
+}
+
+/// How the program was started; nothing of it changes while it runs.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct About {
+    /// Path of the configuration; empty without one.
+    pub config: String,
+    /// Path of the database; empty if nothing is kept.
+    pub database: String,
+    /// Sections of the configuration by their key in the state, secrets masked (api.md §4.2).
+    pub sections: Vec<(&'static str, Value)>,
+    /// What is broken for good: a text and the class of thing that it is about.
+    pub fatal: Vec<(String, &'static str)>,
+    /// The demo plays.
+    pub demo: bool,
+    /// Nobody needs to log in.
+    pub auth_disabled: bool,
+    /// The configuration is told on MQTT, too (api.md §1.2).
+    pub publish_config: bool,
+    /// Names of evcc up to 0.131 are told on MQTT (api.md §2.5).
+    pub vintage: bool,
 }
 
 impl System {
@@ -127,6 +150,10 @@ pub enum Told {
     TopicOnly(&'static str),
     /// In JSON only.
     JsonOnly,
+    /// In JSON, and on MQTT only if the user wants it: [`About::publish_config`].
+    Config,
+    /// On MQTT only, and only if the user wants it: [`About::vintage`].
+    Vintage,
     /// Nowhere: an old name for writing.
     Nowhere,
 }
@@ -188,6 +215,8 @@ pub enum Set {
     Bool(fn(&mut Control, Now, usize, bool) -> Result<(), Refusal>),
     /// A number, or `None` to clear it.
     FloatOrNone(fn(&mut Control, Now, usize, Option<f64>) -> Result<(), Refusal>),
+    /// An instant; `None` clears.
+    Time(fn(&mut Control, Now, usize, Option<DateTime<Utc>>) -> Result<(), Refusal>),
     /// A length of time.
     Duration(fn(&mut Control, Now, usize, Duration) -> Result<(), Refusal>),
     /// A word of the field's enum, or any text; `None` clears.
@@ -203,16 +232,40 @@ pub enum Set {
 pub type SetLease =
     fn(&mut Control, Now, usize, Option<&str>, Option<Duration>) -> Result<(), Refusal>;
 
-/// REST routes of a field below `/api`. The parameters are `{id}`, `{name}`, `{value}` and `{time}`;
-/// without `{value}` the body is the value.
+/// REST routes of a field below `/api`. The parameters are `{id}`, `{name}`, `{value}`, `{time}` and
+/// `{source}`; without `{value}` the body is the value.
 #[derive(Clone, Copy, Debug)]
 pub struct Rest {
-    /// POST paths; the first is the current one, the others are older.
+    /// The method of the paths.
+    pub verb: Verb,
+    /// Paths for writing; the first is the current one, the others are older.
     pub set: &'static [&'static str],
     /// DELETE path.
     pub unset: Option<&'static str>,
     /// The answer, where it is not the bare value.
     pub answer: Option<fn(&View<'_>, usize) -> Value>,
+}
+
+/// How a field is written over REST.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Verb {
+    /// The usual one.
+    Post,
+    /// For what has a body only.
+    Put,
+    /// For what has no value: it means yes.
+    Patch,
+}
+
+impl Verb {
+    /// The name of the method.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Post => "POST",
+            Self::Put => "PUT",
+            Self::Patch => "PATCH",
+        }
+    }
 }
 
 impl Field {
@@ -239,13 +292,13 @@ impl Field {
 
     /// Whether the value is a key of the JSON state.
     pub fn in_json(&self) -> bool {
-        matches!(self.told, Told::Everywhere | Told::JsonOnly)
+        matches!(self.told, Told::Everywhere | Told::JsonOnly | Told::Config)
     }
 
-    /// The last part of the topic, if the value is on MQTT.
+    /// The last part of the topic, if the value is or can be on MQTT.
     pub fn topic(&self) -> Option<&'static str> {
         match self.told {
-            Told::Everywhere => Some(self.key),
+            Told::Everywhere | Told::Config | Told::Vintage => Some(self.key),
             Told::TopicOnly(topic) => Some(topic),
             Told::JsonOnly | Told::Nowhere => None,
         }
@@ -277,11 +330,16 @@ impl Write {
 
 impl Rest {
     /// Not on REST.
-    pub const NONE: Self = Self { set: &[], unset: None, answer: None };
+    pub const NONE: Self = Self { verb: Verb::Post, set: &[], unset: None, answer: None };
 
     /// Written with POST, the first path being the current one.
     pub const fn post(paths: &'static [&'static str]) -> Self {
         Self { set: paths, ..Self::NONE }
+    }
+
+    /// Written with another method.
+    pub const fn with(verb: Verb, paths: &'static [&'static str]) -> Self {
+        Self { verb, set: paths, ..Self::NONE }
     }
 
     /// Cleared with DELETE.

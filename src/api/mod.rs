@@ -5,6 +5,7 @@
 
 mod field;
 mod goal;
+mod parse;
 mod payload;
 mod project;
 mod rates;
@@ -13,10 +14,12 @@ mod topic;
 mod value;
 mod write;
 
-pub use field::{Cadence, Field, Kind, Rest, Scope, Set, SetLease, System, Told, View, Write};
+pub use field::{
+    About, Cadence, Field, Kind, Rest, Scope, Set, SetLease, System, Told, Verb, View, Write,
+};
 pub use goal::goal_text;
 pub use project::{Changes, State};
-pub use table::{TABLES, all, rows};
+pub use table::{NOT_TOLD, NotTold, TABLES, all, rows};
 pub use topic::{Address, Place};
 pub use value::Value;
 pub use write::{Answer, Code, MAX_PAYLOAD, Problem, Raw, restore, write, write_topic};

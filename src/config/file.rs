@@ -9,7 +9,7 @@ use super::loadpoint::{self, Catalogs};
 use super::reader::{Field, Section};
 use super::text::quoted;
 use super::unsupported::Scope;
-use super::{Broker, Config, Mqtt, Network, address, circuit, site, tariff};
+use super::{Broker, Config, Extras, Mqtt, Network, address, circuit, site, tariff};
 use crate::model::{LimitSetup, Setup};
 
 /// evcc's control interval where nothing is said.
@@ -28,7 +28,7 @@ pub(super) fn read(root: Section<'_>) -> Config {
     let meters = Catalog::read(&root, "meters", "meter", None);
     let chargers = Catalog::read(&root, "chargers", "charger", None);
     let vehicles = Catalog::read(&root, "vehicles", "vehicle", Some("vehicle-"));
-    let (mqtt, topic) = mqtt(&root);
+    let (mqtt, topic, publish_config) = mqtt(&root);
     let (currency, tariffs) = tariff::read(&root);
     let (setup, devices) = site_and_devices(&root, &meters, &chargers, &vehicles);
     let config = Config {
@@ -43,6 +43,7 @@ pub(super) fn read(root: Section<'_>) -> Config {
         log: root.text("log"),
         currency,
         tariffs,
+        extras: Extras { config: publish_config, vintage: vintage(&root) },
         discover_cars: discover_cars(&root),
     };
     meters.notice_unused();
@@ -134,11 +135,12 @@ fn network(root: &Section<'_>) -> Network {
     network
 }
 
-/// The broker to connect to, and the root topic.
-fn mqtt(root: &Section<'_>) -> (Option<Mqtt>, String) {
+/// The broker to connect to, the root topic, and whether the configuration is told there.
+fn mqtt(root: &Section<'_>) -> (Option<Mqtt>, String, bool) {
     let Some(section) = root.section("mqtt") else {
-        return (None, ROOT.to_owned());
+        return (None, ROOT.to_owned(), false);
     };
+    let publish_config = section.flag("publish_config").unwrap_or(false);
     let topic = section.get("topic").map(|field| root_topic(&field));
     let secret = |key| section.text(key).unwrap_or_default();
     let mut mqtt = Mqtt {
@@ -174,7 +176,7 @@ fn mqtt(root: &Section<'_>) -> (Option<Mqtt>, String) {
         }
     }
     section.finish(Scope::Mqtt);
-    (broker.map(|_| mqtt), topic.unwrap_or_else(|| ROOT.to_owned()))
+    (broker.map(|_| mqtt), topic.unwrap_or_else(|| ROOT.to_owned()), publish_config)
 }
 
 fn root_topic(field: &Field<'_>) -> String {
@@ -229,6 +231,16 @@ fn database(root: &Section<'_>) -> Option<String> {
     let dsn = section.text("dsn").filter(|dsn| !dsn.is_empty());
     section.finish(Scope::Database);
     dsn
+}
+
+/// `compat: {v0119: true}`: old names are told on MQTT.
+fn vintage(root: &Section<'_>) -> bool {
+    let Some(section) = root.section("compat") else {
+        return false;
+    };
+    let vintage = section.flag("v0119").unwrap_or(false);
+    section.finish(Scope::Other);
+    vintage
 }
 
 /// `teslamate: {discover: false}`, or just `teslamate: false`.

@@ -7,7 +7,7 @@ use crate::model::{
 };
 
 use super::loadpoint::VehicleView;
-use super::{Control, LoadPoint, Vehicle};
+use super::{Control, LoadPoint, Refusal, Vehicle};
 
 /// A vehicle is looked for this long after plugging in (control.md §20.4).
 const DETECTION: Duration = Duration::from_secs(600);
@@ -26,6 +26,15 @@ impl Control {
         } else if loadpoint.vehicle.is_none() && !self.vehicles.is_empty() {
             loadpoint.detecting_until = Some(now.mono + DETECTION);
         }
+    }
+
+    /// Looks for the vehicle of a load point once more, or stops looking (control.md §20.4).
+    ///
+    /// # Errors
+    /// There is no such load point.
+    pub fn set_detection(&mut self, now: Now, lp: LoadPointIx, on: bool) -> Result<(), Refusal> {
+        self.loadpoint_mut(now, lp)?.detecting_until = on.then(|| now.mono + DETECTION);
+        Ok(())
     }
 
     /// Whether a car that was just plugged in wants current once (control.md §19.1).

@@ -9,6 +9,7 @@ mod circuit;
 mod coordinator;
 mod decision;
 mod estimator;
+mod kept;
 mod loadpoint;
 mod plan;
 mod reading;
@@ -16,6 +17,7 @@ mod settings;
 mod site;
 pub mod tariff;
 mod vehicle;
+mod vintage;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
@@ -33,6 +35,7 @@ pub use battery::{Battery, EXTERNAL_TTL};
 pub use circuit::{Circuit, Circuits, Operator};
 pub use decision::{Decision, Why};
 pub use estimator::{Estimator, Remaining};
+pub use kept::{COLORS_MAX, Kept};
 pub use loadpoint::{Effective, LoadPoint, LoadPointSettings, Session, SmartLimit};
 pub use plan::{
     Aim, EnergyPlan, Goal, PlanState, RepeatingPlan, Request, SocPlan, Strategy, charge_duration,
@@ -42,6 +45,7 @@ pub use reading::Reading;
 pub use settings::Refusal;
 pub use site::{Balance, Meter, Site, SiteSettings};
 pub use vehicle::{Vehicle, VehicleSettings};
+pub use vintage::Target;
 
 /// Samples that belong together arrive within this time: it is waited for before deciding.
 const GATHER: Duration = Duration::from_millis(5);
@@ -64,6 +68,7 @@ pub struct Control {
     battery: Battery,
     tariffs: Tariffs,
     circuits: Circuits,
+    kept: Kept,
     /// Wishes have changed that circuits must know: another decision is due.
     share_again: Option<Mono>,
     effects: VecDeque<Effect>,
@@ -100,6 +105,7 @@ impl Control {
         let vehicles = setup.vehicles.iter().cloned().map(Vehicle::new).collect();
         Self {
             circuits: Circuits::new(&setup, now),
+            kept: Kept::default(),
             share_again: None,
             setup,
             site,
@@ -140,6 +146,11 @@ impl Control {
     /// Circuits and the grid operator.
     pub fn circuits(&self) -> &Circuits {
         &self.circuits
+    }
+
+    /// What is kept for clients and changes nothing here.
+    pub fn kept(&self) -> &Kept {
+        &self.kept
     }
 
     /// Whether the grid meter is missed.

@@ -55,6 +55,8 @@ pub enum Refusal {
         /// So many it can have.
         most: usize,
     },
+    /// A target time without anything to reach by then.
+    NoTarget,
     /// The value has not the form that is expected.
     Malformed(String),
     /// There is no such load point, vehicle or meter.
@@ -96,6 +98,7 @@ impl fmt::Display for Refusal {
             Self::InvalidTimezone(zone) => write!(f, "invalid timezone: {zone}"),
             Self::InvalidTime(time) => write!(f, "invalid time: {time}"),
             Self::TooManyPlans { most } => write!(f, "more than {most} repeating plans"),
+            Self::NoTarget => f.write_str("no target for this time: write targetEnergy first"),
             Self::Malformed(message) => f.write_str(message),
             Self::NotFound(name) => write!(f, "not found: {name}"),
         }
@@ -113,6 +116,7 @@ impl Control {
         loadpoint.welcome_until = None;
         if loadpoint.settings.mode != mode {
             loadpoint.settings.mode = mode;
+            loadpoint.minpv_once = false;
             loadpoint.request_boost(false);
             if mode != Mode::Pv {
                 loadpoint.pv_timer = Timer::Idle;

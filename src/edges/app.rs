@@ -12,9 +12,10 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::{error, warn};
 
-use crate::api::{State, System};
+use crate::api::{About, State, System};
 use crate::config::{self, Config};
 
+use super::about::{Found, about};
 use super::brain::Brain;
 use super::bus::{Bus, Inbox, Options};
 use super::clock::{Clock, zone};
@@ -47,8 +48,12 @@ pub enum Database {
 pub struct Place {
     /// What must survive a restart.
     pub database: Database,
+    /// The file of the configuration, if it comes from one.
+    pub config: Option<PathBuf>,
     /// Relative paths of the configuration start here.
     pub dir: PathBuf,
+    /// Whether this is the demo.
+    pub demo: bool,
     /// This program; it is started anew to evaluate `?jq=`, so that no filter can hold us up.
     pub program: PathBuf,
 }
@@ -98,11 +103,10 @@ impl App {
 /// # Errors
 /// When an address of ours cannot be bound or `broker.toml` is wrong.
 pub async fn start(config: Config, place: Place) -> anyhow::Result<App> {
-    let Place { database, dir, program } = place;
     let clock = Clock::start();
     let stop = CancellationToken::new();
     let tasks = TaskTracker::new();
-    let store = open(&database)?;
+    let (store, no_database) = open(&place.database)?;
 
     let address = format!("{}:{}", config.network.host, config.network.port);
     let listener = TcpListener::bind(&address).await.with_context(|| {
@@ -111,14 +115,20 @@ pub async fn start(config: Config, place: Place) -> anyhow::Result<App> {
     let http = listener.local_addr()?;
 
     let broker = match &config.broker {
-        Some(wanted) => Some(Embedded::start(wanted, &dir, &store).await?),
+        Some(wanted) => Some(Embedded::start(wanted, &place.dir, &store).await?),
         None => None,
     };
     let server = config.mqtt.clone().or_else(|| broker.as_ref().map(Embedded::client));
 
     let now = clock.now();
     let stored = loaded("settings", store.load_settings().await);
-    let (brain, remarks) = Brain::new(&config, system(&config, now), zone(), now, stored);
+    let database = match (&place.database, &no_database) {
+        (Database::File(path), None) => path.display().to_string(),
+        (Database::File(_), Some(_)) | (Database::Memory, _) => String::new(),
+    };
+    let found = Found { http, broker: broker.as_ref(), database, no_database };
+    let system = system(&config, now, about(&config, &place, found));
+    let (brain, remarks) = Brain::new(&config, system, zone(), now, stored);
     remarks.iter().for_each(|remark| warn!("{remark}"));
 
     let bus = server.map(|server| connect(server, &config.root, brain.filters()));
@@ -135,7 +145,7 @@ pub async fn start(config: Config, place: Place) -> anyhow::Result<App> {
     let (run, inputs) = Run::new(brain, clock, config.root.clone(), ours, wires);
     tasks.spawn(run.run(inputs, stop.clone()));
 
-    let door = Door { writes: writes_in, told: seen, clock, jq: program };
+    let door = Door { writes: writes_in, told: seen, clock, jq: place.program };
     let facade = http::serve(listener, door, stop.clone());
     tasks.spawn(async move {
         if let Err(error) = facade.await {
@@ -145,20 +155,20 @@ pub async fn start(config: Config, place: Place) -> anyhow::Result<App> {
     Ok(App { http, broker, stop, tasks, store })
 }
 
-/// Control never waits for a database: without one it runs and says that nothing is stored.
-fn open(database: &Database) -> anyhow::Result<Store> {
-    let Database::File(path) = database else { return Store::memory() };
+/// Control never waits for a database: without one it runs and says why nothing is stored.
+fn open(database: &Database) -> anyhow::Result<(Store, Option<String>)> {
+    let Database::File(path) = database else { return Ok((Store::memory()?, None)) };
     // A user's evcc.yaml may name evcc's own database, which is not ours to touch.
     let beside = path.with_file_name(DATABASE);
     let mut reason = String::new();
     for path in [path, &beside] {
         match Store::open(path) {
-            Ok(store) => return Ok(store),
+            Ok(store) => return Ok((store, None)),
             Err(error) => reason = format!("{error:#}"),
         }
         error!("settings will not be kept there: {reason}");
     }
-    Store::without_file(&reason)
+    Ok((Store::without_file(&reason)?, Some(reason)))
 }
 
 /// What an earlier start left, or nothing if it cannot be read.
@@ -170,7 +180,7 @@ pub(super) fn loaded<T: Default>(what: &str, result: Result<T, StoreError>) -> T
 }
 
 /// What is told about the program itself.
-fn system(config: &Config, now: crate::model::Now) -> System {
+fn system(config: &Config, now: crate::model::Now, about: About) -> System {
     let local = chrono::Local::now();
     System {
         version: System::version(),
@@ -185,6 +195,7 @@ fn system(config: &Config, now: crate::model::Now) -> System {
         platform: format!("{}/{}", std::env::consts::OS, std::env::consts::ARCH),
         started: true,
         mirrors: true,
+        about,
     }
 }
 

@@ -142,8 +142,13 @@ fn run(common: &Common) -> anyhow::Result<()> {
         config.broker = Some(Broker { file, listen: None });
     }
     let dir = path.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let place =
-        Place { database: database(&config, dir), dir: dir.to_owned(), program: program()? };
+    let place = Place {
+        database: database(&config, dir),
+        config: Some(path.clone()),
+        dir: dir.to_owned(),
+        demo: false,
+        program: program()?,
+    };
     runtime()?.block_on(async {
         let app = app::start(config, place).await?;
         until_signal(app).await

@@ -38,9 +38,14 @@ pub async fn start(speed: f64, http: u16, mqtt: u16, program: PathBuf) -> anyhow
     config.broker = Some(Broker { file: None, listen: Some(broker.local_addr()?.to_string()) });
     drop((broker, page));
     config.mqtt = None;
-    let app =
-        app::start(config, Place { database: Database::Memory, dir: PathBuf::new(), program })
-            .await?;
+    let place = Place {
+        database: Database::Memory,
+        config: None,
+        dir: PathBuf::new(),
+        demo: true,
+        program,
+    };
+    let app = app::start(config, place).await?;
     let address = app.broker().first().copied().context("the broker does not listen")?;
     tokio::spawn(play(speed, address, app.token()));
     Ok(app)

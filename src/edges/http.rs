@@ -16,7 +16,7 @@ use tokio::sync::{Semaphore, oneshot};
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
-use crate::api::{self, Address, Code, Field, Place, Raw, Scope};
+use crate::api::{self, Address, Code, Field, Place, Raw, Scope, Set, Verb};
 
 use super::conns::Limited;
 use super::{jq, ws};
@@ -69,8 +69,14 @@ fn router(app: App) -> Router {
     for field in api::all() {
         let Some(write) = field.write else { continue };
         let rest = write.rest;
-        let set = rest.set.iter().map(|path| (path, route(field, MethodFilter::POST)));
-        let unset = rest.unset.iter().map(|path| (path, route(field, MethodFilter::DELETE)));
+        let method = match rest.verb {
+            Verb::Post => MethodFilter::POST,
+            Verb::Put => MethodFilter::PUT,
+            Verb::Patch => MethodFilter::PATCH,
+        };
+        let set = rest.set.iter().map(|path| (path, route(field, write.set, method)));
+        let unset =
+            rest.unset.iter().map(|path| (path, route(field, write.set, MethodFilter::DELETE)));
         for (path, route) in set.chain(unset) {
             let path = format!("/api{path}");
             router = router.route(&path, route.clone()).route(&format!("{path}/"), route);
@@ -79,8 +85,8 @@ fn router(app: App) -> Router {
     router.fallback(not_found).with_state(app)
 }
 
-/// A route of the table: POST sets a field, DELETE clears it.
-fn route(field: &'static Field, method: MethodFilter) -> MethodRouter<App> {
+/// A route of the table: DELETE clears a field, its own method sets it.
+fn route(field: &'static Field, set: Set, method: MethodFilter) -> MethodRouter<App> {
     let clear = method == MethodFilter::DELETE;
     on(method, async move |Shared(door): Shared<Door>, params: RawPathParams, body: String| {
         let param = |name: &str| {
@@ -97,10 +103,14 @@ fn route(field: &'static Field, method: MethodFilter) -> MethodRouter<App> {
         if body.len() > api::MAX_PAYLOAD {
             return problem(StatusCode::PAYLOAD_TOO_LARGE, "the body is too long");
         }
-        let value = match (param("value"), param("time")) {
+        let value = match (param("value"), param("time").or_else(|| param("source"))) {
             _ if clear => Raw::Clear,
+            _ if method == MethodFilter::PATCH => Raw::Text("true".to_owned()),
             (Some(value), None) => Raw::Text(value),
-            (Some(value), Some(time)) => Raw::Text(api::goal_text(&value, &time)),
+            (Some(value), Some(more)) if matches!(set, Set::Json(_)) => {
+                Raw::Text(api::goal_text(&value, &more))
+            }
+            (Some(value), Some(more)) => Raw::Text(format!("{value}/{more}")),
             (None, _) => Raw::Text(body),
         };
         write(&door, Address { field, place }, value).await

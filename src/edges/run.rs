@@ -343,10 +343,24 @@ impl Run {
                         self.publish(self.below_root(&topic), payload.into_bytes(), true);
                     }
                 }
+                if !answer.ok() {
+                    self.tell_error(&topic, &answer);
+                }
                 self.publish(format!("{topic}/result"), answer.json().into_bytes(), false);
             }
             Writer::Rest(sender) => drop(sender.send(answer)),
         }
+    }
+
+    /// Refusals in one place for people, who do not know which topic to watch (api.md §2.1).
+    fn tell_error(&self, topic: &str, answer: &Answer) {
+        let json = serde_json::json!({
+            "topic": topic,
+            "payload": answer.requested,
+            "error": answer.message,
+            "time": self.clock.now().utc.to_rfc3339_opts(chrono::SecondsFormat::Secs, true),
+        });
+        self.publish(self.below_root("error"), json.to_string().into_bytes(), false);
     }
 
     /// Connected: the broker may have lost everything, so it is told everything, in order. After a

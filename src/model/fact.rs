@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 
 use super::{Amps, ChargeStatus, ChargerCommand, KilowattHours, LoadPointIx, MeterIx};
-use super::{OperatorSignal, Percent, Trust, VehicleIx, Volts, WattHours, Watts};
+use super::{OperatorSignal, Percent, StatusReason, Trust, VehicleIx, Volts, WattHours, Watts};
 
 /// One observation of the world.
 #[derive(Clone, Debug, PartialEq)]
@@ -146,6 +146,8 @@ pub enum ChargerValue {
     LimitSoc(Percent),
     /// Who identified themselves (RFID and the like).
     Identity(String),
+    /// Why it does not charge the car that is on it.
+    StatusReason(StatusReason),
 }
 
 /// One attribute of a vehicle; `None` says that the source has withdrawn it.

@@ -15,15 +15,16 @@ pub use command::{ChargerCommand, Effect, Event, EventKind};
 pub use fact::{ChargerValue, Fact, MeterValue, Origin, Outcome, Phase, Telemetry, VehicleValue};
 pub use ids::{LoadPointIx, MeterIx, TeslaMateCar, VehicleIx};
 pub use kinds::{
-    BatteryMode, ChargeStatus, MeterRole, Mode, PhaseAction, PvAction, Trust, UnknownSpelling,
+    AlwaysCharge, BatteryMode, ChargeStatus, MeterRole, Mode, OptimizerStrategy, PhaseAction,
+    PvAction, RemoteDemand, StatusReason, Trust, UnknownSpelling,
 };
 pub use limit::{
     CircuitIx, CircuitSetup, LimitSetup, OperatorSetup, OperatorSignal, Rotation, Wiring,
 };
 pub use rate::Rate;
 pub use setup::{
-    ChargerFeature, ChargerSetup, LoadPointSetup, MeterSetup, OnIdentify, Setup, Thresholds,
-    VehicleFeature, VehicleSetup,
+    ChargerFeature, ChargerSetup, DisplayRange, LoadPointSetup, MeterSetup, OnIdentify, Setup,
+    Thresholds, VehicleFeature, VehicleSetup,
 };
 pub use tariff::{Charges, TariffKind, TariffUse, Zone};
 pub use time::{Mono, Now};

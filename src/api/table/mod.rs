@@ -3,6 +3,8 @@
 mod battery;
 mod charger;
 mod circuit;
+mod configured;
+mod kept;
 mod loadpoint;
 mod loadpoint_settings;
 mod none;
@@ -12,10 +14,13 @@ mod site;
 mod system;
 mod tariff;
 mod vehicle;
+mod vintage;
 
 use std::sync::LazyLock;
 
 use super::field::{Field, Scope};
+
+pub use none::{NOT_TOLD, NotTold};
 
 pub(super) use tariff::forecast_key;
 
@@ -28,7 +33,6 @@ pub const TABLES: &[&[Field]] = &[
     battery::SITE,
     battery::LOADPOINT,
     loadpoint_settings::ROWS,
-    loadpoint_settings::OLD_WORDS,
     settings::VEHICLE,
     tariff::SITE,
     tariff::FORECASTS,
@@ -42,6 +46,11 @@ pub const TABLES: &[&[Field]] = &[
     plan::VEHICLE,
     circuit::SITE,
     circuit::LOADPOINT,
+    configured::SITE,
+    kept::SITE,
+    kept::LOADPOINT,
+    vintage::LOADPOINT,
+    vintage::VEHICLE,
     none::SITE,
     none::LOADPOINT,
 ];

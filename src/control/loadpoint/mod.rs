@@ -20,12 +20,13 @@ use std::time::Duration;
 
 use crate::model::{
     Amps, ChargeStatus, ChargerCommand, ChargerFeature, ChargerValue, KilowattHours,
-    LoadPointSetup, Mode, Mono, Now, Origin, Percent, PhaseAction, PvAction, VehicleIx, Volts,
-    Watts,
+    LoadPointSetup, Mode, Mono, Now, Origin, Percent, PhaseAction, PvAction, StatusReason,
+    VehicleIx, Volts, Watts,
 };
 
 use super::circuit::Cap;
 use super::estimator::{Estimator, Subject};
+use super::vintage::Targets;
 use super::{Decision, PlanState, Reading, Why};
 use boost::Boost;
 use limited::Limited;
@@ -76,6 +77,8 @@ pub struct LoadPoint {
     pub charger_limit_soc: Option<Percent>,
     /// Who identified themselves at the charger.
     pub identity: Option<String>,
+    /// Why the charger does not charge the car that is on it.
+    pub status_reason: StatusReason,
     /// The assigned vehicle.
     pub vehicle: Option<VehicleIx>,
     /// Until when a vehicle is looked for, while it is.
@@ -105,6 +108,10 @@ pub struct LoadPoint {
     pub(super) phase_timer: Timer<PhaseAction>,
     boost: Boost,
     pub(super) welcome_until: Option<Mono>,
+    /// What was asked for with the words of evcc up to 0.122.
+    pub(super) targets: Targets,
+    /// `minpv` ends when the vehicle is unplugged.
+    pub(super) minpv_once: bool,
     wake_up: WakeUp,
     /// The charger's enabled state has been reported or commanded.
     enabled_known: bool,
@@ -168,6 +175,7 @@ impl LoadPoint {
             charger_soc: None,
             charger_limit_soc: None,
             identity: None,
+            status_reason: StatusReason::Unknown,
             detecting_until: None,
             session: Session::default(),
             pv_action: (PvAction::Inactive, None),
@@ -183,6 +191,8 @@ impl LoadPoint {
             phase_timer: Timer::Idle,
             boost: Boost::Off,
             welcome_until: None,
+            targets: Targets::default(),
+            minpv_once: false,
             wake_up: WakeUp::default(),
             enabled_known: false,
             known_before_off: false,
@@ -256,6 +266,7 @@ impl LoadPoint {
             ChargerValue::Identity(identity) => {
                 self.identity = Some(identity).filter(|id| !id.is_empty())
             }
+            ChargerValue::StatusReason(reason) => self.status_reason = reason,
         }
         Vec::new()
     }
@@ -278,6 +289,7 @@ impl LoadPoint {
         if previous == Some(status) {
             return Vec::new();
         }
+        self.status_reason = StatusReason::Unknown;
         let mut changes = Vec::new();
         if matches!(previous, None | Some(Disconnected)) && status != Disconnected {
             self.session = Session::connect(now, self.energy);
@@ -317,6 +329,10 @@ impl LoadPoint {
         }
         self.settings.limit_soc = Percent::ZERO;
         self.settings.limit_energy = KilowattHours::ZERO;
+        self.targets = Targets::default();
+        if std::mem::take(&mut self.minpv_once) && self.settings.mode == Mode::MinPv {
+            self.settings.mode = Mode::Pv;
+        }
         if let Some(mode) = self.setup.default_mode {
             self.settings.mode = mode;
         }

@@ -16,8 +16,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use chargebus::config::{
-    ChargerDevice, Config, Devices as DeviceConfig, MeterDevice, MqttSource, Network, Pipeline,
-    Sink, Source, VehicleDevice,
+    ChargerDevice, Config, Devices as DeviceConfig, Extras, MeterDevice, MqttSource, Network,
+    Pipeline, Sink, Source, VehicleDevice,
 };
 use chargebus::edges::devices::{Devices, Publish};
 use chargebus::model::{
@@ -62,6 +62,7 @@ fn site(
         log: None,
         currency: "EUR".to_owned(),
         tariffs: Vec::new(),
+        extras: Extras::default(),
         discover_cars: true,
     }
 }

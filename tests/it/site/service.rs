@@ -84,7 +84,9 @@ impl Home {
         }
         let place = Place {
             database: Database::File(self.database.clone()),
+            config: Some(self.dir().join("evcc.yaml")),
             dir: self.dir().to_owned(),
+            demo: false,
             program: env!("CARGO_BIN_EXE_chargebus").into(),
         };
         let app = soon("the start", app::start(config, place)).await.unwrap();

@@ -1,0 +1,90 @@
+//! What is told of the program's start and of its configuration (api.md §4.2). Secrets end here.
+
+use std::net::SocketAddr;
+
+use crate::api::{About, Value};
+use crate::config::{Config, Mqtt};
+
+use super::app::Place;
+use super::embedded::Embedded;
+
+/// Stands for a secret that there is.
+const MASKED: &str = "***";
+/// Clients parse this; it means that nothing ends.
+const NO_TIME: &str = "0001-01-01T00:00:00Z";
+
+/// What the start found beside the configuration.
+pub(super) struct Found<'a> {
+    pub(super) http: SocketAddr,
+    pub(super) broker: Option<&'a Embedded>,
+    /// Path of the database; empty if nothing is kept.
+    pub(super) database: String,
+    /// Why nothing is kept, if it should be.
+    pub(super) no_database: Option<String>,
+}
+
+/// What is told of the start.
+pub(super) fn about(config: &Config, place: &Place, found: Found<'_>) -> About {
+    let file = place.config.as_ref();
+    let mut sections = vec![
+        ("mqtt", mqtt(config, found.broker)),
+        ("network", network(config, found.http)),
+        (
+            "sponsor",
+            object(&[("status", object(&[("name", word("")), ("expiresAt", word(NO_TIME))]))]),
+        ),
+    ];
+    if !config.tariffs.is_empty() {
+        sections.push(("tariffs", object(&[("yamlSource", word("file"))])));
+    }
+    About {
+        config: file.map(|path| path.display().to_string()).unwrap_or_default(),
+        database: found.database,
+        sections,
+        fatal: found.no_database.map(|why| (why, "database")).into_iter().collect(),
+        demo: place.demo,
+        auth_disabled: false,
+        publish_config: config.extras.config,
+        vintage: config.extras.vintage,
+    }
+}
+
+fn mqtt(config: &Config, embedded: Option<&Embedded>) -> Value {
+    let topic = ("topic", Value::text(&config.root));
+    let Some(server) = &config.mqtt else {
+        let address = embedded.and_then(|broker| broker.addresses().first());
+        let broker = address.map(SocketAddr::to_string).unwrap_or_default();
+        return object(&[("broker", Value::text(broker)), topic]);
+    };
+    let Mqtt { host, port, tls, user, password, client_id, insecure, .. } = server;
+    let scheme = if *tls { "tls://" } else { "" };
+    // A path tells where a key is, a text is the key itself.
+    let secret = |text: &str| word(if text.is_empty() { "" } else { MASKED });
+    let file = |text: &Option<String>| secret(text.as_deref().unwrap_or_default());
+    object(&[
+        ("broker", Value::text(format!("{scheme}{host}:{port}"))),
+        topic,
+        ("user", Value::text(user)),
+        ("password", secret(password)),
+        ("clientID", Value::text(client_id.as_deref().unwrap_or_default())),
+        ("insecure", Value::Bool(*insecure)),
+        ("caCert", file(&server.ca_cert)),
+        ("clientCert", file(&server.client_cert)),
+        ("clientKey", file(&server.client_key)),
+    ])
+}
+
+/// Without links: ours are relative, and what others call this machine we do not know.
+fn network(config: &Config, http: SocketAddr) -> Value {
+    let all = http.ip().is_unspecified();
+    let host = if all { "" } else { &config.network.host };
+    object(&[("host", Value::text(host)), ("port", Value::Int(i64::from(http.port())))])
+}
+
+fn word(word: &'static str) -> Value {
+    Value::word(word)
+}
+
+fn object(members: &[(&'static str, Value)]) -> Value {
+    Value::Object(members.iter().map(|(name, value)| ((*name).into(), value.clone())).collect())
+}
