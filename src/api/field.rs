@@ -8,6 +8,7 @@ use crate::control::{Control, Refusal};
 use crate::model::{Mono, Now};
 
 use super::Value;
+use super::operation::Method;
 
 /// What getters may look at.
 #[derive(Clone, Copy, Debug)]
@@ -236,36 +237,14 @@ pub type SetLease =
 /// `{source}`; without `{value}` the body is the value.
 #[derive(Clone, Copy, Debug)]
 pub struct Rest {
-    /// The method of the paths.
-    pub verb: Verb,
+    /// The method of the paths; what is written with [`Method::Patch`] has no value and means yes.
+    pub method: Method,
     /// Paths for writing; the first is the current one, the others are older.
     pub set: &'static [&'static str],
     /// DELETE path.
     pub unset: Option<&'static str>,
     /// The answer, where it is not the bare value.
     pub answer: Option<fn(&View<'_>, usize) -> Value>,
-}
-
-/// How a field is written over REST.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Verb {
-    /// The usual one.
-    Post,
-    /// For what has a body only.
-    Put,
-    /// For what has no value: it means yes.
-    Patch,
-}
-
-impl Verb {
-    /// The name of the method.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Post => "POST",
-            Self::Put => "PUT",
-            Self::Patch => "PATCH",
-        }
-    }
 }
 
 impl Field {
@@ -330,7 +309,7 @@ impl Write {
 
 impl Rest {
     /// Not on REST.
-    pub const NONE: Self = Self { verb: Verb::Post, set: &[], unset: None, answer: None };
+    pub const NONE: Self = Self { method: Method::Post, set: &[], unset: None, answer: None };
 
     /// Written with POST, the first path being the current one.
     pub const fn post(paths: &'static [&'static str]) -> Self {
@@ -338,13 +317,19 @@ impl Rest {
     }
 
     /// Written with another method.
-    pub const fn with(verb: Verb, paths: &'static [&'static str]) -> Self {
-        Self { verb, set: paths, ..Self::NONE }
+    pub const fn with(method: Method, paths: &'static [&'static str]) -> Self {
+        Self { method, set: paths, ..Self::NONE }
     }
 
     /// Cleared with DELETE.
     pub const fn delete(self, path: &'static str) -> Self {
         Self { unset: Some(path), ..self }
+    }
+
+    /// Method and path of every route.
+    pub fn routes(self) -> impl Iterator<Item = (Method, &'static str)> {
+        let set = self.set.iter().map(move |path| (self.method, *path));
+        set.chain(self.unset.map(|path| (Method::Delete, path)))
     }
 
     /// Answers with something else than the bare value.

@@ -1,10 +1,12 @@
-//! The field table and everything derived from it: topics, routes, state, writes, stored settings.
+//! The field table and everything derived from it: topics, routes, state, writes, stored settings;
+//! and the table of REST operations that are no fields.
 //!
 //! The edges call `View` → [`State::next`] after every turn and tell what [`State::changes`] finds;
 //! a write goes through [`Address`] and [`write()`](fn@write).
 
 mod field;
 mod goal;
+mod operation;
 mod parse;
 mod payload;
 mod project;
@@ -15,9 +17,12 @@ mod value;
 mod write;
 
 pub use field::{
-    About, Cadence, Field, Kind, Rest, Scope, Set, SetLease, System, Told, Verb, View, Write,
+    About, Cadence, Field, Kind, Rest, Scope, Set, SetLease, System, Told, View, Write,
 };
 pub use goal::goal_text;
+pub use operation::{
+    Access, Content, Method, OPERATIONS, OnMqtt, Op, Operation, PATH_PARAMETERS, Parameter, SCHEMAS,
+};
 pub use project::{Changes, State};
 pub use table::{NOT_TOLD, NotTold, TABLES, all, rows};
 pub use topic::{Address, Place};

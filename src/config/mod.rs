@@ -26,9 +26,9 @@ use std::time::Duration;
 use crate::model::Setup;
 
 pub use device::{
-    ChargerDevice, Devices, Encoding, MeterDevice, ModbusLink, ModbusSource, MqttSource, Number,
-    OperatorDevice, Pipeline, Register, RegisterKind, Sink, Source, TeslaMateCar, VehicleDevice,
-    by_phase,
+    ChargerDevice, Devices, Encoding, HttpAuth, HttpRequest, MeterDevice, ModbusLink, ModbusSource,
+    MqttSource, Number, OperatorDevice, Pipeline, Register, RegisterKind, Sink, Source,
+    TeslaMateCar, VehicleDevice, by_phase,
 };
 
 pub use finding::{Errors, Finding, Place};

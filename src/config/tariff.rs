@@ -10,7 +10,7 @@ use super::source::{Want, source};
 use super::text::quoted;
 use super::unsupported::Scope;
 use super::zone;
-use crate::model::{Charges, TariffKind, TariffUse, Zone};
+use crate::model::{Charges, Formula, TariffKind, TariffUse, Zone};
 
 const CURRENCY: &str = "EUR";
 /// How often a forecast is expected where nothing is said.
@@ -31,6 +31,8 @@ pub struct Tariff {
     pub source: TariffSource,
     /// What comes on top of them.
     pub charges: Charges,
+    /// Every value counts as the mean of its hour.
+    pub average: bool,
     /// How often news is expected.
     pub interval: Duration,
 }
@@ -78,9 +80,6 @@ pub(super) fn read(root: &Section<'_>) -> (String, Vec<Tariff>) {
             }
         }
     }
-    if let Some(field) = section.get("temperature") {
-        field.notice("temperature forecasts are not built yet, ignored");
-    }
     section.finish(Scope::Other);
     (currency, tariffs)
 }
@@ -120,10 +119,11 @@ fn fixed(section: Section<'_>, usage: TariffUse) -> Result<Tariff, Flaw> {
     section.has("interval");
     section.finish(Scope::Other);
     let (price, charges) = (price?, charges?);
-    let varies = !zones.is_empty() || !charges.zones.is_empty();
+    let formula = charges.formula.as_ref().is_some_and(Formula::varies);
+    let varies = formula || !zones.is_empty() || !charges.zones.is_empty();
     let kind = if varies { TariffKind::PriceForecast } else { TariffKind::PriceStatic };
     let source = TariffSource::Fixed { price, zones };
-    Ok(Tariff { usage, kind, source, charges, interval: INTERVAL })
+    Ok(Tariff { usage, kind, source, charges, average: false, interval: INTERVAL })
 }
 
 fn custom(section: Section<'_>, usage: TariffUse) -> Result<Tariff, Flaw> {
@@ -146,6 +146,7 @@ fn custom(section: Section<'_>, usage: TariffUse) -> Result<Tariff, Flaw> {
         None => Some(natural_kind(usage, is_price)),
     };
     let charges = charges(&section);
+    let average = average(&section);
     let interval = section.get("interval").and_then(|field| {
         let interval = field.duration()?;
         if interval.is_zero() {
@@ -162,7 +163,8 @@ fn custom(section: Section<'_>, usage: TariffUse) -> Result<Tariff, Flaw> {
         false => TariffSource::Forecast(values),
     };
     let interval = interval.unwrap_or(INTERVAL);
-    Ok(Tariff { usage, kind: kind.ok_or(Flaw::Reported)?, source, charges: charges?, interval })
+    let (kind, charges) = (kind.ok_or(Flaw::Reported)?, charges?);
+    Ok(Tariff { usage, kind, source, charges, average, interval })
 }
 
 /// What the values are unless `tariff` says otherwise.
@@ -170,6 +172,7 @@ fn natural_kind(usage: TariffUse, is_price: bool) -> TariffKind {
     match usage {
         TariffUse::Co2 => TariffKind::Co2,
         TariffUse::Solar => TariffKind::Solar,
+        TariffUse::Temperature => TariffKind::Temperature,
         TariffUse::Grid | TariffUse::FeedIn | TariffUse::Planner if is_price => {
             TariffKind::PriceDynamic
         }
@@ -186,15 +189,36 @@ fn values(field: &Field<'_>, want: Want) -> Result<Source, Flaw> {
     }
 }
 
-/// `charges`, `chargesZones` and `tax`. Without its formula a price would be wrong.
+/// `features: [average]`; `cacheable` is what every forecast is here.
+fn average(section: &Section<'_>) -> bool {
+    let Some(features) = section.get("features") else { return false };
+    let mut average = false;
+    for feature in features.items() {
+        match feature.text().map(|word| word.to_lowercase()).as_deref() {
+            Some("average") => average = true,
+            Some("cacheable") | None => {}
+            Some(word) => feature.notice(format!("unknown feature {}, ignored", quoted(word))),
+        }
+    }
+    average
+}
+
+/// `charges`, `chargesZones`, `tax` and `formula`.
 fn charges(section: &Section<'_>) -> Result<Charges, Flaw> {
     let charge = section.number("charges").unwrap_or(0.0);
     let zones = section.get("chargesZones").map(|field| zone::read(&field, "charges"));
     let tax = section.get("tax").and_then(|field| field.number_within(0.0, 10.0));
-    match section.get("formula") {
-        Some(field) => {
-            Err(field.unsupported("formulas are not built yet: use charges, chargesZones and tax"))
-        }
-        None => Ok(Charges { charge, zones: zones.unwrap_or_default(), tax: tax.unwrap_or(0.0) }),
-    }
+    let formula = section.get("formula").map(|field| {
+        let text = field.text().ok_or(Flaw::Reported)?;
+        Formula::parse(&text).map_err(|error| {
+            field.error(error);
+            Flaw::Reported
+        })
+    });
+    Ok(Charges {
+        charge,
+        zones: zones.unwrap_or_default(),
+        tax: tax.unwrap_or(0.0),
+        formula: formula.transpose()?,
+    })
 }

@@ -30,6 +30,8 @@ use super::store::{Store, StoreError};
 const FACTS_MAX: usize = 1024;
 /// Writes over REST that wait for the loop; more are answered with 503.
 const WRITES_MAX: usize = 64;
+/// Questions over REST that wait for the loop; more are answered with 503.
+const QUESTIONS_MAX: usize = 64;
 
 /// Name of our database beside the configuration.
 pub const DATABASE: &str = "chargebus.db";
@@ -137,15 +139,23 @@ pub async fn start(config: Config, place: Place) -> anyhow::Result<App> {
     }
     let (facts_in, facts) = mpsc::channel(FACTS_MAX);
     let (writes_in, writes) = mpsc::channel(WRITES_MAX);
+    let (questions_in, questions) = mpsc::channel(QUESTIONS_MAX);
     let (told, seen) = watch::channel(Told { state: State::default(), at: now.mono });
     let publisher = Arc::new(Publisher(bus.as_ref().map(|(bus, _)| bus.clone())));
     let devices = Devices::start(&config, publisher, facts_in, stop.clone());
     let ours: BTreeSet<String> = loaded("topics", store.load_topics().await);
-    let wires = Wires { bus, facts, writes, told, devices, store: store.clone() };
+    let wires = Wires { bus, facts, writes, questions, told, devices, store: store.clone() };
     let (run, inputs) = Run::new(brain, clock, config.root.clone(), ours, wires);
     tasks.spawn(run.run(inputs, stop.clone()));
 
-    let door = Door { writes: writes_in, told: seen, clock, jq: place.program };
+    let door = Door {
+        writes: writes_in,
+        questions: questions_in,
+        told: seen,
+        store: store.clone(),
+        clock,
+        jq: place.program,
+    };
     let facade = http::serve(listener, door, stop.clone());
     tasks.spawn(async move {
         if let Err(error) = facade.await {

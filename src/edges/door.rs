@@ -1,21 +1,33 @@
 //! What the run loop and the facade (REST, WebSocket, web page) know of each other.
 
+use std::fmt;
 use std::path::PathBuf;
+use std::time::Duration;
 
+use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{mpsc, oneshot, watch};
+use tokio::time::timeout;
 
-use crate::api::{Address, Answer, Raw, State};
+use crate::api::{Address, Answer, Raw, State, View};
 use crate::model::Mono;
 
 use super::clock::Clock;
+use super::store::Store;
+
+/// Whoever asks waits this long for the loop to take, store and answer.
+const ANSWER_WITHIN: Duration = Duration::from_secs(10);
 
 /// The facade's side.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Door {
     /// Writes, in order; a full queue refuses.
     pub writes: mpsc::Sender<WriteRequest>,
+    /// Questions that only the core can answer; a full queue refuses.
+    pub questions: mpsc::Sender<Question>,
     /// What the loop told last; slow readers skip states.
     pub told: watch::Receiver<Told>,
+    /// What is kept on disk, and not in the state.
+    pub store: Store,
     /// The clock of [`Told::at`].
     pub clock: Clock,
     /// The program that evaluates `jq=` when it is called with `jq PROGRAM`: this one.
@@ -34,6 +46,23 @@ pub struct WriteRequest {
     pub answer: oneshot::Sender<Box<Answer>>,
 }
 
+/// A question about what the state does not tell, such as a plan that nobody made yet. It runs
+/// within a turn of the loop, so it must be pure and short (a few milliseconds).
+pub struct Question(Box<dyn FnOnce(&View<'_>) + Send>);
+
+impl Question {
+    /// Answers whoever asked, if it still waits.
+    pub fn answer(self, view: &View<'_>) {
+        (self.0)(view);
+    }
+}
+
+impl fmt::Debug for Question {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Question")
+    }
+}
+
 /// What the loop shares with the facade.
 #[derive(Clone, Debug)]
 pub struct Told {
@@ -41,4 +70,64 @@ pub struct Told {
     pub state: State,
     /// When the loop last turned.
     pub at: Mono,
+}
+
+/// Why the loop said nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unanswered {
+    /// The queue is full; nothing was done.
+    Busy,
+    /// The loop has ended.
+    Stopping,
+    /// No answer in time; whether it was done nobody knows.
+    Late,
+}
+
+impl fmt::Display for Unanswered {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Busy => f.write_str("too many requests are waiting, try again"),
+            Self::Stopping => f.write_str("the service is stopping"),
+            Self::Late => write!(f, "no answer within {} s", ANSWER_WITHIN.as_secs()),
+        }
+    }
+}
+
+impl Door {
+    /// Writes a field; answered once the value is stored.
+    ///
+    /// # Errors
+    /// The loop does not answer; a refusal is an [`Answer`].
+    pub async fn write(&self, address: Address, raw: Raw) -> Result<Box<Answer>, Unanswered> {
+        let (sender, answer) = oneshot::channel();
+        exchange(&self.writes, WriteRequest { address, raw, answer: sender }, answer).await
+    }
+
+    /// Has the loop look at the core with `look`, which must be pure and short.
+    ///
+    /// # Errors
+    /// The loop does not answer.
+    pub async fn ask<T: Send + 'static>(
+        &self,
+        look: impl FnOnce(&View<'_>) -> T + Send + 'static,
+    ) -> Result<T, Unanswered> {
+        let (sender, answer) = oneshot::channel();
+        let question = Question(Box::new(move |view| drop(sender.send(look(view)))));
+        exchange(&self.questions, question, answer).await
+    }
+}
+
+async fn exchange<Q, A>(
+    queue: &mpsc::Sender<Q>,
+    question: Q,
+    answer: oneshot::Receiver<A>,
+) -> Result<A, Unanswered> {
+    queue.try_send(question).map_err(|error| match error {
+        TrySendError::Full(_) => Unanswered::Busy,
+        TrySendError::Closed(_) => Unanswered::Stopping,
+    })?;
+    match timeout(ANSWER_WITHIN, answer).await {
+        Ok(answer) => answer.map_err(|_| Unanswered::Stopping),
+        Err(_) => Err(Unanswered::Late),
+    }
 }

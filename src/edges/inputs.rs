@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 use crate::model::Fact;
 
 use super::bus::{Inbox, Incoming};
-use super::door::WriteRequest;
+use super::door::{Question, WriteRequest};
 
 /// Whether settings reached the disk, and why not.
 pub(super) type Saved = Result<(), String>;
@@ -25,6 +25,8 @@ pub(super) enum Input {
     Fact(Fact),
     /// A user over REST.
     Write(WriteRequest),
+    /// Somebody who wants to know what the state does not tell.
+    Question(Question),
     /// The store.
     Stored(Saved),
     /// The clock.
@@ -38,18 +40,19 @@ pub(super) struct Inputs {
     pub(super) inbox: Option<Inbox>,
     pub(super) facts: mpsc::Receiver<Fact>,
     pub(super) writes: mpsc::Receiver<WriteRequest>,
+    pub(super) questions: mpsc::Receiver<Question>,
     /// The save that is under way, if one is.
     pub(super) saving: Option<Saving>,
 }
 
 impl Inputs {
-    /// Waits for the next input; users come first, then devices, then the clock.
+    /// Waits for the next input; users come first, then devices, the clock, and whoever is curious.
     pub(super) async fn next(
         &mut self,
         wake: tokio::time::Instant,
         stop: &CancellationToken,
     ) -> Input {
-        let Self { inbox, facts, writes, saving } = self;
+        let Self { inbox, facts, writes, questions, saving } = self;
         let bus = async {
             match inbox {
                 Some(inbox) => inbox.next().await,
@@ -70,12 +73,17 @@ impl Inputs {
             incoming = bus => Input::Bus(incoming),
             Some(fact) = facts.recv() => Input::Fact(fact),
             () = tokio::time::sleep_until(wake) => Input::Timer,
+            Some(question) = questions.recv() => Input::Question(question),
         };
         match input {
             Input::Stored(_) => self.saving = None,
             Input::Bus(None) => self.inbox = None,
-            Input::Bus(Some(_)) | Input::Fact(_) | Input::Write(_) | Input::Timer | Input::Stop => {
-            }
+            Input::Bus(Some(_))
+            | Input::Fact(_)
+            | Input::Write(_)
+            | Input::Question(_)
+            | Input::Timer
+            | Input::Stop => {}
         }
         input
     }

@@ -18,7 +18,7 @@ use super::brain::Brain;
 use super::bus::{Bus, Inbox, Incoming, Message};
 use super::clock::Clock;
 use super::devices::Devices;
-use super::door::{Told, WriteRequest};
+use super::door::{Question, Told, WriteRequest};
 use super::inputs::{Input, Inputs, Saved, Saving};
 use super::store::Store;
 
@@ -38,6 +38,7 @@ pub(super) struct Wires {
     pub(super) bus: Option<(Bus, Inbox)>,
     pub(super) facts: mpsc::Receiver<Fact>,
     pub(super) writes: mpsc::Receiver<WriteRequest>,
+    pub(super) questions: mpsc::Receiver<Question>,
     pub(super) told: watch::Sender<Told>,
     pub(super) devices: Devices,
     pub(super) store: Store,
@@ -97,7 +98,7 @@ impl Run {
         wires: Wires,
     ) -> (Self, Inputs) {
         let now = clock.now();
-        let Wires { bus, facts, writes, told, devices, store } = wires;
+        let Wires { bus, facts, writes, questions, told, devices, store } = wires;
         let (bus, inbox) = bus.unzip();
         let logged = vec![Why::ChargerUnknown; brain.control.loadpoints().len()];
         let run = Self {
@@ -118,7 +119,7 @@ impl Run {
             held: None,
             logged,
         };
-        (run, Inputs { inbox, facts, writes, saving: None })
+        (run, Inputs { inbox, facts, writes, questions, saving: None })
     }
 
     /// Runs until `stop`; then says goodbye to the broker and leaves the chargers as they are.
@@ -158,7 +159,7 @@ impl Run {
     }
 
     fn handle(&mut self, now: Now, input: Input) {
-        self.dirty = true;
+        self.dirty |= !matches!(input, Input::Question(_));
         match input {
             Input::Bus(Some(Incoming::Message(message))) => self.message(now, &message),
             Input::Bus(Some(Incoming::Up { session })) => self.connected(session),
@@ -185,6 +186,10 @@ impl Run {
                 let answer =
                     api::write(&mut self.brain.control, &self.brain.system, now, &address, &raw);
                 self.wait(Waiting { address: Some(address), answer, to });
+            }
+            Input::Question(question) => {
+                let Brain { control, system, .. } = &self.brain;
+                question.answer(&View { control, system, now });
             }
             Input::Stored(result) => {
                 if let Some(held) = self.held.take() {

@@ -283,9 +283,14 @@ impl Feed {
                 (rates, until)
             }
         };
-        for rate in &mut rates {
-            rate.value = price::compose(rate.value, charges, &rate.start.with_timezone(&zone));
+        if self.wanted.average {
+            rates = slots::averaged(&rates);
         }
+        rates.retain_mut(|rate| {
+            let price = price::compose(rate.value, charges, &rate.start.with_timezone(&zone));
+            rate.value = price.unwrap_or_default();
+            price.is_some()
+        });
         let late = TimeDelta::from_std(self.wanted.interval * 2).unwrap_or(BRIDGE);
         let status = match Rate::at(&rates, now) {
             None => TariffStatus::Stale,

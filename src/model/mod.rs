@@ -2,6 +2,7 @@
 
 mod command;
 mod fact;
+mod formula;
 mod ids;
 mod kinds;
 mod limit;
@@ -13,6 +14,7 @@ mod units;
 
 pub use command::{ChargerCommand, Effect, Event, EventKind};
 pub use fact::{ChargerValue, Fact, MeterValue, Origin, Outcome, Phase, Telemetry, VehicleValue};
+pub use formula::Formula;
 pub use ids::{LoadPointIx, MeterIx, TeslaMateCar, VehicleIx};
 pub use kinds::{
     AlwaysCharge, BatteryMode, ChargeStatus, MeterRole, Mode, OptimizerStrategy, PhaseAction,

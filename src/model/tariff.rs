@@ -3,6 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
+use super::Formula;
 use super::kinds::{UnknownSpelling, spelled};
 
 spelled!(
@@ -18,6 +19,8 @@ spelled!(
         Planner = "planner",
         /// What the sun is going to give.
         Solar = "solar",
+        /// How warm it is going to be.
+        Temperature = "temperature",
     }
 );
 
@@ -34,6 +37,8 @@ spelled!(
         Co2 = "co2",
         /// W.
         Solar = "solar",
+        /// °C.
+        Temperature = "temperature",
     }
 );
 
@@ -52,7 +57,7 @@ pub struct Zone {
     pub to: u16,
 }
 
-/// What comes on top of a price: (price + charge) · (1 + tax).
+/// What comes on top of a price: (price + charge) · (1 + tax), unless a formula says otherwise.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Charges {
     /// Currency/kWh where no zone matches.
@@ -61,6 +66,8 @@ pub struct Charges {
     pub zones: Vec<Zone>,
     /// Fraction, 0.19 for 19 %.
     pub tax: f64,
+    /// The whole price in the user's own words.
+    pub formula: Option<Formula>,
 }
 
 impl Zone {

@@ -74,8 +74,8 @@ fn setting(page: &mut String, prefix: &str, field: &Field) {
     if write.clears {
         values.push_str(" or `none`");
     }
-    let verb = write.rest.verb.as_str();
-    let set = write.rest.set.iter().map(|path| format!("{verb} `{path}`"));
+    let method = write.rest.method.as_str();
+    let set = write.rest.set.iter().map(|path| format!("{method} `{path}`"));
     let unset = write.rest.unset.iter().map(|path| format!("DELETE `{path}`"));
     let routes: Vec<_> = set.chain(unset).collect();
     writeln!(page, "| {topic} | {values} | {} | {} |", routes.join("<br>"), field.doc).unwrap();

@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use serde_json::Value as Json;
 
 use crate::api::Value;
-use crate::api::field::{Cadence, Field, Kind, Rest, Set, Told, Verb, View, Write};
+use crate::api::field::{Cadence, Field, Kind, Rest, Set, Told, View, Write};
+use crate::api::operation::Method;
 use crate::control::{Control, Refusal};
 use crate::model::{LoadPointIx, Now, OptimizerStrategy, RemoteDemand, Watts};
 
@@ -23,7 +24,7 @@ pub(super) const SITE: &[Field] = &[
         },
         write: Some(Write {
             name: "deviceColors",
-            rest: Rest::with(Verb::Put, &["/devicecolors"]).answering(|view, _| {
+            rest: Rest::with(Method::Put, &["/devicecolors"]).answering(|view, _| {
                 let colors = view.control.kept().colors.iter();
                 let member = |(title, color): (&String, &String)| {
                     (title.clone().into(), Value::text(color.clone()))

@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use crate::api::Value;
-use crate::api::field::{Cadence, Field, Kind, Rest, Set, Verb, View, Write};
+use crate::api::field::{Cadence, Field, Kind, Rest, Set, View, Write};
+use crate::api::operation::Method;
 use crate::control::{LoadPoint, Vehicle};
 use crate::model::{LoadPointIx, Mono, PhaseAction, PvAction, Watts};
 
@@ -290,7 +291,7 @@ pub(super) const ROWS: &[Field] = &[
         write: Some(Write {
             name: "vehicleDetect",
             stored: false,
-            rest: Rest::with(Verb::Patch, &["/loadpoints/{id}/vehicle"])
+            rest: Rest::with(Method::Patch, &["/loadpoints/{id}/vehicle"])
                 .answering(|_, _| Value::Object(Vec::new())),
             set: Set::Bool(|control, now, ix, on| control.set_detection(now, LoadPointIx(ix), on)),
             ..Write::SETTING

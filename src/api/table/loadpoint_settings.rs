@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use crate::api::Value;
-use crate::api::field::{Field, Kind, Rest, Set, Verb, View, Write};
+use crate::api::field::{Field, Kind, Rest, Set, View, Write};
+use crate::api::operation::Method;
 use crate::control::{Control, LoadPointSettings, Refusal};
 use crate::model::{Amps, KilowattHours, LoadPointIx, Mode, Now, Percent, VehicleIx, Watts};
 
@@ -235,7 +236,7 @@ pub(super) const ROWS: &[Field] = &[
             clears: true,
             stored: false,
             rest: Rest {
-                verb: Verb::Post,
+                method: Method::Post,
                 set: &["/loadpoints/{id}/vehicle/{value}"],
                 unset: Some("/loadpoints/{id}/vehicle"),
                 answer: Some(|view, ix| match vehicle_of(view, ix) {

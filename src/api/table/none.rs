@@ -19,11 +19,6 @@ pub struct NotTold {
 /// Every key of evcc (api.md §4) is a row of the table or stands here.
 pub const NOT_TOLD: &[NotTold] = &[
     NotTold {
-        why: "No forecast of the temperature is built yet; absent, as in evcc without one.",
-        scope: Scope::Site,
-        keys: &["tariffTemperature"],
-    },
-    NotTold {
         why: "The history of sessions is not built yet; absent, as in evcc before the first result.",
         scope: Scope::Site,
         keys: &["historyUpdated", "statistics"],

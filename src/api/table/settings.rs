@@ -1,7 +1,8 @@
 //! Settings of the site and of vehicles, with their limits and routes (api.md §2.2, §2.4, §3.2, §3.4).
 
 use crate::api::Value;
-use crate::api::field::{Field, Kind, Rest, Set, Verb, View, Write};
+use crate::api::field::{Field, Kind, Rest, Set, View, Write};
+use crate::api::operation::Method;
 use crate::control::VehicleSettings;
 use crate::model::{Mode, Percent, VehicleIx, Watts};
 
@@ -120,7 +121,7 @@ pub(super) const VEHICLE: &[Field] = &[
             name: "mode",
             clears: true,
             rest: Rest {
-                verb: Verb::Post,
+                method: Method::Post,
                 set: &["/vehicles/{name}/mode/{value}"],
                 unset: Some("/vehicles/{name}/mode"),
                 answer: Some(|view, ix| {

@@ -116,6 +116,14 @@ pub(super) const SITE: &[Field] = &[
         get: |view, _| status(tariffs(view)),
         ..Field::SITE
     },
+    Field {
+        key: "tariffTemperature",
+        kind: Kind::Price,
+        unit: "°C",
+        doc: "The temperature outside that the forecast sees now.",
+        get: |view, _| value(view, TariffUse::Temperature),
+        ..Field::SITE
+    },
 ];
 
 /// On MQTT every forecast is one JSON text (api.md §1.5.4); `GET /api/tariff` answers with the same.
@@ -176,6 +184,13 @@ pub(super) const FORECASTS: &[Field] = &[
         },
         ..FORECAST
     },
+    Field {
+        key: "forecastTemperature",
+        told: Told::TopicOnly("forecast/temperature"),
+        doc: "The temperature outside in the coming days.",
+        get: |view, _| rates(view, TariffUse::Temperature),
+        ..FORECAST
+    },
 ];
 
 const FORECAST: Field = Field { kind: Kind::Json, ..Field::SITE };
@@ -188,6 +203,7 @@ pub(in crate::api) fn forecast_key(usage: TariffUse) -> &'static str {
         TariffUse::Co2 => "forecastCo2",
         TariffUse::Planner => "forecastPlanner",
         TariffUse::Solar => "forecastSolar",
+        TariffUse::Temperature => "forecastTemperature",
     }
 }
 
@@ -315,9 +331,11 @@ fn varies(tariff: Option<&Tariff>) -> bool {
 fn of(tariffs: &Tariffs, usage: TariffUse) -> Option<&Tariff> {
     let tariff = match usage {
         TariffUse::Planner => tariffs.planner(),
-        TariffUse::Grid | TariffUse::FeedIn | TariffUse::Co2 | TariffUse::Solar => {
-            tariffs.get(usage)
-        }
+        TariffUse::Grid
+        | TariffUse::FeedIn
+        | TariffUse::Co2
+        | TariffUse::Solar
+        | TariffUse::Temperature => tariffs.get(usage),
     };
     tariff.filter(|tariff| !tariff.rates.is_empty())
 }
@@ -337,6 +355,7 @@ fn forecast(tariffs: &Tariffs) -> Value {
         ("grid".into(), slots(tariffs, TariffUse::Grid)),
         ("planner".into(), slots(tariffs, TariffUse::Planner)),
         ("solar".into(), solar(tariffs, "energy").unwrap_or(Value::Absent)),
+        ("temperature".into(), slots(tariffs, TariffUse::Temperature)),
     ])
 }
 

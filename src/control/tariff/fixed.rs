@@ -24,7 +24,7 @@ pub struct Contract<'a> {
 
 /// The rates from the slot of now to the end of the sixth day after today. They are cut at quarters
 /// of an hour and where a zone begins or ends, and every one is looked up at its local time, so that
-/// days of 92 and of 100 quarters are exact (W-09).
+/// days of 92 and of 100 quarters are exact (W-09). A formula that gives no number leaves a gap.
 pub fn rates(contract: &Contract<'_>, zone: Tz, now: DateTime<Utc>) -> Vec<Rate> {
     let Some(end) = midnight(zone, now, DAYS) else { return Vec::new() };
     let edges = edges(contract);
@@ -41,8 +41,9 @@ pub fn rates(contract: &Contract<'_>, zone: Tz, now: DateTime<Utc>) -> Vec<Rate>
             .map_or(next_slot, |e| e.min(next_slot));
         let stop = start + TimeDelta::minutes(i64::from(until - minute));
         let price = last_match(contract.zones, &local).unwrap_or(contract.price);
-        let value = compose(price, contract.charges, &local);
-        rates.push(Rate { start, end: stop, value });
+        if let Some(value) = compose(price, contract.charges, &local) {
+            rates.push(Rate { start, end: stop, value });
+        }
         start = stop;
     }
     rates

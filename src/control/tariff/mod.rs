@@ -68,6 +68,8 @@ pub struct Tariffs {
     pub planner: Option<Tariff>,
     /// Forecast of the sun.
     pub solar: Option<Tariff>,
+    /// Forecast of the temperature outside.
+    pub temperature: Option<Tariff>,
     /// What the sun gives today from now on, tomorrow and the day after.
     pub solar_days: [SolarDay; 3],
 }
@@ -86,6 +88,7 @@ impl Tariffs {
             TariffUse::Co2 => &mut self.co2,
             TariffUse::Planner => &mut self.planner,
             TariffUse::Solar => &mut self.solar,
+            TariffUse::Temperature => &mut self.temperature,
         }
     }
 
@@ -96,6 +99,7 @@ impl Tariffs {
             TariffUse::Co2 => &self.co2,
             TariffUse::Planner => &self.planner,
             TariffUse::Solar => &self.solar,
+            TariffUse::Temperature => &self.temperature,
         }
     }
 

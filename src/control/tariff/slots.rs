@@ -86,6 +86,20 @@ fn shape(pieces: &mut [Rate], whole: &Rate, before: f64, after: f64) {
     }
 }
 
+/// Every value replaced by the mean of its clock hour, weighted by time (E-57).
+pub fn averaged(rates: &[Rate]) -> Vec<Rate> {
+    let hour = |rate: &Rate| rate.start.timestamp().div_euclid(3600);
+    let mut means: BTreeMap<i64, (f64, f64)> = BTreeMap::new();
+    for rate in rates {
+        let seconds = (rate.end - rate.start).as_seconds_f64();
+        let (sum, time) = means.entry(hour(rate)).or_default();
+        *sum += rate.value * seconds;
+        *time += seconds;
+    }
+    let mean = |rate: &Rate| means.get(&hour(rate)).map_or(rate.value, |(sum, time)| sum / time);
+    rates.iter().map(|rate| Rate { value: mean(rate), ..*rate }).collect()
+}
+
 /// New rates, after those of the old ones that end before them and after `keep_from` (E-59).
 pub fn merged(old: &[Rate], new: &[Rate], keep_from: DateTime<Utc>) -> Vec<Rate> {
     let first = new.first().map(|rate| rate.start);
@@ -170,6 +184,15 @@ mod tests {
         assert_eq!(values(&merged(&old, &new, at(60))), [1.0, 2.0, 3.0], "E-59");
         assert_eq!(values(&merged(&old, &new, at(120))), [2.0, 3.0], "E-59");
         assert_eq!(values(&combined(&[old.to_vec(), new.to_vec()])), [1.0, 4.0, 3.0], "E-58");
+    }
+
+    #[test]
+    fn an_hour_has_one_mean() {
+        // 08:00 UTC.
+        let quarter = |n: i64, value| Rate { start: at(n * 15), end: at(n * 15 + 15), value };
+        let rates: Vec<_> =
+            (2..).zip([1.0, 2.0, 3.0, 4.0, 5.0]).map(|(n, v)| quarter(n, v)).collect();
+        assert_eq!(values(&averaged(&rates)), [1.5, 1.5, 4.0, 4.0, 4.0], "E-57");
     }
 
     #[test]

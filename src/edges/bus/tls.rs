@@ -4,22 +4,13 @@ use std::fs;
 use std::sync::Arc;
 
 use anyhow::{Context, Result, anyhow, bail, ensure};
-use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
-use rustls::crypto::{CryptoProvider, ring};
+use rustls::crypto::ring;
 use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
-use rustls::{ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::{ClientConfig, RootCertStore};
 
 use crate::config::Mqtt;
-
-/// Where systems keep the certificates they trust, in one PEM file.
-const SYSTEM_BUNDLES: [&str; 5] = [
-    "/etc/ssl/certs/ca-certificates.crt",
-    "/etc/pki/tls/certs/ca-bundle.crt",
-    "/etc/ssl/ca-bundle.pem",
-    "/etc/pki/ca-trust/extracted/pem/tls-ca-bundle.pem",
-    "/etc/ssl/cert.pem",
-];
+use crate::edges::trust::{Anyone, system_roots};
 
 /// Reads the files anew at every connection, so that a renewed certificate needs no restart.
 ///
@@ -59,12 +50,8 @@ fn roots(ca_cert: Option<&str>) -> Result<RootCertStore> {
                 .context("mqtt.caCert holds a certificate that cannot be used")?;
         }
     } else {
-        let bundle =
-            SYSTEM_BUNDLES.iter().find_map(|path| fs::read(path).ok()).ok_or_else(|| {
-                anyhow!("this system has no certificate bundle: set mqtt.caCert to the broker's CA")
-            })?;
-        // Systems keep certificates that no library reads; the others count.
-        store.add_parsable_certificates(CertificateDer::pem_slice_iter(&bundle).flatten());
+        store = system_roots()
+            .map_err(|error| anyhow!("{error}: set mqtt.caCert to the broker's CA"))?;
     }
     ensure!(!store.is_empty(), "no certificate to trust: set mqtt.caCert to the broker's CA");
     Ok(store)
@@ -91,43 +78,4 @@ fn pem(text_or_path: &str, key: &str) -> Result<Vec<u8>> {
     }
     let path = text_or_path.trim();
     fs::read(path).with_context(|| format!("{key}: cannot read {path}"))
-}
-
-/// Accepts whoever answers (`mqtt.insecure`), also with certificates too old to be checked at all.
-#[derive(Debug)]
-struct Anyone(Arc<CryptoProvider>);
-
-impl ServerCertVerifier for Anyone {
-    fn verify_server_cert(
-        &self,
-        _end_entity: &CertificateDer<'_>,
-        _intermediates: &[CertificateDer<'_>],
-        _server_name: &ServerName<'_>,
-        _ocsp_response: &[u8],
-        _now: UnixTime,
-    ) -> Result<ServerCertVerified, rustls::Error> {
-        Ok(ServerCertVerified::assertion())
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        _message: &[u8],
-        _cert: &CertificateDer<'_>,
-        _dss: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        Ok(HandshakeSignatureValid::assertion())
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        _message: &[u8],
-        _cert: &CertificateDer<'_>,
-        _dss: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        Ok(HandshakeSignatureValid::assertion())
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.0.signature_verification_algorithms.supported_schemes()
-    }
 }

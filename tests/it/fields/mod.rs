@@ -12,7 +12,7 @@ mod writes;
 use std::collections::{BTreeMap, BTreeSet};
 
 use chargebus::api::{
-    self, Address, Answer, Code, Field, Kind, Scope, Set, State, Told, Value, Verb, View,
+    self, Address, Answer, Code, Field, Kind, Method, Scope, Set, State, Told, Value, View,
 };
 use chargebus::control::Control;
 use chargebus::model::{Mode, VehicleSetup};

@@ -54,7 +54,7 @@ fn every_writable_field_of_evcc_can_be_written() {
         assert_eq!(write.clears, row["nullable"] == true, "{id}");
         assert_eq!(write.stored, row["persisted"] == true, "{id}");
         let paths: Vec<_> = write.rest.set.to_vec();
-        let verb = write.rest.verb.as_str();
+        let verb = write.rest.method.as_str();
         assert_eq!(paths[0], row["rest"]["set"]["path"], "{id}");
         assert_eq!(verb, row["rest"]["set"]["method"], "{id}");
         let aliases = row["rest"]["aliases"].as_array().unwrap();

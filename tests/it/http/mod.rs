@@ -9,7 +9,8 @@ use std::time::Duration;
 use chargebus::api::{self, State, View};
 use chargebus::control::Control;
 use chargebus::edges::clock::Clock;
-use chargebus::edges::http::{Door, Told, WriteRequest, serve};
+use chargebus::edges::http::{Door, Question, Told, WriteRequest, serve};
+use chargebus::edges::store::Store;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{mpsc, watch};
@@ -26,30 +27,35 @@ struct Facade {
     address: SocketAddr,
     told: watch::Sender<Told>,
     clock: Clock,
+    /// The server's own.
+    door: Door,
     _stop: DropGuard,
 }
 
 impl Facade {
     /// With a loop that carries out writes as the real one does.
     async fn start() -> Self {
-        let (facade, writes) = Self::without_loop().await;
+        let (facade, writes, questions) = Self::without_loop().await;
         let told = facade.told.clone();
-        tokio::spawn(carry_out(house::fed(), writes, told));
+        tokio::spawn(carry_out(house::fed(), writes, questions, told));
         facade
     }
 
-    /// Nobody takes the writes from the queue, which has room for one.
-    async fn without_loop() -> (Self, mpsc::Receiver<WriteRequest>) {
+    /// Nobody takes writes and questions from the queues, which have room for one.
+    async fn without_loop() -> (Self, mpsc::Receiver<WriteRequest>, mpsc::Receiver<Question>) {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let (writes, requests) = mpsc::channel(1);
+        let (questions, asked) = mpsc::channel(1);
         let clock = Clock::start();
         let state = next(&State::default(), &house::fed());
         let (told, seen) = watch::channel(Told { state, at: clock.now().mono });
         let stop = CancellationToken::new();
         let jq = env!("CARGO_BIN_EXE_chargebus").into();
-        tokio::spawn(serve(listener, Door { writes, told: seen, clock, jq }, stop.clone()));
-        (Self { address, told, clock, _stop: stop.drop_guard() }, requests)
+        let store = Store::memory().unwrap();
+        let door = Door { writes, questions, told: seen, store, clock, jq };
+        tokio::spawn(serve(listener, door.clone(), stop.clone()));
+        (Self { address, told, clock, door, _stop: stop.drop_guard() }, requests, asked)
     }
 
     /// Status, head and body of a call.
@@ -89,13 +95,22 @@ impl Facade {
 async fn carry_out(
     mut control: Control,
     mut writes: mpsc::Receiver<WriteRequest>,
+    mut questions: mpsc::Receiver<Question>,
     told: watch::Sender<Told>,
 ) {
-    let system = house::system();
-    while let Some(WriteRequest { address, raw, answer }) = writes.recv().await {
-        let written = api::write(&mut control, &system, house::noon(), &address, &raw);
-        told.send_modify(|told| told.state = next(&told.state, &control));
-        let _ = answer.send(written);
+    let (system, now) = (house::system(), house::noon());
+    loop {
+        tokio::select! {
+            Some(WriteRequest { address, raw, answer }) = writes.recv() => {
+                let written = api::write(&mut control, &system, now, &address, &raw);
+                told.send_modify(|told| told.state = next(&told.state, &control));
+                let _ = answer.send(written);
+            }
+            Some(question) = questions.recv() => {
+                question.answer(&View { control: &control, system: &system, now });
+            }
+            else => return,
+        }
     }
 }
 

@@ -1,5 +1,6 @@
 //! REST: what was recorded from evcc, what differs on purpose, and whatever else may come.
 
+use chargebus::edges::door::Unanswered;
 use proptest::prelude::*;
 use proptest::test_runner::TestRunner;
 use serde_json::Value as Json;
@@ -250,7 +251,7 @@ async fn health_tells_a_loop_that_hangs() {
 
 #[tokio::test]
 async fn a_full_queue_refuses() {
-    let (facade, mut requests) = Facade::without_loop().await;
+    let (facade, mut requests, _asked) = Facade::without_loop().await;
     let first = facade.post("/api/prioritysoc/50");
     let others = async {
         // Whichever came first sits in the queue and waits for its answer.
@@ -266,6 +267,21 @@ async fn a_full_queue_refuses() {
     let ((status, body), ()) =
         timeout(DEADLINE, async { tokio::join!(first, others) }).await.unwrap();
     assert_eq!((status, &*body), (503, "{\"error\":\"the service is stopping\"}\n"));
+}
+
+#[tokio::test]
+async fn the_core_answers_questions_within_a_bound() {
+    let facade = Facade::start().await;
+    let title = facade.door.ask(|view| view.control.loadpoints()[0].setup.title.clone()).await;
+    assert_eq!(title.as_deref(), Ok("Carport"));
+    let (facade, _requests, mut asked) = Facade::without_loop().await;
+    let first = facade.door.ask(|_| ());
+    let others = async {
+        assert_eq!(facade.door.ask(|_| ()).await, Err(Unanswered::Busy));
+        drop(asked.recv().await);
+    };
+    let (first, ()) = timeout(DEADLINE, async { tokio::join!(first, others) }).await.unwrap();
+    assert_eq!(first, Err(Unanswered::Stopping));
 }
 
 #[tokio::test]

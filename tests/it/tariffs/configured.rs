@@ -52,7 +52,8 @@ fn a_contract_is_read() {
         usage: TariffUse::Grid,
         kind: TariffKind::PriceForecast,
         source: TariffSource::Fixed { price: 0.3, zones: vec![zone(1320, 1440), zone(0, 330)] },
-        charges: Charges { charge: 0.1, zones: vec![charge], tax: 0.19 },
+        charges: Charges { charge: 0.1, zones: vec![charge], tax: 0.19, formula: None },
+        average: false,
         interval: Duration::from_secs(3600),
     };
     assert_eq!(tariffs, [expected]);
@@ -81,6 +82,45 @@ fn what_is_wrong_is_said_with_its_place() {
 }
 
 #[test]
+fn a_formula_makes_the_price_and_its_faults_are_said() {
+    let formula = "math.Max((price + charges) * (1 + tax), 0) + ts.Hour() / 1000";
+    let text = format!(
+        "  grid: {{type: fixed, price: 0.1, charges: 0.1, tax: 0.5, formula: '{formula}'}}\n\
+         \x20 feedin: {{type: fixed, price: 0.1, formula: price / (tax - tax)}}\n"
+    );
+    let site = Site::start(&text, at(8, 8, 12, 0), BTreeMap::new());
+    assert_eq!(site.topic("site/tariffGrid").as_deref(), Some("0.312"));
+    assert_eq!(site.topic("site/smartCostType").as_deref(), Some("priceforecast"));
+    assert_eq!(site.value(TariffUse::FeedIn), None, "no number is no price (W-07)");
+    said(
+        "  grid: {type: fixed, price: 1, formula: price * (2}\n",
+        &["3:33 tariffs.grid.formula: has the end where ')' is expected"],
+        &[],
+    );
+}
+
+#[test]
+fn hours_are_averaged_and_temperatures_told() {
+    let slot = |minute: i64, value: f64| {
+        let start = at(8, 8, 12, 0).utc + chrono::TimeDelta::minutes(minute);
+        let end = start + chrono::TimeDelta::minutes(15);
+        let [start, end] = [start, end].map(|at| at.to_rfc3339());
+        serde_json::json!({"start": start, "end": end, "value": value})
+    };
+    let rates = serde_json::json!([slot(0, 1.0), slot(15, 2.0), slot(30, 3.0), slot(45, 4.0)]);
+    let text = format!(
+        "  grid: {{type: custom, features: [average], forecast: {{source: const, value: '{rates}'}}}}\n\
+         \x20 temperature: {{type: custom, forecast: {{source: const, value: '{rates}'}}}}\n"
+    );
+    let site = Site::start(&text, at(8, 8, 12, 0), BTreeMap::new());
+    assert_eq!(site.topic("site/tariffGrid").as_deref(), Some("2.5"), "E-57");
+    assert_eq!(site.topic("site/tariffTemperature").as_deref(), Some("1"));
+    assert!(
+        site.topic("site/forecast/temperature").is_some_and(|told| told.contains("\"value\":4"))
+    );
+}
+
+#[test]
 fn what_is_not_built_yet_is_left_out_and_said() {
     let instead = "describe it as type custom with a price or a forecast over MQTT; \
                    the tariff is left out";
@@ -93,12 +133,6 @@ fn what_is_not_built_yet_is_left_out_and_said() {
         "  co2: {type: electricitymaps}\n",
         &[],
         &[&format!("3:9 tariffs.co2.type: type \"electricitymaps\" is not built yet: {instead}")],
-    );
-    said(
-        "  grid: {type: fixed, price: 1, formula: price * 2}\n",
-        &[],
-        &["3:33 tariffs.grid.formula: formulas are not built yet: use charges, chargesZones and \
-           tax; the tariff is left out"],
     );
     said(
         "  grid: {type: fixed, price: 1, zones: [{hours: 2-4, price: 2}, {hours: 0-6, price: 3}]}\n",

@@ -1,15 +1,21 @@
 //! One WebSocket client: the whole state first, then what changed (api.md §3.9).
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::ws::{CloseFrame, Message, WebSocket, close_code};
+use axum::extract::{State as Shared, WebSocketUpgrade};
+use axum::http::StatusCode;
+use axum::response::Response;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 
 use crate::api::State;
+use crate::edges::door::Told;
 
-use super::door::Told;
+use super::App;
+use super::answer::problem;
 
 /// Changes within this time after a frame share the next one.
 const COLLECT: Duration = Duration::from_millis(250);
@@ -18,15 +24,24 @@ const HEARTBEAT: Duration = Duration::from_secs(20);
 /// A client that does not take a frame within this time is dropped.
 const TAKE_WITHIN: Duration = Duration::from_secs(10);
 /// Clients have nothing to say; more than this in one message ends the connection.
-pub(super) const MAX_MESSAGE: usize = 4096;
+const MAX_MESSAGE: usize = 4096;
+
+/// Takes a client in, if there is a seat.
+pub(super) async fn socket(Shared(app): Shared<App>, upgrade: WebSocketUpgrade) -> Response {
+    let Ok(seat) = Arc::clone(&app.sockets).try_acquire_owned() else {
+        return problem(StatusCode::SERVICE_UNAVAILABLE, "too many WebSocket clients");
+    };
+    upgrade.max_message_size(MAX_MESSAGE).max_frame_size(MAX_MESSAGE).on_upgrade(
+        async move |socket| {
+            tell(socket, app.door.told, app.stop).await;
+            drop(seat);
+        },
+    )
+}
 
 /// Tells a client until it leaves, is too slow, or the service stops. There is no queue: a slow
 /// client skips states and gets the difference to the one that it saw last.
-pub(super) async fn tell(
-    mut socket: WebSocket,
-    mut told: watch::Receiver<Told>,
-    stop: CancellationToken,
-) {
+async fn tell(mut socket: WebSocket, mut told: watch::Receiver<Told>, stop: CancellationToken) {
     let mut seen = State::default();
     let mut last_frame = Instant::now() - COLLECT;
     told.mark_changed();

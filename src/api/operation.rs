@@ -1,0 +1,217 @@
+//! The second table: what REST can do that is not a field. Routes and documents are loops over it.
+
+use super::field::Kind;
+
+/// What an operation does; the facade binds each to its handler in one exhaustive match.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Op {
+    /// Whether the service is well.
+    Health,
+    /// Everything that is known.
+    State,
+    /// The plan of a load point.
+    Plan,
+    /// What is known of a tariff.
+    Tariff,
+    /// The state and its changes as they happen.
+    Socket,
+}
+
+/// The method of a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Method {
+    /// Reads; HEAD is answered alike, without the body.
+    Get,
+    /// Does something, or sets it.
+    Post,
+    /// Replaces.
+    Put,
+    /// Changes a part.
+    Patch,
+    /// Removes.
+    Delete,
+}
+
+impl Method {
+    /// The wire spelling.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Get => "GET",
+            Self::Post => "POST",
+            Self::Put => "PUT",
+            Self::Patch => "PATCH",
+            Self::Delete => "DELETE",
+        }
+    }
+}
+
+/// Who may ask (api.md §3.10). Fields are told under [`Access::Read`] and written under
+/// [`Access::Write`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Access {
+    /// Everybody, always: signs of life, and the way to log in.
+    Open,
+    /// Whoever may read the state.
+    Read,
+    /// Whoever may change what the site does.
+    Write,
+    /// The owner.
+    Admin,
+}
+
+/// A part of the path or of the query.
+#[derive(Clone, Copy, Debug)]
+pub struct Parameter {
+    /// Its name, as between `{}` in the path.
+    pub name: &'static str,
+    /// What it looks like.
+    pub kind: Kind,
+    /// One sentence for people.
+    pub doc: &'static str,
+}
+
+/// What a request or an answer carries.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Content {
+    /// Nothing.
+    Nothing,
+    /// JSON, described by this JSON Schema.
+    Json(&'static str),
+    /// One of these media types, in words or as a file.
+    Media(&'static [&'static str]),
+    /// WebSocket frames, each a JSON object with the changed keys of the state.
+    Frames,
+}
+
+/// How MQTT does the same.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OnMqtt {
+    /// A request on this topic below the root.
+    Request(&'static str),
+    /// Not by a request, for this reason.
+    No(&'static str),
+}
+
+/// One row of the table.
+#[derive(Clone, Copy, Debug)]
+pub struct Operation {
+    /// Its key.
+    pub op: Op,
+    /// The method.
+    pub method: Method,
+    /// The whole path; parameters are those of [`PATH_PARAMETERS`].
+    pub path: &'static str,
+    /// Parameters of the query; unknown ones are ignored.
+    pub query: &'static [Parameter],
+    /// What the request carries.
+    pub body: Content,
+    /// What the answer carries if all is well; errors are `{"error": text}`.
+    pub answer: Content,
+    /// Who may ask.
+    pub access: Access,
+    /// How MQTT does the same.
+    pub mqtt: OnMqtt,
+    /// One sentence for people.
+    pub doc: &'static str,
+}
+
+impl Operation {
+    /// The common part of rows that tell something.
+    pub const READ: Self = Self {
+        op: Op::State,
+        method: Method::Get,
+        path: "",
+        query: &[],
+        body: Content::Nothing,
+        answer: Content::Nothing,
+        access: Access::Read,
+        mqtt: OnMqtt::No(""),
+        doc: "",
+    };
+
+    /// The common part of rows that do something.
+    pub const WRITE: Self = Self { method: Method::Post, access: Access::Write, ..Self::READ };
+}
+
+/// Every parameter that can stand in a path, in both tables.
+pub const PATH_PARAMETERS: &[Parameter] = &[
+    Parameter { name: "id", kind: Kind::Int, doc: "Number of the load point, from 1." },
+    Parameter { name: "name", kind: Kind::Text, doc: "Name of the vehicle." },
+    Parameter { name: "source", kind: Kind::Text, doc: "Who asks; free text." },
+    Parameter { name: "time", kind: Kind::Time, doc: "RFC 3339 time; a plus stays a plus." },
+    Parameter {
+        name: "type",
+        kind: Kind::Enum(&["grid", "feedin", "co2", "planner", "solar", "temperature"]),
+        doc: "What the tariff is for.",
+    },
+    Parameter { name: "value", kind: Kind::Text, doc: "The value, in a spelling of its kind." },
+];
+
+/// Every operation, by path.
+pub const OPERATIONS: &[Operation] = &[
+    Operation {
+        op: Op::Health,
+        path: "/api/health",
+        answer: Content::Media(&["text/plain"]),
+        access: Access::Open,
+        mqtt: OnMqtt::No("`status` and `updated` say it"),
+        doc: "Answers `OK` while the loop turns, 500 when it hangs.",
+        ..Operation::READ
+    },
+    Operation {
+        op: Op::Plan,
+        path: "/api/loadpoints/{id}/plan",
+        answer: Content::Json(PLAN),
+        mqtt: OnMqtt::No("the plan's parts are fields of the load point"),
+        doc: "Tells the plan of a load point as it was last reckoned.",
+        ..Operation::READ
+    },
+    Operation {
+        op: Op::State,
+        path: "/api/state",
+        query: &[Parameter {
+            name: "jq",
+            kind: Kind::Text,
+            doc: "jq program of at most 4096 bytes with exactly one result.",
+        }],
+        answer: Content::Json(r#"{"type":"object"}"#),
+        mqtt: OnMqtt::No("every value has a retained topic"),
+        doc: "Tells all that is known, or what a jq program cuts out of it.",
+        ..Operation::READ
+    },
+    Operation {
+        op: Op::Tariff,
+        path: "/api/tariff/{type}",
+        answer: Content::Json(RATES),
+        mqtt: OnMqtt::No("rates are the fields `forecast/…` of the site"),
+        doc: "Tells the rates of a tariff from the current slot on.",
+        ..Operation::READ
+    },
+    Operation {
+        op: Op::Socket,
+        path: "/ws",
+        answer: Content::Frames,
+        mqtt: OnMqtt::No("MQTT tells every change by itself"),
+        doc: "Opens a WebSocket that tells the whole state and then its changes.",
+        ..Operation::READ
+    },
+];
+
+/// Plan (api.md §3.6).
+const PLAN: &str = r##"{"type":"object","properties":{
+    "planId":{"type":"integer"},"planTime":{"type":"string","format":"date-time"},
+    "duration":{"type":"integer","description":"seconds of charging"},
+    "plan":{"type":["array","null"],"items":{"$ref":"#/components/schemas/Rate"}},
+    "power":{"type":"number","description":"W"}}}"##;
+
+/// What is known of a tariff (api.md §3.2).
+const RATES: &str = r##"{"type":"object","properties":{
+    "rates":{"type":"array","items":{"$ref":"#/components/schemas/Rate"}}}}"##;
+
+/// Schemas that rows refer to as `#/components/schemas/<name>`.
+pub const SCHEMAS: &[(&str, &str)] = &[(
+    "Rate",
+    r#"{"type":"object","properties":{
+        "start":{"type":"string","format":"date-time"},"end":{"type":"string","format":"date-time"},
+        "value":{"type":"number","description":"price or CO2 per kWh, W, or degrees Celsius"}}}"#,
+)];

@@ -1,0 +1,43 @@
+//! `/api/state`, whole or cut by a jq program, and `/api/health`.
+
+use std::time::Duration;
+
+use axum::extract::{Query, State as Shared};
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use serde::Deserialize;
+
+use crate::edges::door::Door;
+use crate::edges::jq;
+
+use super::answer::{json, problem};
+
+/// The loop turns at least this often while it is well; older, and `/api/health` says so.
+const HEALTHY_FOR: Duration = Duration::from_secs(60);
+
+#[derive(Deserialize)]
+pub(super) struct Filter {
+    jq: Option<String>,
+}
+
+/// All that was told last (api.md §3.7).
+pub(super) async fn state(Shared(door): Shared<Door>, Query(filter): Query<Filter>) -> Response {
+    let state = door.told.borrow().state.clone();
+    let whole = state.json();
+    match filter.jq {
+        None => json(StatusCode::OK, whole),
+        Some(program) => match jq::ask(&door.jq, &program, whole).await {
+            Ok(result) => json(StatusCode::OK, result),
+            Err(message) => problem(StatusCode::BAD_REQUEST, &message),
+        },
+    }
+}
+
+/// Text, as up to 0.300.5: whoever restarts us by it restarts a loop that hangs (api.md §3.14).
+pub(super) async fn health(Shared(door): Shared<Door>) -> Response {
+    let turned = door.told.borrow().at;
+    match door.clock.since(turned) < HEALTHY_FOR {
+        true => "OK\n".into_response(),
+        false => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
+    }
+}
