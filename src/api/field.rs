@@ -217,7 +217,7 @@ pub enum Set {
     /// A number, or `None` to clear it.
     FloatOrNone(fn(&mut Control, Now, usize, Option<f64>) -> Result<(), Refusal>),
     /// An instant; `None` clears.
-    Time(fn(&mut Control, Now, usize, Option<DateTime<Utc>>) -> Result<(), Refusal>),
+    Time(SetTime),
     /// A length of time.
     Duration(fn(&mut Control, Now, usize, Duration) -> Result<(), Refusal>),
     /// A word of the field's enum, or any text; `None` clears.
@@ -228,6 +228,9 @@ pub enum Set {
     /// its number: the JSON itself, or its member `value`, `soc` or `energy`.
     Json(fn(&mut Control, Now, usize, &serde_json::Value) -> Result<(), Refusal>),
 }
+
+/// The setter of [`Set::Time`].
+pub type SetTime = fn(&mut Control, Now, usize, Option<DateTime<Utc>>) -> Result<(), Refusal>;
 
 /// The setter of [`Set::Lease`].
 pub type SetLease =

@@ -17,7 +17,7 @@ mod value;
 mod write;
 
 pub use field::{
-    About, Cadence, Field, Kind, Rest, Scope, Set, SetLease, System, Told, View, Write,
+    About, Cadence, Field, Kind, Rest, Scope, Set, SetLease, SetTime, System, Told, View, Write,
 };
 pub use goal::goal_text;
 pub use operation::{
