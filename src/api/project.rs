@@ -16,6 +16,11 @@ use super::topic::{Address, Place};
 use super::value::{write_comma, write_json_text};
 use super::write::stored_key;
 
+/// The key of what is known of prices, emissions, the sun and the weather.
+const FORECAST: &str = "forecast";
+/// Its parts.
+const FORECAST_PARTS: [&str; 6] = ["co2", "feedin", "grid", "planner", "solar", "temperature"];
+
 /// All values at one instant. The default is the state of which nothing has been told.
 #[derive(Clone, Debug, Default)]
 pub struct State {
@@ -329,6 +334,11 @@ impl Block {
         };
         for row in self.changed(before) {
             let field = self.rows()[row];
+            if field.key == FORECAST {
+                let before = before.map(|before| &before.values[row]);
+                write_forecast(&self.values[row], before, frame);
+                continue;
+            }
             let told = !self.values[row].is_left_out() || before.is_some();
             if field.in_json() && told {
                 self.values[row].write_json(frame.member(&format!("{prefix}{}", field.key)));
@@ -349,6 +359,22 @@ impl Block {
             if field.in_json() && (!value.is_left_out() || was) {
                 value.write_json(frame.member(field.key));
             }
+        }
+    }
+}
+
+/// Frames tell the parts of a forecast that changed under keys of their own, null for what there is
+/// not (api.md §3.9).
+fn write_forecast(new: &Value, old: Option<&Value>, frame: &mut Frame) {
+    let part = |forecast: &Value, name: &str| {
+        let Value::Object(members) = forecast else { return None };
+        members.iter().find(|(key, _)| key == name).map(|(_, part)| part.clone())
+    };
+    for name in FORECAST_PARTS {
+        let now = part(new, name);
+        if old.is_none_or(|old| part(old, name) != now) {
+            let out = frame.member(&format!("{FORECAST}.{name}"));
+            now.unwrap_or(Value::Null).write_json(out);
         }
     }
 }

@@ -50,27 +50,29 @@ pub(super) fn about(config: &Config, place: &Place, found: Found<'_>) -> About {
 }
 
 fn mqtt(config: &Config, embedded: Option<&Embedded>) -> Value {
-    let topic = ("topic", Value::text(&config.root));
-    let Some(server) = &config.mqtt else {
-        let address = embedded.and_then(|broker| broker.addresses().first());
-        let broker = address.map(SocketAddr::to_string).unwrap_or_default();
-        return object(&[("broker", Value::text(broker)), topic]);
+    let server = config.mqtt.as_ref();
+    let broker = match server {
+        Some(Mqtt { host, port, tls, .. }) => {
+            format!("{}{host}:{port}", if *tls { "tls://" } else { "" })
+        }
+        None => {
+            let address = embedded.and_then(|broker| broker.addresses().first());
+            address.map(SocketAddr::to_string).unwrap_or_default()
+        }
     };
-    let Mqtt { host, port, tls, user, password, client_id, insecure, .. } = server;
-    let scheme = if *tls { "tls://" } else { "" };
+    let text = |of: fn(&Mqtt) -> Option<&str>| server.and_then(of).unwrap_or_default();
     // A path tells where a key is, a text is the key itself.
-    let secret = |text: &str| word(if text.is_empty() { "" } else { MASKED });
-    let file = |text: &Option<String>| secret(text.as_deref().unwrap_or_default());
+    let secret = |of| word(if text(of).is_empty() { "" } else { MASKED });
     object(&[
-        ("broker", Value::text(format!("{scheme}{host}:{port}"))),
-        topic,
-        ("user", Value::text(user)),
-        ("password", secret(password)),
-        ("clientID", Value::text(client_id.as_deref().unwrap_or_default())),
-        ("insecure", Value::Bool(*insecure)),
-        ("caCert", file(&server.ca_cert)),
-        ("clientCert", file(&server.client_cert)),
-        ("clientKey", file(&server.client_key)),
+        ("broker", Value::text(broker)),
+        ("topic", Value::text(&config.root)),
+        ("user", Value::text(text(|mqtt| Some(&mqtt.user)))),
+        ("password", secret(|mqtt| Some(&mqtt.password))),
+        ("clientID", Value::text(text(|mqtt| mqtt.client_id.as_deref()))),
+        ("insecure", Value::Bool(server.is_some_and(|mqtt| mqtt.insecure))),
+        ("caCert", secret(|mqtt| mqtt.ca_cert.as_deref())),
+        ("clientCert", secret(|mqtt| mqtt.client_cert.as_deref())),
+        ("clientKey", secret(|mqtt| mqtt.client_key.as_deref())),
     ])
 }
 

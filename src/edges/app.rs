@@ -191,22 +191,30 @@ pub(super) fn loaded<T: Default>(what: &str, result: Result<T, StoreError>) -> T
 
 /// What is told about the program itself.
 fn system(config: &Config, now: crate::model::Now, about: About) -> System {
-    let local = chrono::Local::now();
+    let local = now.utc.with_timezone(&zone());
     System {
         version: System::version(),
         anchor: now,
         interval: config.interval,
         currency: config.currency.clone(),
-        timezone: format!(
-            "{} {}",
-            iana_time_zone::get_timezone().unwrap_or_default(),
-            local.format("%:z")
-        ),
-        platform: format!("{}/{}", std::env::consts::OS, std::env::consts::ARCH),
+        timezone: local.format("%Z %:z").to_string(),
+        platform: platform(std::env::consts::OS, std::env::consts::ARCH),
         started: true,
         mirrors: true,
         about,
     }
+}
+
+/// System and machine in evcc's words (api.md §4.2).
+fn platform(system: &str, machine: &str) -> String {
+    let system = if system == "macos" { "darwin" } else { system };
+    let machine = match machine {
+        "x86_64" => "amd64",
+        "x86" => "386",
+        "aarch64" => "arm64",
+        other => other,
+    };
+    format!("{system}/{machine}")
 }
 
 fn connect(server: config::Mqtt, root: &str, devices: Vec<String>) -> (Bus, Inbox) {

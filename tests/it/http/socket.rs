@@ -37,7 +37,8 @@ async fn the_first_frame_is_whole_and_the_next_ones_are_changes() {
         "loadpoints.0.mode",
         "loadpoints.1.title",
         "vehicles",
-        "forecast",
+        "forecast.grid",
+        "forecast.solar",
     ] {
         assert!(first.get(key).is_some(), "{key}");
     }

@@ -4,6 +4,7 @@ mod client;
 mod facade;
 mod house;
 mod programs;
+mod recorded;
 mod restart;
 mod safety;
 mod service;
