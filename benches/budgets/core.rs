@@ -6,23 +6,26 @@ use std::time::{Duration, Instant};
 use anyhow::anyhow;
 use chargebus::api::{About, State, System, View};
 use chargebus::config::Config;
-use chargebus::control::Control;
+use chargebus::control::{Control, Request, plan};
 use chargebus::model::{
-    ChargeStatus, ChargerValue, Fact, LoadPointIx, MeterIx, MeterValue, Mono, Now, Origin, Watts,
+    ChargeStatus, ChargerValue, Fact, LoadPointIx, MeterIx, MeterValue, Mono, Now, Origin, Rate,
+    Watts,
 };
-use chrono::DateTime;
+use chrono::{DateTime, TimeDelta};
 
 use crate::site;
 use crate::table::{Budget, Table, Unit};
 
 /// Load points, and how often each is measured.
 const SIZES: [(usize, usize); 4] = [(1, 2_000), (10, 2_000), (100, 500), (1000, 100)];
+/// How often a plan is made.
+const PLANS: usize = 500;
 /// What a charger draws at 16 and at 6 A.
 const POWERS: [Watts; 2] = [Watts(11_040.0), Watts(4_140.0)];
 
 pub(crate) fn measure(table: &mut Table) -> anyhow::Result<()> {
     for (loadpoints, runs) in SIZES {
-        let mut park = Park::new(loadpoints)?;
+        let mut park = Park::new(&site::park(loadpoints))?;
         let decisions = (0..runs).map(|n| park.decide(n)).collect();
         table.add(
             format!("one decision that moves every charger, {loadpoints} load points"),
@@ -32,7 +35,21 @@ pub(crate) fn measure(table: &mut Table) -> anyhow::Result<()> {
         );
     }
     let (loadpoints, runs) = SIZES[SIZES.len() - 1];
-    let mut park = Park::new(loadpoints)?;
+    let mut park = Park::new(&site::tree(loadpoints))?;
+    let decisions = (0..runs).map(|n| park.decide(n)).collect();
+    table.add(
+        format!("the same, {loadpoints} load points on a tree of circuits"),
+        Unit::Micros,
+        Budget::P99(10_000.0),
+        decisions,
+    );
+    for continuous in [false, true] {
+        let kind = if continuous { "one block" } else { "cheapest slots" };
+        let plans = (0..PLANS).map(|n| plan_days(n, continuous)).collect();
+        let what = format!("a plan over 96 h of quarter-hour prices, {kind}");
+        table.add(what, Unit::Micros, Budget::P99(1_000.0), plans);
+    }
+    let mut park = Park::new(&site::park(loadpoints))?;
     for (what, changes) in [("nothing", 0), ("one thing", 1), ("everything", loadpoints)] {
         let looks = (0..runs).map(|n| park.look(n, changes)).collect::<Vec<_>>();
         table.add(
@@ -45,6 +62,23 @@ pub(crate) fn measure(table: &mut Table) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// Microseconds for a plan of six hours within four days, every quarter with its own price.
+fn plan_days(n: usize, continuous: bool) -> f64 {
+    let now = DateTime::from_timestamp(1_786_190_400, 0).unwrap_or_default();
+    let quarter = |slot: i32| now + TimeDelta::minutes(15) * slot;
+    let price = |slot: i32| f64::from((slot * 7919 + n as i32 * 31) % 383) / 1000.0;
+    let slots = 0..96 * 4;
+    let rates: Vec<Rate> = slots
+        .map(|slot| Rate { start: quarter(slot), end: quarter(slot + 1), value: price(slot) })
+        .collect();
+    let target = quarter(96 * 4);
+    let precondition = TimeDelta::zero();
+    let request = Request { now, required: TimeDelta::hours(6), precondition, target, continuous };
+    let begun = Instant::now();
+    black_box(plan(black_box(&request), black_box(&rates)));
+    begun.elapsed().as_secs_f64() * 1e6
+}
+
 struct Park {
     control: Control,
     system: System,
@@ -54,10 +88,10 @@ struct Park {
 
 impl Park {
     /// Every charger charges in mode minpv.
-    fn new(loadpoints: usize) -> anyhow::Result<Self> {
+    fn new(config: &str) -> anyhow::Result<Self> {
         let utc = DateTime::from_timestamp(1_786_190_400, 0).unwrap_or_default();
         let now = Now { mono: Mono(10_000), utc };
-        let checked = Config::parse(&site::park(loadpoints), &broker)
+        let checked = Config::parse(config, &broker)
             .map_err(|errors| anyhow!("the configuration is wrong: {:?}", errors.errors))?;
         let system = System {
             version: System::version(),
@@ -71,7 +105,7 @@ impl Park {
             about: About::default(),
         };
         let mut control = Control::new(checked.config.setup, now);
-        for n in 0..loadpoints {
+        for n in 0..control.loadpoints().len() {
             for value in [
                 ChargerValue::Enabled(true),
                 ChargerValue::Power(POWERS[0]),

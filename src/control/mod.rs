@@ -9,6 +9,7 @@ mod circuit;
 mod coordinator;
 mod decision;
 mod estimator;
+mod history;
 mod kept;
 mod loadpoint;
 mod plan;
@@ -35,6 +36,7 @@ pub use battery::{Battery, EXTERNAL_TTL};
 pub use circuit::{Circuit, Circuits, Operator};
 pub use decision::{Decision, Why};
 pub use estimator::{Estimator, Remaining};
+pub use history::{ChargedEnergy, History};
 pub use kept::{COLORS_MAX, Kept};
 pub use loadpoint::{Effective, LoadPoint, LoadPointSettings, Session, SmartLimit};
 pub use plan::{
@@ -68,6 +70,7 @@ pub struct Control {
     battery: Battery,
     tariffs: Tariffs,
     circuits: Circuits,
+    history: History,
     kept: Kept,
     /// Wishes have changed that circuits must know: another decision is due.
     share_again: Option<Mono>,
@@ -105,6 +108,7 @@ impl Control {
         let vehicles = setup.vehicles.iter().cloned().map(Vehicle::new).collect();
         Self {
             circuits: Circuits::new(&setup, now),
+            history: History::new(&setup, now),
             kept: Kept::default(),
             share_again: None,
             setup,
@@ -227,6 +231,7 @@ impl Control {
             return;
         }
         self.decide(now);
+        self.keep_history(now);
         self.decided = now.mono;
         if std::mem::take(&mut self.new_sample) {
             self.sampled = now.mono;
@@ -236,7 +241,8 @@ impl Control {
         let timers = timers.chain(self.battery.next_wake(now.mono));
         let first_word = Some(self.started + FIRST_WORD).filter(|at| *at > now.mono);
         let slot = self.tariffs.next_change(now.utc).map(|at| now.until(at));
-        let others = [self.site.stale_at(now.mono), self.circuits.stale_at(now.mono)];
+        let slot_ends = Some(self.slot_ends(now));
+        let others = [self.site.stale_at(now.mono), self.circuits.stale_at(now.mono), slot_ends];
         let others = others.into_iter().chain([self.share_again, first_word, slot]).flatten();
         if let Some(at) = timers.chain(others).min() {
             self.wake(at.max(now.mono + Duration::from_millis(1)), Wake::Timer);
@@ -344,8 +350,10 @@ impl Control {
         let claims: Vec<_> = claims.collect();
         let mut events = Vec::new();
         let nodes = self.circuits.nodes(now, volts, &draws, &mut events);
-        let event = |kind| Effect::Event(Event { lp: None, vehicle: None, kind });
-        self.effects.extend(events.into_iter().map(event));
+        for kind in events {
+            self.keep_grid_limit(now, kind);
+            self.effects.push_back(Effect::Event(Event { lp: None, vehicle: None, kind }));
+        }
         Some(Budget::new(volts, nodes, claims, order))
     }
 

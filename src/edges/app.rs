@@ -130,7 +130,9 @@ pub async fn start(config: Config, place: Place) -> anyhow::Result<App> {
     };
     let found = Found { http, broker: broker.as_ref(), database, no_database };
     let system = system(&config, now, about(&config, &place, found));
-    let (brain, remarks) = Brain::new(&config, system, zone(), now, stored);
+    let (mut brain, remarks) = Brain::new(&config, system, zone(), now, stored);
+    brain.control.set_past(&loaded("history", store.load_past(now.utc).await));
+    loaded("grid sessions", store.repair_grid_sessions().await);
     remarks.iter().for_each(|remark| warn!("{remark}"));
 
     let bus = server.map(|server| connect(server, &config.root, brain.filters()));

@@ -56,6 +56,7 @@ impl Brain {
             discover: config.discover_cars,
             stored,
         };
+        brain.control.set_zone(zone);
         for (ix, device) in config.devices.vehicles.iter().enumerate() {
             let ix = VehicleIx(ix);
             if let Some(car) = device.teslamate.clone().or_else(|| car_of(device)) {

@@ -128,6 +128,7 @@ impl<W: Write> Player<'_, W> {
                     self.say(now, &format!("battery {}: {mode}", meter.0))?
                 }
                 Effect::Event(event) => self.say(now, &format!("event {}", event.kind.as_str()))?,
+                Effect::Slot(_) | Effect::GridLimit(_) => {}
             }
         }
         for index in 0..self.why.len() {

@@ -12,7 +12,7 @@ use tracing::{debug, info, warn};
 
 use crate::api::{self, Address, Answer, Changes, Code, State, View};
 use crate::control::Why;
-use crate::model::{ChargerCommand, Effect, Event, Fact, Mono, Now};
+use crate::model::{ChargerCommand, Effect, Event, Fact, GridLimit, Mono, Now};
 
 use super::brain::Brain;
 use super::bus::{Bus, Inbox, Incoming, Message};
@@ -144,6 +144,8 @@ impl Run {
             let result = saving.await;
             self.handle(self.clock.now(), Input::Stored(result));
         }
+        // Nobody sees how long a limit holds from here on.
+        self.store.record_grid_limit(GridLimit::Ends { at: self.clock.now().utc });
         if let Some(bus) = self.bus.take() {
             bus.close().await;
         }
@@ -231,6 +233,8 @@ impl Run {
                 self.devices.battery(meter, mode);
             }
             Effect::Event(event) => self.tell_event(now, event),
+            Effect::Slot(record) => self.store.record_slot(*record),
+            Effect::GridLimit(limit) => self.store.record_grid_limit(limit),
         }
     }
 

@@ -11,7 +11,7 @@ use serde_json::json;
 use crate::config::{Config, Source, Tariff as Wanted, TariffSource};
 use crate::control::tariff::fixed::{self, Contract};
 use crate::control::tariff::{Tariff, TariffStatus, Tariffs, forecast, price, slots, solar};
-use crate::model::{Mono, Now, Rate, TariffKind, TariffUse};
+use crate::model::{Mono, Now, Rate, TariffKind, TariffUse, is_plausible};
 
 use super::devices::{Getter, Kind, Value};
 
@@ -25,8 +25,6 @@ const KEEP: TimeDelta = TimeDelta::hours(26);
 const REFRESH: Duration = Duration::from_secs(60);
 /// News is put on the disk no more often than this; memory cards wear out.
 const SAVE_EVERY: TimeDelta = TimeDelta::minutes(15);
-/// No wall clock before this is right: a computer without a battery starts in 1970 (F37).
-const PLAUSIBLE_S: i64 = 1_704_067_200;
 /// Before the use of a tariff in the settings store.
 const STORED: &str = "tariff.";
 
@@ -254,7 +252,7 @@ impl Feed {
 
     /// The rates from the slot of now on, and how far they can be relied upon.
     fn rates(&self, zone: Tz, now: DateTime<Utc>) -> (Vec<Rate>, TariffStatus) {
-        if now.timestamp() < PLAUSIBLE_S {
+        if !is_plausible(now) {
             return (Vec::new(), TariffStatus::Stale);
         }
         let charges = &self.wanted.charges;

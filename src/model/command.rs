@@ -1,6 +1,6 @@
 //! Effects: what the core wants done. It never publishes and never stores.
 
-use super::{Amps, BatteryMode, CircuitIx, LoadPointIx, MeterIx, VehicleIx};
+use super::{Amps, BatteryMode, CircuitIx, GridLimit, LoadPointIx, MeterIx, SlotRecord, VehicleIx};
 
 /// One thing for the edges to do.
 #[derive(Clone, Debug, PartialEq)]
@@ -21,6 +21,10 @@ pub enum Effect {
     },
     /// Tell people (`<root>/events`, not retained).
     Event(Event),
+    /// Keep what happened in a slot that is over.
+    Slot(Box<SlotRecord>),
+    /// Keep when the grid operator limited the consumption.
+    GridLimit(GridLimit),
 }
 
 /// A command for a charger. The device task carries commands out in order.

@@ -147,6 +147,28 @@ spelled!(
 );
 
 spelled!(
+    /// What an entity is, in the order in which people are shown them.
+    EnergyGroup {
+        /// Production; the opposite direction is what the inverter draws.
+        Pv = "pv",
+        /// A home battery; its own direction is the discharge.
+        Battery = "battery",
+        /// The grid connection; its own direction is the import.
+        Grid = "grid",
+        /// A load point.
+        LoadPoint = "loadpoint",
+        /// A monitored consumer.
+        Consumer = "consumer",
+        /// Any other meter.
+        Meter = "meter",
+        /// The house without load points.
+        Home = "home",
+        /// What the solar forecast saw.
+        Forecast = "forecast",
+    }
+);
+
+spelled!(
     /// How far the data about a vehicle can be believed (design §7).
     Trust {
         /// Messages arrive now.

@@ -3,6 +3,7 @@
 mod command;
 mod fact;
 mod formula;
+mod history;
 mod ids;
 mod kinds;
 mod limit;
@@ -15,10 +16,14 @@ mod units;
 pub use command::{ChargerCommand, Effect, Event, EventKind};
 pub use fact::{ChargerValue, Fact, MeterValue, Origin, Outcome, Phase, Telemetry, VehicleValue};
 pub use formula::Formula;
+pub use history::{
+    Counters, Entity, EntityRecord, GridLimit, GridSession, Past, PastEnergy, Prices, SlotEnergy,
+    SlotRecord,
+};
 pub use ids::{LoadPointIx, MeterIx, TeslaMateCar, VehicleIx};
 pub use kinds::{
-    AlwaysCharge, BatteryMode, ChargeStatus, MeterRole, Mode, OptimizerStrategy, PhaseAction,
-    PvAction, RemoteDemand, StatusReason, Trust, UnknownSpelling,
+    AlwaysCharge, BatteryMode, ChargeStatus, EnergyGroup, MeterRole, Mode, OptimizerStrategy,
+    PhaseAction, PvAction, RemoteDemand, StatusReason, Trust, UnknownSpelling,
 };
 pub use limit::{
     CircuitIx, CircuitSetup, LimitSetup, OperatorSetup, OperatorSignal, Rotation, Wiring,
@@ -29,5 +34,5 @@ pub use setup::{
     Thresholds, VehicleFeature, VehicleSetup,
 };
 pub use tariff::{Charges, TariffKind, TariffUse, Zone};
-pub use time::{Mono, Now};
+pub use time::{Mono, Now, is_plausible};
 pub use units::{Amps, KilowattHours, Percent, Volts, WattHours, Watts};

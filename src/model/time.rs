@@ -32,6 +32,9 @@ impl Sub<Duration> for Mono {
     }
 }
 
+/// No wall clock before this is right: a computer without a battery starts in 1970 (F37).
+const PLAUSIBLE_S: i64 = 1_704_067_200;
+
 /// One sample of both clocks; the wall clock is for plans, tariffs and records only.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Now {
@@ -50,9 +53,15 @@ impl Now {
             utc: self.utc.checked_add_signed(wall).unwrap_or(self.utc),
         }
     }
+
     /// The monotonic instant at which the wall clock will show `at`, if nobody sets it; now if that
     /// has passed.
     pub fn until(self, at: DateTime<Utc>) -> Mono {
         self.mono + (at - self.utc).to_std().unwrap_or_default()
     }
+}
+
+/// Whether the wall clock can have been set since the computer was switched on.
+pub fn is_plausible(utc: DateTime<Utc>) -> bool {
+    utc.timestamp() >= PLAUSIBLE_S
 }

@@ -13,23 +13,33 @@ pub struct Sun {
     pub peak: Watts,
     /// Chooses the clouds.
     pub seed: u64,
+    /// Day of the year at the first midnight, 0 to 365; `None` is a summer that never ends.
+    pub season: Option<f64>,
 }
 
 impl Sun {
-    /// Sunrise and sunset of every simulated day, in hours.
-    const DAY: (f64, f64) = (6.0, 20.0);
+    /// Half of the longest and of the shortest day at 50° north differ by this much, in hours.
+    const SEASON_H: f64 = 2.1;
+    /// At noon of the shortest day a clear sky gives this part of the peak.
+    const WINTER: f64 = 0.3;
 
     /// The power at `hour` hours after the first midnight.
     pub fn power(&self, hour: f64) -> Watts {
-        let (rise, set) = Self::DAY;
-        let height = (hour.rem_euclid(24.0) - rise) / (set - rise);
+        // 1 at the summer solstice, −1 at the winter solstice.
+        let summer = self
+            .season
+            .map(|day| ((day + hour / 24.0 - 172.0) / 365.25 * std::f64::consts::TAU).cos());
+        let half = summer.map_or(7.0, |summer| 6.0 + Self::SEASON_H * summer);
+        let height = (hour.rem_euclid(24.0) - (13.0 - half)) / (2.0 * half);
         if !(0.0..1.0).contains(&height) {
             return Watts::ZERO;
         }
         let clear = (height * std::f64::consts::PI).sin().max(0.0).powf(1.2);
         // A cloud lasts about 20 min and takes at most 70 %.
         let cloud = ((noise::smooth(self.seed, hour * 3.0) - 0.45) * 3.0).clamp(0.0, 1.0);
-        self.peak * (clear * (1.0 - 0.7 * cloud))
+        let season =
+            summer.map_or(1.0, |summer| Self::WINTER + (1.0 - Self::WINTER) * (summer + 1.0) / 2.0);
+        self.peak * (clear * season * (1.0 - 0.7 * cloud))
     }
 }
 

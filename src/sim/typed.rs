@@ -91,7 +91,7 @@ impl World {
                     battery.mode = *mode;
                 }
             }
-            Effect::Event(_) => {}
+            Effect::Event(_) | Effect::Slot(_) | Effect::GridLimit(_) => {}
         }
     }
 

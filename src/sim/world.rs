@@ -11,8 +11,6 @@ use super::teslamate::{Inlet, TeslaMate};
 use super::wallbox::{Draw, WallBox, WallBoxPlan};
 use super::{Fault, Message};
 
-/// Physics is computed at least this often.
-const TICK: Duration = Duration::from_secs(1);
 /// A longer pause is computed in this many ticks, which are longer then.
 const TICKS_MAX: u32 = 3600;
 /// Faster than an hour per second, habits would be skipped.
@@ -31,6 +29,10 @@ pub struct Plan {
     pub hour: f64,
     /// Simulated seconds per second: for sun, habits and energy. Devices react in real time.
     pub speed: f64,
+    /// Day of the year at the beginning, 0 to 365; `None` is a summer that never ends.
+    pub season: Option<f64>,
+    /// Physics is computed at least this often; not 0.
+    pub tick: Duration,
     /// Peak power of each field of panels.
     pub pv: Vec<Watts>,
     /// Consumption without cars and cooking.
@@ -113,6 +115,8 @@ impl Plan {
             seed,
             hour: 10.0,
             speed: 1.0,
+            season: None,
+            tick: Duration::from_secs(1),
             pv: vec![Watts(6400.0), Watts(3400.0)],
             base_load: Watts(350.0),
             battery: Some(Battery {
@@ -142,7 +146,7 @@ impl World {
             now,
             start: now.mono,
             // Neighbouring panels see the same clouds.
-            pv: plan.pv.iter().map(|peak| Sun { peak: *peak, seed }).collect(),
+            pv: plan.pv.iter().map(|peak| Sun { peak: *peak, seed, season: plan.season }).collect(),
             load: Load { base: plan.base_load, seed: !seed },
             battery: plan.battery.clone(),
             boxes: plan.places.iter().map(|(wallbox, _)| WallBox::new(*wallbox)).collect(),
@@ -165,7 +169,7 @@ impl World {
     /// Lets time pass until `now`. Time that goes back changes nothing.
     pub fn step(&mut self, now: Now) {
         let real = now.mono.since(self.now.mono);
-        let ticks = u32::try_from(real.as_millis().div_ceil(TICK.as_millis()))
+        let ticks = u32::try_from(real.as_millis().div_ceil(self.plan.tick.as_millis().max(1)))
             .unwrap_or(TICKS_MAX)
             .min(TICKS_MAX);
         let from = self.now;

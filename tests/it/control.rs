@@ -93,6 +93,7 @@ impl Rhythm for Bench {
                 }
                 Effect::Event(event) => self.events.push(event.kind),
                 Effect::Battery { mode, .. } => self.batteries.push(mode),
+                Effect::Slot(_) | Effect::GridLimit(_) => {}
             }
         }
     }

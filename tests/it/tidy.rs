@@ -21,7 +21,7 @@ const ADAPTERS: &[(&str, &[&str])] = &[
     ("edges/bus", &["config"]),
     ("edges/devices", &["config", "model"]),
     // What the broker retains is kept in the broker's words.
-    ("edges/store", &["edges/broker"]),
+    ("edges/store", &["edges/broker", "model"]),
 ];
 
 /// Rooms without clock, I/O, async and hash order.

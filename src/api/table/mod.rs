@@ -4,6 +4,7 @@ mod battery;
 mod charger;
 mod circuit;
 mod configured;
+mod history;
 mod kept;
 mod loadpoint;
 mod loadpoint_settings;
@@ -38,6 +39,8 @@ pub const TABLES: &[&[Field]] = &[
     tariff::FORECASTS,
     tariff::LIMITS,
     tariff::LOADPOINT,
+    history::SITE,
+    history::LOADPOINT,
     loadpoint::ROWS,
     loadpoint::MIRRORS,
     charger::ROWS,

@@ -19,14 +19,9 @@ pub struct NotTold {
 /// Every key of evcc (api.md §4) is a row of the table or stands here.
 pub const NOT_TOLD: &[NotTold] = &[
     NotTold {
-        why: "The history of sessions is not built yet; absent, as in evcc before the first result.",
+        why: "Statistics of sessions are not built yet; absent, as in evcc before the first result.",
         scope: Scope::Site,
-        keys: &["historyUpdated", "statistics"],
-    },
-    NotTold {
-        why: "The energy of days needs the history, which is not built yet.",
-        scope: Scope::LoadPoint,
-        keys: &["last24hEnergy", "last7dEnergy", "todayEnergy"],
+        keys: &["statistics"],
     },
     NotTold {
         why: "There is no optimizer; absent, as in evcc without one.",

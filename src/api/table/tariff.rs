@@ -18,7 +18,7 @@ pub(super) const SITE: &[Field] = &[
         kind: Kind::Object,
         told: Told::JsonOnly,
         doc: "What is known of prices, emissions and the sun: start, end, value.",
-        get: |view, _| forecast(tariffs(view)),
+        get: |view, _| forecast(view),
         ..Field::SITE
     },
     Field {
@@ -168,7 +168,7 @@ pub(super) const FORECASTS: &[Field] = &[
         told: Told::TopicOnly("forecast/solar"),
         doc: "The sun of the coming days.",
         get: |view, _| {
-            let solar = solar(tariffs(view), "energy");
+            let solar = solar(view, "energy");
             solar.map_or(Value::Absent, |solar| Value::Packed(Box::new(solar)))
         },
         ..FORECAST
@@ -179,7 +179,7 @@ pub(super) const FORECASTS: &[Field] = &[
         told: Told::TopicOnly("forecast"),
         doc: "The parts of `forecast/solar` as topics of their own.",
         get: |view, _| {
-            let solar = solar(tariffs(view), "yield");
+            let solar = solar(view, "yield");
             solar.map_or(Value::Absent, |solar| Value::Object(vec![("solar".into(), solar)]))
         },
         ..FORECAST
@@ -348,20 +348,21 @@ fn slots(tariffs: &Tariffs, usage: TariffUse) -> Value {
     of(tariffs, usage).map_or(Value::Absent, |tariff| Value::Rates(tariff.rates.clone()))
 }
 
-fn forecast(tariffs: &Tariffs) -> Value {
+fn forecast(view: &View<'_>) -> Value {
+    let tariffs = tariffs(view);
     Value::Object(vec![
         ("co2".into(), slots(tariffs, TariffUse::Co2)),
         ("feedin".into(), slots(tariffs, TariffUse::FeedIn)),
         ("grid".into(), slots(tariffs, TariffUse::Grid)),
         ("planner".into(), slots(tariffs, TariffUse::Planner)),
-        ("solar".into(), solar(tariffs, "energy").unwrap_or(Value::Absent)),
+        ("solar".into(), solar(view, "energy").unwrap_or(Value::Absent)),
         ("temperature".into(), slots(tariffs, TariffUse::Temperature)),
     ])
 }
 
-/// The days have `energy` in JSON and `yield` on MQTT (api.md §1.3). The scale needs the energy that
-/// was produced today, which nobody counts yet: unscaled.
-fn solar(tariffs: &Tariffs, energy: &'static str) -> Option<Value> {
+/// The days have `energy` in JSON and `yield` on MQTT (api.md §1.3).
+fn solar(view: &View<'_>, energy: &'static str) -> Option<Value> {
+    let tariffs = tariffs(view);
     let tariff = of(tariffs, TariffUse::Solar)?;
     let days = ["today", "tomorrow", "dayAfterTomorrow"].into_iter().zip(tariffs.solar_days);
     let days = days.map(|(name, day)| {
@@ -371,7 +372,7 @@ fn solar(tariffs: &Tariffs, energy: &'static str) -> Option<Value> {
         ];
         (name.into(), Value::Object(members))
     });
-    let mut members = vec![("scale".into(), Value::Int(1))];
+    let mut members = vec![("scale".into(), Value::float(view.control.history().solar_scale()))];
     members.extend(days);
     members.push(("timeseries".into(), Value::Series(tariff.rates.clone())));
     Some(Value::Object(members))

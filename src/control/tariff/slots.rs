@@ -10,7 +10,8 @@ use crate::model::Rate;
 /// Most slots of one tariff: three weeks of quarters.
 pub const MAX_SLOTS: usize = 2016;
 
-const SLOT: TimeDelta = TimeDelta::minutes(15);
+/// Length of a slot; slots begin at multiples of it in Unix time.
+pub const SLOT: TimeDelta = TimeDelta::minutes(15);
 const DAY: TimeDelta = TimeDelta::days(1);
 
 /// The start of the quarter of an hour in which an instant lies.

@@ -10,6 +10,8 @@ use anyhow::{Context, Result, bail, ensure};
 use rusqlite::{Connection, ErrorCode, TransactionBehavior};
 use tracing::warn;
 
+use super::history;
+
 /// How long a start waits for another program.
 const OPEN_BUSY: Duration = Duration::from_millis(500);
 /// How long a write waits for another program.
@@ -22,12 +24,15 @@ const APPLICATION: i32 = 0x6368_6273;
 const SQLITE_HEADER: &[u8; 16] = b"SQLite format 3\0";
 
 /// `PRAGMA user_version` counts how many of these have run; never change one, add one.
-const MIGRATIONS: [&str; 1] = ["
+const MIGRATIONS: &[&str] = &[
+    "
     CREATE TABLE settings (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
     CREATE TABLE topics (topic TEXT PRIMARY KEY) WITHOUT ROWID;
     CREATE TABLE retained (topic TEXT PRIMARY KEY, payload BLOB NOT NULL, qos INTEGER NOT NULL);
     CREATE TABLE vehicles (name TEXT PRIMARY KEY, value TEXT NOT NULL, saved_at INTEGER NOT NULL);
-"];
+",
+    history::TABLES,
+];
 
 /// Opens, repairs, migrates.
 pub(super) fn open(path: &Path) -> Result<Connection> {

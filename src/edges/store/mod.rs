@@ -3,9 +3,11 @@
 //! Settings are stored before the writer is answered, or the answer says that they are not. What can
 //! be learnt again (topics that are ours, the embedded broker's retained messages, the cars' last
 //! values) is collected in memory, newest value wins, and written every few seconds, so that an SD
-//! card lives long. The store knows keys and values, not what they mean.
+//! card lives long. The store knows keys and values, not what they mean; of the history it knows the
+//! tables.
 
 mod file;
+mod history;
 mod writer;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -22,6 +24,7 @@ use tokio::sync::oneshot;
 use tokio::time::timeout;
 
 pub use super::broker::Retained;
+pub use history::{EnergyFilter, EnergyReader, EnergyRow};
 use writer::{Command, Pending, Writer};
 
 /// Calls that wait for the thread; a further one is refused with [`StoreError::Busy`].
@@ -254,15 +257,22 @@ impl Store {
     ) -> Result<C, StoreError>
     where
         C: FromIterator<T> + Send + 'static,
-        T: 'static,
     {
+        self.read(move |connection| {
+            connection.prepare(sql)?.query_map([], |row| read(row))?.collect()
+        })
+        .await
+    }
+
+    /// Has the thread look something up, after what is collected is written.
+    async fn read<T: Send + 'static>(
+        &self,
+        look: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
+    ) -> Result<T, StoreError> {
         self.ask(|reply| {
             Command::Load(Box::new(move |connection| {
-                let rows = connection
-                    .prepare(sql)
-                    .and_then(|mut query| query.query_map([], |row| read(row))?.collect());
                 // Whoever asked may have gone.
-                let _ = reply.send(rows.map_err(|err| writer::error(&err)));
+                let _ = reply.send(look(connection).map_err(|err| writer::error(&err)));
             }))
         })
         .await

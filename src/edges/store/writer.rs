@@ -11,7 +11,8 @@ use rusqlite::{Connection, ErrorCode, Transaction, TransactionBehavior, params};
 use tokio::sync::oneshot;
 use tracing::{info, warn};
 
-use super::{Retained, SavedVehicle, StoreError};
+use super::{Retained, SavedVehicle, StoreError, history};
+use crate::model::{EntityRecord, GridLimit, SlotRecord};
 
 /// What is collected is written so long after the first change.
 const FLUSH_EVERY: Duration = Duration::from_secs(10);
@@ -42,6 +43,10 @@ pub(super) struct Pending {
     topics: BTreeMap<String, bool>,
     retained: BTreeMap<String, Retained>,
     vehicles: BTreeMap<String, SavedVehicle>,
+    /// By the end of the slot, one after the other where the clock was set back.
+    slots: BTreeMap<(i64, usize), SlotRecord>,
+    /// By millisecond.
+    limits: BTreeMap<i64, GridLimit>,
     bytes: usize,
     dropped: u64,
 }
@@ -49,6 +54,36 @@ pub(super) struct Pending {
 /// What a row weighs.
 trait Weight {
     fn bytes(&self) -> usize;
+}
+
+impl Weight for String {
+    fn bytes(&self) -> usize {
+        self.len()
+    }
+}
+
+impl Weight for i64 {
+    fn bytes(&self) -> usize {
+        size_of::<Self>()
+    }
+}
+
+impl Weight for (i64, usize) {
+    fn bytes(&self) -> usize {
+        size_of::<Self>()
+    }
+}
+
+impl Weight for SlotRecord {
+    fn bytes(&self) -> usize {
+        self.entities.len() * size_of::<EntityRecord>()
+    }
+}
+
+impl Weight for GridLimit {
+    fn bytes(&self) -> usize {
+        size_of::<Self>()
+    }
 }
 
 impl Weight for bool {
@@ -85,22 +120,39 @@ impl Pending {
         self.put(|pending| &mut pending.vehicles, name, vehicle);
     }
 
-    fn rows(&self) -> usize {
-        self.topics.len() + self.retained.len() + self.vehicles.len()
+    /// A slot of the history is over.
+    pub(super) fn slot(&mut self, record: SlotRecord) {
+        let end = record.end.timestamp();
+        let same = self.slots.range((end, 0)..=(end, usize::MAX)).count();
+        self.put(|pending| &mut pending.slots, (end, same), record);
     }
 
-    fn put<V: Weight>(
+    /// A limit of the grid operator begins or ends.
+    pub(super) fn limit(&mut self, limit: GridLimit) {
+        let (GridLimit::Begins { at, .. } | GridLimit::Ends { at }) = limit;
+        self.put(|pending| &mut pending.limits, at.timestamp_millis(), limit);
+    }
+
+    fn rows(&self) -> usize {
+        self.topics.len()
+            + self.retained.len()
+            + self.vehicles.len()
+            + self.slots.len()
+            + self.limits.len()
+    }
+
+    fn put<K: Weight + Ord, V: Weight>(
         &mut self,
-        table: impl Fn(&mut Self) -> &mut BTreeMap<String, V>,
-        key: String,
+        table: impl Fn(&mut Self) -> &mut BTreeMap<K, V>,
+        key: K,
         value: V,
     ) {
-        if self.rows() >= PENDING_ROWS || self.bytes + key.len() + value.bytes() > PENDING_BYTES {
+        let (key_bytes, value_bytes) = (key.bytes(), value.bytes());
+        if self.rows() >= PENDING_ROWS || self.bytes + key_bytes + value_bytes > PENDING_BYTES {
             self.dropped += 1;
             return;
         }
-        self.bytes += key.len() + value.bytes();
-        let key_bytes = key.len();
+        self.bytes += key_bytes + value_bytes;
         if let Some(replaced) = table(self).insert(key, value) {
             self.bytes -= key_bytes + replaced.bytes();
         }
@@ -108,11 +160,14 @@ impl Pending {
 
     /// Puts back what could not be written, except where something newer came.
     fn put_back(&mut self, older: Self) {
-        fn fill<V: Weight>(newer: &mut BTreeMap<String, V>, older: BTreeMap<String, V>) -> usize {
+        fn fill<K: Weight + Ord, V: Weight>(
+            newer: &mut BTreeMap<K, V>,
+            older: BTreeMap<K, V>,
+        ) -> usize {
             let mut bytes = 0;
             for (key, value) in older {
                 if let Entry::Vacant(vacant) = newer.entry(key) {
-                    bytes += vacant.key().len() + value.bytes();
+                    bytes += vacant.key().bytes() + value.bytes();
                     vacant.insert(value);
                 }
             }
@@ -120,7 +175,9 @@ impl Pending {
         }
         self.bytes += fill(&mut self.topics, older.topics)
             + fill(&mut self.retained, older.retained)
-            + fill(&mut self.vehicles, older.vehicles);
+            + fill(&mut self.vehicles, older.vehicles)
+            + fill(&mut self.slots, older.slots)
+            + fill(&mut self.limits, older.limits);
     }
 }
 
@@ -309,7 +366,7 @@ fn write_rows(transaction: &Transaction<'_>, pending: &Pending) -> rusqlite::Res
     for (name, vehicle) in &pending.vehicles {
         save.execute(params![name, vehicle.json, vehicle.saved_at])?;
     }
-    Ok(())
+    history::write(transaction, pending.slots.values(), pending.limits.values())
 }
 
 #[cfg(test)]

@@ -105,7 +105,7 @@ impl Rhythm for House {
                     self.control.handle(self.now, fact);
                 }
                 Effect::Event(event) => self.events.push(event.kind),
-                Effect::Battery { .. } => {}
+                Effect::Battery { .. } | Effect::Slot(_) | Effect::GridLimit(_) => {}
             }
         }
     }

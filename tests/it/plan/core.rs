@@ -40,7 +40,7 @@ impl Rhythm for Bench {
                     self.control.handle(self.now, fact);
                 }
                 Effect::Event(event) => self.events.push(event.kind),
-                Effect::Battery { .. } => {}
+                Effect::Battery { .. } | Effect::Slot(_) | Effect::GridLimit(_) => {}
             }
         }
     }

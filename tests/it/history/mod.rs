@@ -1,0 +1,4 @@
+//! What is recorded: the core's slots, the store's tables, what REST makes of them.
+
+mod kept;
+mod law;
