@@ -16,11 +16,6 @@ use super::topic::{Address, Place};
 use super::value::{write_comma, write_json_text};
 use super::write::stored_key;
 
-/// The key of what is known of prices, emissions, the sun and the weather.
-const FORECAST: &str = "forecast";
-/// Its parts.
-const FORECAST_PARTS: [&str; 6] = ["co2", "feedin", "grid", "planner", "solar", "temperature"];
-
 /// All values at one instant. The default is the state of which nothing has been told.
 #[derive(Clone, Debug, Default)]
 pub struct State {
@@ -139,9 +134,10 @@ impl State {
         topics
     }
 
-    /// The WebSocket frame after `older`, or nothing if nothing changed: a flat JSON object. The
-    /// frame in which the start is completed is whole, because clients forget all they knew.
-    pub fn frame(&self, older: &Self) -> Option<String> {
+    /// The WebSocket frames after `older`, none if nothing changed: flat JSON objects, then each part
+    /// of the forecast that changed in a frame of its own (api.md §3.9). When the start is completed
+    /// everything is told again, because clients forget all they knew.
+    pub fn frames(&self, older: &Self) -> Vec<String> {
         let untold = Self::default();
         let older = if self.started() && !older.started() { &untold } else { older };
         let mut frame = Frame::default();
@@ -158,7 +154,30 @@ impl State {
             let out = frame.member("vehicles");
             self.write_vehicles(Some(older), out);
         }
-        frame.finish()
+        frame.finish().into_iter().chain(self.forecast_frames(older)).collect()
+    }
+
+    /// Parts that changed, and null for those that are gone.
+    fn forecast_frames(&self, older: &Self) -> Vec<String> {
+        let changed = self.forecast().filter(|part| older.forecast().all(|old| old != *part));
+        let gone =
+            older.forecast().filter(|(name, _)| self.forecast().all(|(now, _)| now != *name));
+        let null = gone.map(|(name, _)| (name, &Value::Null));
+        let frame = |(name, value): (&str, &Value)| {
+            let mut frame = Frame::default();
+            value.write_json(frame.member(&format!("{}.{name}", table::FORECAST_KEY)));
+            frame.finish()
+        };
+        changed.chain(null).filter_map(frame).collect()
+    }
+
+    fn forecast(&self) -> impl Iterator<Item = (&str, &Value)> {
+        let parts = match self.value(&Place::Site, table::FORECAST_KEY) {
+            Some(Value::Object(parts)) => parts.as_slice(),
+            Some(_) | None => &[],
+        };
+        let told = parts.iter().filter(|(_, value)| *value != Value::Absent);
+        told.map(|(name, value)| (&**name, value))
     }
 
     /// `/api/state` (api.md §3.7).
@@ -334,13 +353,9 @@ impl Block {
         };
         for row in self.changed(before) {
             let field = self.rows()[row];
-            if field.key == FORECAST {
-                let before = before.map(|before| &before.values[row]);
-                write_forecast(&self.values[row], before, frame);
-                continue;
-            }
             let told = !self.values[row].is_left_out() || before.is_some();
-            if field.in_json() && told {
+            let in_parts = field.key == table::FORECAST_KEY;
+            if field.in_json() && told && !in_parts {
                 self.values[row].write_json(frame.member(&format!("{prefix}{}", field.key)));
             }
         }
@@ -359,22 +374,6 @@ impl Block {
             if field.in_json() && (!value.is_left_out() || was) {
                 value.write_json(frame.member(field.key));
             }
-        }
-    }
-}
-
-/// Frames tell the parts of a forecast that changed under keys of their own, null for what there is
-/// not (api.md §3.9).
-fn write_forecast(new: &Value, old: Option<&Value>, frame: &mut Frame) {
-    let part = |forecast: &Value, name: &str| {
-        let Value::Object(members) = forecast else { return None };
-        members.iter().find(|(key, _)| key == name).map(|(_, part)| part.clone())
-    };
-    for name in FORECAST_PARTS {
-        let now = part(new, name);
-        if old.is_none_or(|old| part(old, name) != now) {
-            let out = frame.member(&format!("{FORECAST}.{name}"));
-            now.unwrap_or(Value::Null).write_json(out);
         }
     }
 }

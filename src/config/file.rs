@@ -110,7 +110,7 @@ fn interval(root: &Section<'_>) -> Duration {
 }
 
 fn network(root: &Section<'_>) -> Network {
-    let mut network = Network { host: ANY_HOST.to_owned(), port: PORT };
+    let mut network = Network { host: ANY_HOST.to_owned(), port: PORT, base_path: String::new() };
     let Some(section) = root.section("network") else {
         return network;
     };
@@ -131,8 +131,20 @@ fn network(root: &Section<'_>) -> Network {
     }
     let port = section.get("port").and_then(|field| field.whole_within(1, 0xFFFF));
     network.port = port.and_then(|port| u16::try_from(port).ok()).unwrap_or(PORT);
+    network.base_path = section.get("base_path").map(|field| base_path(&field)).unwrap_or_default();
     section.finish(Scope::Network);
     network
+}
+
+/// A path below which a proxy shows us.
+fn base_path(field: &Field<'_>) -> String {
+    let written = field.text().unwrap_or_default();
+    let parts: Vec<_> = written.split('/').filter(|part| !part.is_empty()).collect();
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_.~".contains(c);
+    if parts.iter().any(|part| !part.chars().all(plain) || part.starts_with('.')) {
+        field.error(format!("must be a path like /charge, found {}", quoted(&written)));
+    }
+    parts.iter().map(|part| format!("/{part}")).collect()
 }
 
 /// The broker to connect to, the root topic, and whether the configuration is told there.

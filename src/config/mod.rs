@@ -110,6 +110,8 @@ pub struct Network {
     pub host: String,
     /// 7070 by default.
     pub port: u16,
+    /// Where a proxy mounts us, like `/charge`: empty, or with a slash only at its beginning.
+    pub base_path: String,
 }
 
 /// The broker to connect to (api.md §1.1).

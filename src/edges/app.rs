@@ -158,7 +158,8 @@ pub async fn start(config: Config, place: Place) -> anyhow::Result<App> {
         clock,
         jq: place.program,
     };
-    let facade = http::serve(listener, door, stop.clone());
+    let settings = http::Settings { base_path: config.network.base_path.clone() };
+    let facade = http::serve(listener, door, settings, stop.clone());
     tasks.spawn(async move {
         if let Err(error) = facade.await {
             error!("the web server ended: {error:#}");

@@ -23,7 +23,7 @@ use super::field::{Field, Scope};
 
 pub use none::{NOT_TOLD, NotTold};
 
-pub(super) use tariff::forecast_key;
+pub(super) use tariff::{FORECAST_KEY, forecast_key};
 
 /// The tables as they are written, each sorted by key.
 pub const TABLES: &[&[Field]] = &[

@@ -12,9 +12,12 @@ const LIMIT: &str = "currency/kWh or g/kWh";
 /// Beyond every price of every currency; evcc asks only that it is finite.
 const ANY: Option<(f64, f64)> = Some((-1e6, 1e6));
 
+/// The key whose parts have WebSocket frames of their own.
+pub(in crate::api) const FORECAST_KEY: &str = "forecast";
+
 pub(super) const SITE: &[Field] = &[
     Field {
-        key: "forecast",
+        key: FORECAST_KEY,
         kind: Kind::Object,
         told: Told::JsonOnly,
         doc: "What is known of prices, emissions and the sun: start, end, value.",

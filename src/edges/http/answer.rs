@@ -1,5 +1,9 @@
 //! The forms of an answer: bare JSON with a line feed, or `{"error": text}` (api.md §3.1).
 
+use std::fmt;
+
+use axum::extract::{FromRequest, FromRequestParts, Request};
+use axum::http::request::Parts;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 
@@ -23,4 +27,34 @@ impl IntoResponse for Unanswered {
         };
         problem(status, &self.to_string())
     }
+}
+
+/// An extractor whose refusal is JSON like every other error.
+pub(super) struct Checked<T>(pub(super) T);
+
+impl<S: Send + Sync, T> FromRequest<S> for Checked<T>
+where
+    T: FromRequest<S, Rejection: IntoResponse + fmt::Display>,
+{
+    type Rejection = Response;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, Response> {
+        T::from_request(request, state).await.map(Self).map_err(refused)
+    }
+}
+
+impl<S: Send + Sync, T> FromRequestParts<S> for Checked<T>
+where
+    T: FromRequestParts<S, Rejection: IntoResponse + fmt::Display>,
+{
+    type Rejection = Response;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Response> {
+        T::from_request_parts(parts, state).await.map(Self).map_err(refused)
+    }
+}
+
+fn refused(refusal: impl IntoResponse + fmt::Display) -> Response {
+    let message = refusal.to_string();
+    problem(refusal.into_response().status(), &message)
 }

@@ -8,8 +8,11 @@ use axum::routing::{MethodRouter, on};
 use crate::api::{self, Address, Code, Field, Method, Place, Raw, Scope};
 use crate::edges::door::Door;
 
-use super::answer::{json, problem};
+use super::answer::{Checked, json, problem};
 use super::{App, filter};
+
+type Params = Checked<RawPathParams>;
+type Body = Checked<String>;
 
 /// Path and route of every write of the table.
 pub(super) fn routes() -> impl Iterator<Item = (String, MethodRouter<App>)> {
@@ -20,36 +23,35 @@ pub(super) fn routes() -> impl Iterator<Item = (String, MethodRouter<App>)> {
 
 fn route(field: &'static Field, method: Method) -> MethodRouter<App> {
     let clear = method == Method::Delete;
-    on(
-        filter(method),
-        async move |Shared(door): Shared<Door>, params: RawPathParams, body: String| {
-            let param = |name: &str| {
-                params.iter().find(|(key, _)| *key == name).map(|(_, value)| value.to_owned())
-            };
-            let place = match field.scope {
-                Scope::Site => Some(Place::Site),
-                Scope::LoadPoint => {
-                    param("id").and_then(|id| id.parse().ok()).map(Place::LoadPoint)
-                }
-                Scope::Vehicle => param("name").map(Place::Vehicle),
-            };
-            let Some(place) = place else {
-                return problem(StatusCode::NOT_FOUND, "not found");
-            };
-            if body.len() > api::MAX_PAYLOAD {
-                return problem(StatusCode::PAYLOAD_TOO_LARGE, "the body is too long");
-            }
-            let value = match (param("value"), param("time"), param("source")) {
-                _ if clear => Raw::Clear,
-                _ if method == Method::Patch => Raw::Text("true".to_owned()),
-                (Some(value), Some(time), _) => Raw::Text(api::goal_text(&value, &time)),
-                (Some(value), None, Some(source)) => Raw::Text(format!("{value}/{source}")),
-                (Some(value), None, None) => Raw::Text(value),
-                (None, _, _) => Raw::Text(body),
-            };
-            write(&door, Address { field, place }, value).await
-        },
-    )
+    on(filter(method), async move |Shared(door): Shared<Door>, params: Params, body: Body| {
+        let (Checked(params), Checked(body)) = (params, body);
+        let param = |name: &str| {
+            params.iter().find(|(key, _)| *key == name).map(|(_, value)| value.to_owned())
+        };
+        let Some(place) = place(field.scope, param) else {
+            return problem(StatusCode::NOT_FOUND, "not found");
+        };
+        if body.len() > api::MAX_PAYLOAD {
+            return problem(StatusCode::PAYLOAD_TOO_LARGE, "the body is too long");
+        }
+        let value = match (param("value"), param("time"), param("source")) {
+            _ if clear => Raw::Clear,
+            _ if method == Method::Patch => Raw::Text("true".to_owned()),
+            (Some(value), Some(time), _) => Raw::Text(api::goal_text(&value, &time)),
+            (Some(value), None, Some(source)) => Raw::Text(format!("{value}/{source}")),
+            (Some(value), None, None) => Raw::Text(value),
+            (None, _, _) => Raw::Text(body),
+        };
+        write(&door, Address { field, place }, value).await
+    })
+}
+
+fn place(scope: Scope, param: impl Fn(&str) -> Option<String>) -> Option<Place> {
+    match scope {
+        Scope::Site => Some(Place::Site),
+        Scope::LoadPoint => Some(Place::LoadPoint(param("id")?.parse().ok()?)),
+        Scope::Vehicle => param("name").map(Place::Vehicle),
+    }
 }
 
 async fn write(door: &Door, address: Address, raw: Raw) -> Response {

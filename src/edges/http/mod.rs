@@ -10,46 +10,74 @@ mod page;
 mod plan;
 mod socket;
 mod state;
+mod story;
 mod tariff;
+mod transport;
 
+use std::future::IntoFuture as _;
 use std::io;
 use std::sync::Arc;
 
-use axum::extract::FromRef;
+use axum::extract::{DefaultBodyLimit, FromRef};
 use axum::http::{StatusCode, Uri};
+use axum::middleware::{from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodFilter, MethodRouter, on};
 use axum::{Router, serve::ListenerExt as _};
 use tokio::net::TcpListener;
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, watch};
 use tokio_util::sync::CancellationToken;
 
 use crate::api::{self, Method, Op, Operation};
 
 use answer::problem;
 use conns::Limited;
+use story::Step;
 
 pub use super::door::{Door, Question, Told, WriteRequest};
 
 /// WebSocket clients at a time; more are refused.
-const SOCKETS: usize = 64;
-/// TCP connections at a time; more wait to be accepted.
-const CONNECTIONS: usize = 256;
+const SOCKETS: usize = 512;
+/// TCP connections at a time; more wait to be accepted. Some are left for REST.
+const CONNECTIONS: usize = 768;
+/// A longer body is refused, except where a route says otherwise.
+const BODY_MAX: usize = 64 * 1024;
+
+/// How the facade presents itself.
+#[derive(Clone, Debug, Default)]
+pub struct Settings {
+    /// Where a proxy mounts us, like `/charge`; requests may come with it or without. May be empty.
+    pub base_path: String,
+}
 
 /// Serves until `stop`; open requests are finished, WebSockets are closed.
 ///
 /// # Errors
 /// The listener is broken.
-pub async fn serve(listener: TcpListener, door: Door, stop: CancellationToken) -> io::Result<()> {
-    let app = App { door, sockets: Arc::new(Semaphore::new(SOCKETS)), stop: stop.clone() };
+pub async fn serve(
+    listener: TcpListener,
+    door: Door,
+    settings: Settings,
+    stop: CancellationToken,
+) -> io::Result<()> {
+    let mut told = door.told.clone();
+    let first = told.borrow_and_update().state.clone();
+    let (steps, story) = watch::channel(Arc::new(Step::first(first)));
+    let sockets = Arc::new(Semaphore::new(SOCKETS));
+    let app = App { door, sockets, story, stop: stop.clone() };
     let listener = Limited::new(listener, CONNECTIONS).tap_io(|io| io.send_at_once());
-    axum::serve(listener, router(app)).with_graceful_shutdown(stop.cancelled_owned()).await
+    let server = axum::serve(listener, router(app, settings))
+        .with_graceful_shutdown(stop.clone().cancelled_owned());
+    let (served, _) =
+        tokio::join!(server.into_future(), stop.run_until_cancelled(story::tell(told, steps)));
+    served
 }
 
 #[derive(Clone)]
 struct App {
     door: Door,
     sockets: Arc<Semaphore>,
+    story: watch::Receiver<Arc<Step>>,
     stop: CancellationToken,
 }
 
@@ -59,14 +87,22 @@ impl FromRef<App> for Door {
     }
 }
 
-/// Every operation, every write of the field table, and the page; with and without a slash at the end.
-fn router(app: App) -> Router {
+/// Every operation, every write of the field table, and the page.
+fn router(app: App, settings: Settings) -> Router {
     let mut router = page::routes();
     let operations = api::OPERATIONS.iter().map(|row| (row.path.to_owned(), handler(row)));
     for (path, route) in operations.chain(fields::routes()) {
-        router = router.route(&path, route.clone()).route(&format!("{path}/"), route);
+        router = router.route(&path, route);
     }
-    router.fallback(not_found).with_state(app)
+    let routed = router
+        .fallback(not_found)
+        .with_state(app)
+        .layer(DefaultBodyLimit::max(BODY_MAX))
+        .layer(transport::compression())
+        .layer(from_fn(transport::origins));
+    // What changes the path stands before the routes.
+    let base: Arc<str> = settings.base_path.into();
+    Router::new().fallback_service(routed).layer(from_fn_with_state(base, transport::canonical))
 }
 
 /// Who carries out an operation.

@@ -7,10 +7,13 @@ use axum::response::Response;
 use crate::api::Place;
 use crate::edges::door::Door;
 
-use super::answer::{json, problem};
+use super::answer::{Checked, json, problem};
 
 /// The plan of a load point as it was last reckoned (api.md §3.6).
-pub(super) async fn plan(Shared(door): Shared<Door>, Path(id): Path<String>) -> Response {
+pub(super) async fn plan(
+    Shared(door): Shared<Door>,
+    Checked(Path(id)): Checked<Path<String>>,
+) -> Response {
     let place = id.parse().map(Place::LoadPoint);
     let told = door.told.borrow();
     match place.ok().and_then(|place| told.state.value(&place, "planDetails")) {

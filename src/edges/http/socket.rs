@@ -11,16 +11,12 @@ use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 
-use crate::api::State;
-use crate::edges::door::Told;
-
 use super::App;
 use super::answer::problem;
+use super::story::Step;
 
-/// Changes within this time after a frame share the next one.
-const COLLECT: Duration = Duration::from_millis(250);
-/// Clients take a silent server for dead; a frame comes at least this often.
-const HEARTBEAT: Duration = Duration::from_secs(20);
+/// Clients take a silent server for dead after 20 s; a frame with content comes at least this often.
+const HEARTBEAT: Duration = Duration::from_secs(15);
 /// A client that does not take a frame within this time is dropped.
 const TAKE_WITHIN: Duration = Duration::from_secs(10);
 /// Clients have nothing to say; more than this in one message ends the connection.
@@ -31,52 +27,53 @@ pub(super) async fn socket(Shared(app): Shared<App>, upgrade: WebSocketUpgrade) 
     let Ok(seat) = Arc::clone(&app.sockets).try_acquire_owned() else {
         return problem(StatusCode::SERVICE_UNAVAILABLE, "too many WebSocket clients");
     };
-    upgrade.max_message_size(MAX_MESSAGE).max_frame_size(MAX_MESSAGE).on_upgrade(
-        async move |socket| {
-            tell(socket, app.door.told, app.stop).await;
+    upgrade
+        .max_message_size(MAX_MESSAGE)
+        .max_frame_size(MAX_MESSAGE)
+        .read_buffer_size(MAX_MESSAGE)
+        .on_upgrade(async move |socket| {
+            tell(socket, app.story, app.stop).await;
             drop(seat);
-        },
-    )
+        })
 }
 
 /// Tells a client until it leaves, is too slow, or the service stops. There is no queue: a slow
-/// client skips states and gets the difference to the one that it saw last.
-async fn tell(mut socket: WebSocket, mut told: watch::Receiver<Told>, stop: CancellationToken) {
-    let mut seen = State::default();
-    let mut last_frame = Instant::now() - COLLECT;
-    told.mark_changed();
+/// client skips steps and gets the difference to the one that it saw last.
+async fn tell(
+    mut socket: WebSocket,
+    mut story: watch::Receiver<Arc<Step>>,
+    stop: CancellationToken,
+) {
+    let mut seen: Option<Arc<Step>> = None;
+    let mut last_frame = Instant::now();
+    story.mark_changed();
     loop {
-        let frame = tokio::select! {
+        let frames = tokio::select! {
             () = stop.cancelled() => break,
             message = socket.recv() => match message {
                 None | Some(Err(_) | Ok(Message::Close(_))) => return,
                 Some(Ok(_)) => continue,
             },
-            () = sleep_until(last_frame + HEARTBEAT) => Some(seen.heartbeat()),
-            changed = changed_after(&mut told, last_frame + COLLECT) => match changed {
-                Some(now) => {
-                    let frame = now.frame(&seen);
-                    seen = now;
-                    frame
+            () = sleep_until(last_frame + HEARTBEAT) => story.borrow().heartbeat(),
+            changed = story.changed() => {
+                if changed.is_err() {
+                    break;
                 }
-                None => break,
-            },
+                let step = Arc::clone(&story.borrow_and_update());
+                let frames = step.frames(seen.as_deref());
+                seen = Some(step);
+                frames
+            }
         };
-        let Some(frame) = frame else { continue };
-        match timeout(TAKE_WITHIN, socket.send(Message::text(frame))).await {
-            Ok(Ok(())) => last_frame = Instant::now(),
-            Ok(Err(_)) => return,
-            Err(_) => return close(socket, close_code::POLICY, "too slow").await,
+        for frame in frames.iter() {
+            match timeout(TAKE_WITHIN, socket.send(Message::Text(frame.clone()))).await {
+                Ok(Ok(())) => last_frame = Instant::now(),
+                Ok(Err(_)) => return,
+                Err(_) => return close(socket, close_code::POLICY, "too slow").await,
+            }
         }
     }
     close(socket, close_code::AWAY, "the service is stopping").await;
-}
-
-/// The next state, not before `earliest`; nothing once no state will come any more.
-async fn changed_after(told: &mut watch::Receiver<Told>, earliest: Instant) -> Option<State> {
-    sleep_until(earliest).await;
-    told.changed().await.ok()?;
-    Some(told.borrow_and_update().state.clone())
 }
 
 async fn close(mut socket: WebSocket, code: u16, reason: &'static str) {

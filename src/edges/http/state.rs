@@ -10,7 +10,7 @@ use serde::Deserialize;
 use crate::edges::door::Door;
 use crate::edges::jq;
 
-use super::answer::{json, problem};
+use super::answer::{Checked, json, problem};
 
 /// The loop turns at least this often while it is well; older, and `/api/health` says so.
 const HEALTHY_FOR: Duration = Duration::from_secs(60);
@@ -21,7 +21,10 @@ pub(super) struct Filter {
 }
 
 /// All that was told last (api.md §3.7).
-pub(super) async fn state(Shared(door): Shared<Door>, Query(filter): Query<Filter>) -> Response {
+pub(super) async fn state(
+    Shared(door): Shared<Door>,
+    Checked(Query(filter)): Checked<Query<Filter>>,
+) -> Response {
     let state = door.told.borrow().state.clone();
     let whole = state.json();
     match filter.jq {

@@ -6,10 +6,13 @@ use axum::response::Response;
 
 use crate::edges::door::Door;
 
-use super::answer::{json, problem};
+use super::answer::{Checked, json, problem};
 
 /// The rates of a tariff (api.md §3.2).
-pub(super) async fn tariff(Shared(door): Shared<Door>, Path(usage): Path<String>) -> Response {
+pub(super) async fn tariff(
+    Shared(door): Shared<Door>,
+    Checked(Path(usage)): Checked<Path<String>>,
+) -> Response {
     let Ok(usage) = usage.parse() else {
         return problem(StatusCode::NOT_FOUND, "no such tariff");
     };

@@ -54,7 +54,7 @@ fn site(
         setup,
         devices: DeviceConfig { meters, chargers, vehicles, operator: None },
         interval: Duration::from_secs(30),
-        network: Network { host: "127.0.0.1".to_owned(), port: 0 },
+        network: Network { host: "127.0.0.1".to_owned(), port: 0, base_path: String::new() },
         mqtt: None,
         root: "evcc".to_owned(),
         broker: None,

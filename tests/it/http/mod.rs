@@ -1,7 +1,9 @@
 //! The facade over real TCP: a server, a loop that only writes, and a client that speaks raw HTTP.
 
+mod fuzz;
 mod rest;
 mod socket;
+mod transport;
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -9,7 +11,7 @@ use std::time::Duration;
 use chargebus::api::{self, State, View};
 use chargebus::control::Control;
 use chargebus::edges::clock::Clock;
-use chargebus::edges::http::{Door, Question, Told, WriteRequest, serve};
+use chargebus::edges::http::{Door, Question, Settings, Told, WriteRequest, serve};
 use chargebus::edges::store::Store;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
@@ -35,7 +37,12 @@ struct Facade {
 impl Facade {
     /// With a loop that carries out writes as the real one does.
     async fn start() -> Self {
-        let (facade, writes, questions) = Self::without_loop().await;
+        Self::with(Settings::default()).await
+    }
+
+    /// With a loop, and presented like this.
+    async fn with(settings: Settings) -> Self {
+        let (facade, writes, questions) = Self::serve(settings).await;
         let told = facade.told.clone();
         tokio::spawn(carry_out(house::fed(), writes, questions, told));
         facade
@@ -43,6 +50,12 @@ impl Facade {
 
     /// Nobody takes writes and questions from the queues, which have room for one.
     async fn without_loop() -> (Self, mpsc::Receiver<WriteRequest>, mpsc::Receiver<Question>) {
+        Self::serve(Settings::default()).await
+    }
+
+    async fn serve(
+        settings: Settings,
+    ) -> (Self, mpsc::Receiver<WriteRequest>, mpsc::Receiver<Question>) {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let (writes, requests) = mpsc::channel(1);
@@ -54,29 +67,47 @@ impl Facade {
         let jq = env!("CARGO_BIN_EXE_chargebus").into();
         let store = Store::memory().unwrap();
         let door = Door { writes, questions, told: seen, store, clock, jq };
-        tokio::spawn(serve(listener, door.clone(), stop.clone()));
+        tokio::spawn(serve(listener, door.clone(), settings, stop.clone()));
         (Self { address, told, clock, door, _stop: stop.drop_guard() }, requests, asked)
     }
 
     /// Status, head and body of a call.
     async fn call(&self, method: &str, path: &str) -> (u16, String, String) {
-        let request = format!(
-            "{method} {path} HTTP/1.1\r\nHost: test\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
-        );
+        self.send(method, path, &[], "").await
+    }
+
+    /// The same with further headers and a body.
+    async fn send(
+        &self,
+        method: &str,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: &str,
+    ) -> (u16, String, String) {
+        let mut request =
+            format!("{method} {path} HTTP/1.1\r\nHost: test\r\nConnection: close\r\n");
+        for (name, value) in headers {
+            request.push_str(&format!("{name}: {value}\r\n"));
+        }
+        request.push_str(&format!("Content-Length: {}\r\n\r\n{body}", body.len()));
         let answer = self.raw(request.as_bytes()).await;
         let (head, body) = answer.split_once("\r\n\r\n").unwrap();
         let status = head.split(' ').nth(1).unwrap().parse().unwrap();
         (status, head.to_lowercase(), body.to_owned())
     }
 
-    /// Everything that comes back on a connection of its own.
+    /// Everything that comes back on a connection of its own, as text.
     async fn raw(&self, request: &[u8]) -> String {
+        String::from_utf8(self.bytes(request).await).unwrap()
+    }
+
+    async fn bytes(&self, request: &[u8]) -> Vec<u8> {
         let exchange = async {
             let mut stream = TcpStream::connect(self.address).await.unwrap();
             stream.write_all(request).await.unwrap();
             let mut answer = Vec::new();
             stream.read_to_end(&mut answer).await.unwrap();
-            String::from_utf8(answer).unwrap()
+            answer
         };
         timeout(DEADLINE, exchange).await.unwrap()
     }

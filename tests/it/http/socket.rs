@@ -26,24 +26,41 @@ async fn frame(client: &mut Client) -> Json {
     }
 }
 
+/// The keys of the frames that follow the first one, each with one part of the forecast.
+async fn forecasts(client: &mut Client) -> Vec<String> {
+    let mut parts = Vec::new();
+    for _ in 0..3 {
+        let frame = frame(client).await;
+        let frame = frame.as_object().unwrap();
+        assert_eq!(frame.len(), 1);
+        parts.extend(frame.keys().cloned());
+    }
+    parts
+}
+
+/// A client that has been told everything.
+async fn joined(facade: &Facade) -> Client {
+    let mut client = join(facade).await;
+    let _whole = frame(&mut client).await;
+    forecasts(&mut client).await;
+    client
+}
+
 #[tokio::test]
 async fn the_first_frame_is_whole_and_the_next_ones_are_changes() {
     let facade = Facade::start().await;
     let mut client = join(&facade).await;
     let first = frame(&mut client).await;
-    for key in [
-        "siteTitle",
-        "startupCompleted",
-        "loadpoints.0.mode",
-        "loadpoints.1.title",
-        "vehicles",
-        "forecast.grid",
-        "forecast.solar",
-    ] {
+    for key in
+        ["siteTitle", "startupCompleted", "loadpoints.0.mode", "loadpoints.1.title", "vehicles"]
+    {
         assert!(first.get(key).is_some(), "{key}");
     }
+    assert!(first.get("forecast").is_none(), "it has frames of its own");
     assert_eq!(first["startupCompleted"], true);
     assert_eq!(first["vehicles"]["tesla"]["title"], "Blauer Tesla");
+    let parts = forecasts(&mut client).await;
+    assert_eq!(parts, ["forecast.feedin", "forecast.grid", "forecast.planner"]);
     assert_eq!(facade.post("/api/loadpoints/2/mode/minpv").await.0, 200);
     let second = frame(&mut client).await;
     assert_eq!(second["loadpoints.1.mode"], "minpv");
@@ -53,8 +70,7 @@ async fn the_first_frame_is_whole_and_the_next_ones_are_changes() {
 #[tokio::test(start_paused = true)]
 async fn silence_is_broken_every_20_s_by_a_frame_with_content() {
     let facade = Facade::start().await;
-    let mut client = join(&facade).await;
-    let _whole = frame(&mut client).await;
+    let mut client = joined(&facade).await;
     let start = tokio::time::Instant::now();
     for _ in 0..3 {
         assert_eq!(frame(&mut client).await, serde_json::json!({ "interval": 30 }));
@@ -65,8 +81,7 @@ async fn silence_is_broken_every_20_s_by_a_frame_with_content() {
 #[tokio::test(start_paused = true)]
 async fn what_changes_within_a_quarter_of_a_second_shares_a_frame() {
     let facade = Facade::start().await;
-    let mut client = join(&facade).await;
-    let _whole = frame(&mut client).await;
+    let mut client = joined(&facade).await;
     let mut control = house::fed();
     for soc in [10.0, 20.0, 30.0] {
         control.set_priority_soc(house::noon(), chargebus::model::Percent(soc)).unwrap();
@@ -79,8 +94,7 @@ async fn what_changes_within_a_quarter_of_a_second_shares_a_frame() {
 #[tokio::test]
 async fn words_of_a_client_are_ignored() {
     let facade = Facade::start().await;
-    let mut client = join(&facade).await;
-    let _whole = frame(&mut client).await;
+    let mut client = joined(&facade).await;
     client.send(Message::text("{\"loadpoints.0.mode\":\"now\"}")).await.unwrap();
     client.send(Message::binary(vec![0; 100])).await.unwrap();
     assert_eq!(facade.post("/api/loadpoints/2/mode/now").await.0, 200);
@@ -92,12 +106,57 @@ async fn words_of_a_client_are_ignored() {
 #[tokio::test]
 async fn a_stopping_service_says_goodbye() {
     let facade = Facade::start().await;
-    let mut client = join(&facade).await;
-    let _whole = frame(&mut client).await;
+    let mut client = joined(&facade).await;
     drop(facade);
     let goodbye = timeout(DEADLINE, client.next()).await.unwrap().unwrap().unwrap();
     let Message::Close(Some(close)) = goodbye else { panic!("{goodbye:?}") };
     assert_eq!(u16::from(close.code), 1001);
+}
+
+/// A client costs the others nothing: all are told the same at about the same time, also beside
+/// some that never read.
+#[tokio::test]
+async fn two_hundred_clients_are_told_alike() {
+    const CLIENTS: usize = 200;
+    let facade = Facade::start().await;
+    let mut clients = Vec::new();
+    for _ in 0..CLIENTS {
+        clients.push(join(&facade).await);
+    }
+    let _silent = [join(&facade).await, join(&facade).await];
+    let whole = frame(&mut clients[0]).await;
+    for client in &mut clients[1..] {
+        assert_eq!(frame(client).await, whole);
+    }
+    for client in &mut clients {
+        forecasts(client).await;
+    }
+    for mode in ["now", "minpv", "off"] {
+        assert_eq!(facade.post(&format!("/api/loadpoints/2/mode/{mode}")).await.0, 200);
+        let news = frame(&mut clients[0]).await;
+        assert_eq!(news["loadpoints.1.mode"], mode);
+        for client in &mut clients[1..] {
+            assert_eq!(frame(client).await, news);
+        }
+    }
+    // They leave, and their seats are free again.
+    drop(clients);
+    assert_eq!(facade.get("/api/health").await.0, 200);
+    joined(&facade).await;
+}
+
+#[tokio::test]
+async fn a_forecast_that_changes_is_told_part_by_part() {
+    let facade = Facade::start().await;
+    let mut client = joined(&facade).await;
+    let mut control = house::fed();
+    control.set_tariffs(house::noon(), chargebus::control::tariff::Tariffs::default());
+    facade.told.send_modify(|told| told.state = next(&told.state, &control));
+    let changed = frame(&mut client).await;
+    assert!(changed.as_object().unwrap().keys().all(|key| !key.starts_with("forecast")));
+    for key in forecasts(&mut client).await {
+        assert!(["forecast.feedin", "forecast.grid", "forecast.planner"].contains(&&*key), "{key}");
+    }
 }
 
 /// Two states of a large site; the frame from the first to the second is whole: clients forget.
@@ -116,12 +175,16 @@ async fn a_client_that_does_not_read_is_dropped_and_hurts_nobody() {
     const ROUNDS: usize = 60;
     let facade = Facade::start().await;
     let mut slow = join(&facade).await;
-    let mut quick = join(&facade).await;
-    let _whole = frame(&mut quick).await;
+    let mut quick = joined(&facade).await;
     let states = large();
     for round in 0..ROUNDS {
         facade.told.send_modify(|told| told.state = states[round % 2].clone());
-        let told = frame(&mut quick).await;
+        let told = loop {
+            let told = frame(&mut quick).await;
+            if told.as_object().unwrap().keys().all(|key| !key.starts_with("forecast.")) {
+                break told;
+            }
+        };
         assert_eq!(told["startupCompleted"], round % 2 == 1);
     }
     let mut frames = 0;

@@ -92,7 +92,7 @@ pub(super) fn states() -> [Recording; 4] {
 
 /// A recorded frame; long ones were cut off, and count as far as they go.
 fn readable(frame: &str) -> Option<Json> {
-    let ends = [("}", ",\""), ("]]}", ",[")];
+    let ends = [("}", ",\""), ("]}", ",[")];
     let cut = |(end, between): &(&str, &str)| {
         let mut places = frame.rmatch_indices(between);
         places.find_map(|(at, _)| serde_json::from_str(&format!("{}{end}", &frame[..at])).ok())

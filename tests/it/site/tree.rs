@@ -70,12 +70,19 @@ async fn settled(client: &mut Client) {
     }
 }
 
-/// What a WebSocket is told at first: everything, in the frame that it begins with.
+/// What a WebSocket is told at first: everything, and then the parts of the forecast.
 async fn first_frames(service: &Service) -> Json {
     let url = format!("ws://{}/ws", service.http());
     let (mut socket, _) = soon("the socket", connect_async(url)).await.unwrap();
-    let frame = soon("a frame", socket.next()).await.unwrap().unwrap();
-    merged([serde_json::from_str(frame.to_text().unwrap()).unwrap()].into_iter())
+    let mut frames = Vec::new();
+    soon("the forecast", async {
+        while !frames.iter().any(|frame: &Json| frame.get("forecast.planner").is_some()) {
+            let frame = socket.next().await.unwrap().unwrap();
+            frames.push(serde_json::from_str(frame.to_text().unwrap()).unwrap());
+        }
+    })
+    .await;
+    merged(frames.into_iter())
 }
 
 async fn retained_status(home: &Home) -> Option<String> {
