@@ -38,13 +38,10 @@ async fn all_is_as_recorded(mut home: Home) {
     let odd = kept.keys().filter(|topic| once.iter().any(|end| topic.ends_with(end)));
     assert_eq!(odd.collect::<BTreeSet<_>>(), BTreeSet::new());
 
-    let ours = [flat(&service.state().await), flat(&first_frames(&service).await)];
-    let mut found = Vec::new();
-    for recording in states() {
-        let ours = &ours[usize::from(recording.name.ends_with("frames"))];
-        found.extend(surprises(&recording, STATE_DIFFERENCES, ours));
-    }
+    let state = flat(&service.state().await);
+    let found: Vec<String> = state_surprises("state", &state);
     assert!(found.is_empty(), "not as recorded:\n{}", found.join("\n"));
+    frames_are_as_recorded(&service).await;
     drop(house);
     service.stop().await;
     assert_eq!(retained_status(&home).await.as_deref(), home.mosquitto.as_ref().map(|_| "offline"));
@@ -70,19 +67,27 @@ async fn settled(client: &mut Client) {
     }
 }
 
-/// What a WebSocket is told at first: everything, and then the parts of the forecast.
-async fn first_frames(service: &Service) -> Json {
+fn state_surprises(surface: &str, ours: &BTreeMap<String, String>) -> Vec<String> {
+    let recordings = states().into_iter().filter(|recording| recording.name.ends_with(surface));
+    recordings.flat_map(|recording| surprises(&recording, STATE_DIFFERENCES, ours)).collect()
+}
+
+/// A WebSocket is told everything at first, and soon what has changed since that was written.
+async fn frames_are_as_recorded(service: &Service) {
     let url = format!("ws://{}/ws", service.http());
     let (mut socket, _) = soon("the socket", connect_async(url)).await.unwrap();
-    let mut frames = Vec::new();
-    soon("the forecast", async {
-        while !frames.iter().any(|frame: &Json| frame.get("forecast.planner").is_some()) {
+    let mut frames: Vec<Json> = Vec::new();
+    let mut last = vec!["no frame".to_owned()];
+    let as_recorded = async {
+        while !last.is_empty() {
             let frame = socket.next().await.unwrap().unwrap();
             frames.push(serde_json::from_str(frame.to_text().unwrap()).unwrap());
+            last = state_surprises("frames", &flat(&merged(frames.iter().cloned())));
         }
-    })
-    .await;
-    merged(frames.into_iter())
+    };
+    if timeout(DEADLINE / 2, as_recorded).await.is_err() {
+        panic!("not as recorded:\n{}", last.join("\n"));
+    }
 }
 
 async fn retained_status(home: &Home) -> Option<String> {
