@@ -9,7 +9,9 @@ use super::loadpoint::{self, Catalogs};
 use super::reader::{Field, Section};
 use super::text::quoted;
 use super::unsupported::Scope;
-use super::{Broker, Config, Extras, Mqtt, Network, address, circuit, site, tariff};
+use super::{
+    Broker, Config, Extras, Mqtt, MqttVersion, Network, Takeover, address, circuit, site, tariff,
+};
 use crate::model::{LimitSetup, Setup};
 
 /// evcc's control interval where nothing is said.
@@ -159,6 +161,11 @@ fn mqtt(root: &Section<'_>) -> (Option<Mqtt>, String, bool) {
         host: String::new(),
         port: 0,
         tls: false,
+        version: section.get("version").map(|field| mqtt_version(&field)).unwrap_or_default(),
+        takeover: match section.flag("takeover") {
+            Some(true) => Takeover::Once,
+            Some(false) | None => Takeover::Never,
+        },
         user: secret("user"),
         password: secret("password"),
         client_id: section.text("clientID"),
@@ -189,6 +196,17 @@ fn mqtt(root: &Section<'_>) -> (Option<Mqtt>, String, bool) {
     }
     section.finish(Scope::Mqtt);
     (broker.map(|_| mqtt), topic.unwrap_or_else(|| ROOT.to_owned()), publish_config)
+}
+
+fn mqtt_version(field: &Field<'_>) -> MqttVersion {
+    match field.text().as_deref() {
+        Some("3.1.1" | "4") | None => MqttVersion::V3,
+        Some("5" | "5.0") => MqttVersion::V5,
+        Some(_) => {
+            field.error("must be 3.1.1 or 5");
+            MqttVersion::V3
+        }
+    }
 }
 
 fn root_topic(field: &Field<'_>) -> String {

@@ -123,6 +123,10 @@ pub struct Mqtt {
     pub port: u16,
     /// `tls://` or `mqtts://`.
     pub tls: bool,
+    /// The protocol to speak (`version`, a key of ours).
+    pub version: MqttVersion,
+    /// Take the root topic from another service that is online there (`takeover`, a key of ours).
+    pub takeover: Takeover,
     /// User name; empty for none.
     pub user: String,
     /// Password.
@@ -137,6 +141,28 @@ pub struct Mqtt {
     pub client_cert: Option<String>,
     /// PEM text or the path of a PEM file.
     pub client_key: Option<String>,
+}
+
+/// MQTT in one of its versions.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum MqttVersion {
+    /// 3.1.1, as evcc (api.md §1.1).
+    #[default]
+    V3,
+    /// 5: response topics, reason codes, expiry.
+    V5,
+}
+
+/// What to do about another service that is online on our root topic (api.md §1.4).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Takeover {
+    /// Wait until it is gone.
+    #[default]
+    Never,
+    /// Take its place, once; it is given some minutes to leave.
+    Once,
+    /// Warn only: the broker is our own.
+    Always,
 }
 
 impl std::fmt::Debug for Mqtt {

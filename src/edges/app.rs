@@ -65,6 +65,7 @@ pub struct App {
     http: SocketAddr,
     broker: Option<Embedded>,
     stop: CancellationToken,
+    superseded: CancellationToken,
     tasks: TaskTracker,
     store: Store,
 }
@@ -92,6 +93,12 @@ impl App {
         if let Err(error) = self.store.close().await {
             error!("what was not on disk yet is lost: {error}");
         }
+    }
+
+    /// Cancelled when another service has taken our root: nothing is commanded any more. What the
+    /// devices were told last is not ours to repeat or to end, so stop this and start anew.
+    pub fn superseded(&self) -> CancellationToken {
+        self.superseded.clone()
     }
 
     /// Cancelled when everything is asked to end.
@@ -146,7 +153,17 @@ pub async fn start(config: Config, place: Place) -> anyhow::Result<App> {
     let publisher = Arc::new(Publisher(bus.as_ref().map(|(bus, _)| bus.clone())));
     let devices = Devices::start(&config, publisher, facts_in, stop.clone());
     let ours: BTreeSet<String> = loaded("topics", store.load_topics().await);
-    let wires = Wires { bus, facts, writes, questions, told, devices, store: store.clone() };
+    let superseded = CancellationToken::new();
+    let wires = Wires {
+        bus,
+        facts,
+        writes,
+        questions,
+        told,
+        devices,
+        store: store.clone(),
+        superseded: superseded.clone(),
+    };
     let (run, inputs) = Run::new(brain, clock, config.root.clone(), ours, wires);
     tasks.spawn(run.run(inputs, stop.clone()));
 
@@ -165,7 +182,7 @@ pub async fn start(config: Config, place: Place) -> anyhow::Result<App> {
             error!("the web server ended: {error:#}");
         }
     });
-    Ok(App { http, broker, stop, tasks, store })
+    Ok(App { http, broker, stop, superseded, tasks, store })
 }
 
 /// Control never waits for a database: without one it runs and says why nothing is stored.

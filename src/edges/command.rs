@@ -11,7 +11,7 @@ use clap::{Parser, Subcommand};
 use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 
-use crate::config::{Broker, Checked, Config};
+use crate::config::{Broker, Checked, Config, Takeover};
 
 use super::app::{self, App, DATABASE, Database, Place};
 use super::{broker, demo, jq, replay};
@@ -150,8 +150,16 @@ fn run(common: &Common) -> anyhow::Result<()> {
         program: program()?,
     };
     runtime()?.block_on(async {
-        let app = app::start(config, place).await?;
-        until_signal(app).await
+        loop {
+            let app = app::start(config.clone(), place.clone()).await?;
+            if until_signal(app).await? == Ended::Asked {
+                return Ok(());
+            }
+            // The next life waits for its turn; it never takes the root back by force.
+            if let Some(mqtt) = &mut config.mqtt {
+                mqtt.takeover = Takeover::Never;
+            }
+        }
     })
 }
 
@@ -168,7 +176,7 @@ fn play(speed: f64, port: u16, mqtt_port: u16) -> anyhow::Result<()> {
     runtime()?.block_on(async {
         let app = demo::start(speed, port, mqtt_port, program()?).await?;
         say(&demo::invitation(&app))?;
-        until_signal(app).await
+        until_signal(app).await.map(|_| ())
     })
 }
 
@@ -226,16 +234,27 @@ fn health(port: u16) -> anyhow::Result<()> {
     if answer.starts_with(b"HTTP/1.1 200") { Ok(()) } else { bail!("the service is not healthy") }
 }
 
-/// Waits for a request to end, then ends politely.
-async fn until_signal(app: App) -> anyhow::Result<()> {
+/// Why a site has ended.
+#[derive(PartialEq, Eq)]
+enum Ended {
+    /// Somebody wants us to end.
+    Asked,
+    /// Another service has taken our root.
+    Superseded,
+}
+
+/// Waits for a request to end, or for another service on our root; then ends politely.
+async fn until_signal(app: App) -> anyhow::Result<Ended> {
     let mut terminate = signal(SignalKind::terminate())?;
-    tokio::select! {
-        result = tokio::signal::ctrl_c() => result?,
-        _ = terminate.recv() => {}
-        () = app.token().cancelled_owned() => {}
-    }
+    let superseded = app.superseded();
+    let ended = tokio::select! {
+        result = tokio::signal::ctrl_c() => result.map(|()| Ended::Asked)?,
+        _ = terminate.recv() => Ended::Asked,
+        () = app.token().cancelled_owned() => Ended::Asked,
+        () = superseded.cancelled() => Ended::Superseded,
+    };
     app.stop().await;
-    Ok(())
+    Ok(ended)
 }
 
 fn program() -> anyhow::Result<PathBuf> {

@@ -8,7 +8,7 @@ use anyhow::{Context, anyhow};
 use tokio_util::sync::CancellationToken;
 use tracing::info;
 
-use crate::config::{Broker, Config, Mqtt};
+use crate::config::{Broker, Config, Mqtt, MqttVersion, Takeover};
 use crate::sim::{self, Message, World};
 
 use super::app::{self, App, Database, Place};
@@ -80,6 +80,8 @@ async fn play(speed: f64, broker: SocketAddr, stop: CancellationToken) {
         host: broker.ip().to_string(),
         port: broker.port(),
         tls: false,
+        version: MqttVersion::V3,
+        takeover: Takeover::Never,
         user: String::new(),
         password: String::new(),
         client_id: Some("house".to_owned()),
@@ -103,7 +105,13 @@ async fn play(speed: f64, broker: SocketAddr, stop: CancellationToken) {
                         info!("the house does not understand {}", message.topic);
                     }
                 }
-                Some(Incoming::Up { .. } | Incoming::Down { .. } | Incoming::Refused { .. } | Incoming::Busy { .. }) => {}
+                Some(
+                    Incoming::Up { .. }
+                    | Incoming::Down { .. }
+                    | Incoming::Taken { .. }
+                    | Incoming::Refused { .. }
+                    | Incoming::Busy { .. },
+                ) => {}
                 None => break,
             },
             _ = step.tick() => {

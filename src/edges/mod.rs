@@ -1,6 +1,7 @@
 //! The only impure room: run loop, clock, MQTT client, broker, devices, store, HTTP, web page.
 
 mod about;
+mod answers;
 pub mod app;
 pub mod brain;
 pub mod broker;
@@ -12,6 +13,7 @@ pub mod devices;
 pub mod door;
 mod embedded;
 pub mod fetch;
+mod hold;
 pub mod http;
 mod inputs;
 pub mod jq;

@@ -6,7 +6,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
 
@@ -14,11 +14,13 @@ use crate::api::{self, Address, Answer, Changes, Code, State, View};
 use crate::control::Why;
 use crate::model::{ChargerCommand, Effect, Event, Fact, GridLimit, Mono, Now};
 
+use super::answers::{self, Waiting, Writer};
 use super::brain::Brain;
 use super::bus::{Bus, Inbox, Incoming, Message};
 use super::clock::Clock;
 use super::devices::Devices;
 use super::door::{Question, Told, WriteRequest};
+use super::hold::Hold;
 use super::inputs::{Input, Inputs, Saved, Saving};
 use super::store::Store;
 
@@ -42,6 +44,8 @@ pub(super) struct Wires {
     pub(super) told: watch::Sender<Told>,
     pub(super) devices: Devices,
     pub(super) store: Store,
+    /// Cancelled when another service has taken our root.
+    pub(super) superseded: CancellationToken,
 }
 
 /// One site in operation.
@@ -51,6 +55,8 @@ pub(super) struct Run {
     root: String,
     bus: Option<Bus>,
     devices: Devices,
+    hold: Hold,
+    superseded: CancellationToken,
     store: Store,
     /// What MQTT and the store have been told.
     told: State,
@@ -69,19 +75,6 @@ pub(super) struct Run {
     logged: Vec<Why>,
 }
 
-/// A writer that waits for its answer.
-struct Waiting {
-    address: Option<Address>,
-    answer: Box<Answer>,
-    to: Writer,
-}
-
-enum Writer {
-    /// The set topic, complete.
-    Mqtt(String),
-    Rest(oneshot::Sender<Box<Answer>>),
-}
-
 /// What is told when its settings are on disk.
 struct Held {
     state: State,
@@ -98,14 +91,16 @@ impl Run {
         wires: Wires,
     ) -> (Self, Inputs) {
         let now = clock.now();
-        let Wires { bus, facts, writes, questions, told, devices, store } = wires;
+        let Wires { bus, facts, writes, questions, told, devices, store, superseded } = wires;
         let (bus, inbox) = bus.unzip();
         let logged = vec![Why::ChargerUnknown; brain.control.loadpoints().len()];
         let run = Self {
             brain,
             clock,
             root,
+            hold: Hold::new(bus.is_some()),
             bus,
+            superseded,
             devices,
             store,
             told: State::default(),
@@ -153,7 +148,10 @@ impl Run {
 
     /// When the loop must turn without being told anything.
     fn wake_at(&self) -> Mono {
-        let mut at = self.brain.deadline();
+        let mut at = Mono(u64::MAX);
+        if self.hold.is_ours() {
+            at = self.brain.deadline();
+        }
         if self.dirty && self.held.is_none() {
             at = at.min(self.tell_at);
         }
@@ -162,9 +160,15 @@ impl Run {
 
     fn handle(&mut self, now: Now, input: Input) {
         self.dirty |= !matches!(input, Input::Question(_));
+        if let Input::Bus(Some(incoming)) = &input
+            && self.hold.hear(incoming)
+        {
+            self.superseded.cancel();
+        }
         match input {
             Input::Bus(Some(Incoming::Message(message))) => self.message(now, &message),
             Input::Bus(Some(Incoming::Up { session })) => self.connected(session),
+            Input::Bus(Some(Incoming::Taken { reason })) => warn!("not in charge: {reason}"),
             Input::Bus(Some(Incoming::Down { reason })) => {
                 warn!("no connection to the broker: {reason}")
             }
@@ -178,7 +182,7 @@ impl Run {
                     Code::Busy,
                     format!("{refused} writes were dropped, try again"),
                 );
-                self.answer(Waiting { address: None, answer, to: Writer::Mqtt(topic) });
+                self.answer(Waiting { address: None, answer, to: Writer::Mqtt(topic, None) });
             }
             Input::Bus(None) => self.bus = None,
             Input::Fact(fact) => self.brain.fact(now, fact),
@@ -204,7 +208,7 @@ impl Run {
 
     /// Decides, commands, tells; comes back with settings that must be saved first.
     fn turn(&mut self, now: Now) -> Option<Saving> {
-        if now.mono >= self.brain.deadline() {
+        if self.hold.is_ours() && now.mono >= self.brain.deadline() {
             for remark in self.brain.handle_timeout(now) {
                 info!("{remark}");
             }
@@ -221,6 +225,7 @@ impl Run {
 
     fn carry_out(&mut self, now: Now, effect: Effect) {
         match effect {
+            Effect::Charger { .. } | Effect::Battery { .. } if !self.hold.is_ours() => {}
             Effect::Charger { lp, command } => {
                 if command != ChargerCommand::Renew {
                     let why = self.brain.control.loadpoints()[lp.0].decision.why.code();
@@ -240,10 +245,10 @@ impl Run {
 
     /// A message is a write, or news of a device or a car.
     fn message(&mut self, now: Now, message: &Message) {
-        let Message { topic, payload, retain } = message;
+        let Message { topic, payload, retain, reply } = message;
         let ours = topic.strip_prefix(&self.root).and_then(|rest| rest.strip_prefix('/'));
         match ours.filter(|rest| rest.ends_with("/set")) {
-            Some(below) if *retain => self.discard(topic, below, payload),
+            Some(below) if *retain => self.discard(message, below),
             Some(below) => {
                 let Brain { control, system, .. } = &mut self.brain;
                 let Some(answer) = api::write_topic(control, system, now, below, payload) else {
@@ -252,7 +257,8 @@ impl Run {
                 // Clients that retain their commands rely on this (api.md §2.1).
                 self.publish(topic.clone(), Vec::new(), true);
                 let address = Address::of_topic(below).ok();
-                self.wait(Waiting { address, answer, to: Writer::Mqtt(topic.clone()) });
+                let to = Writer::Mqtt(topic.clone(), reply.clone());
+                self.wait(Waiting { address, answer, to });
             }
             None => {
                 if let Some(remark) = self.brain.message(now, topic, payload, *retain) {
@@ -263,20 +269,22 @@ impl Run {
     }
 
     /// A command of unknown age is deleted, not executed (api.md §1.4).
-    fn discard(&mut self, topic: &str, below: &str, payload: &[u8]) {
+    fn discard(&mut self, message: &Message, below: &str) {
+        let Message { topic, payload, reply, .. } = message;
         if payload.is_empty() {
             return;
         }
         warn!("deleted a retained command on {below}: commands must not be retained");
-        self.publish(topic.to_owned(), Vec::new(), true);
-        let message = "retained commands of unknown age are deleted, send it again without retain";
-        let answer = Answer::refusal(Code::Refused, message);
-        self.answer(Waiting { address: None, answer, to: Writer::Mqtt(topic.to_owned()) });
+        self.publish(topic.clone(), Vec::new(), true);
+        let why = "retained commands of unknown age are deleted, send it again without retain";
+        let answer = Answer::refusal(Code::Refused, why);
+        let to = Writer::Mqtt(topic.clone(), reply.clone());
+        self.answer(Waiting { address: None, answer, to });
     }
 
     /// Queues a writer until its value is stored and told.
     fn wait(&mut self, mut waiting: Waiting) {
-        if let Writer::Mqtt(topic) = &waiting.to
+        if let Writer::Mqtt(topic, _) = &waiting.to
             && !waiting.answer.ok()
         {
             info!("refused {topic}: {}", waiting.answer.message);
@@ -346,30 +354,21 @@ impl Run {
     fn answer(&mut self, waiting: Waiting) {
         let Waiting { address, answer, to } = waiting;
         match to {
-            Writer::Mqtt(topic) => {
+            Writer::Mqtt(topic, reply) => {
                 if let Some(address) = address.filter(|_| answer.ok()) {
                     for (topic, payload) in self.told.topics_of(&address) {
                         self.publish(self.below_root(&topic), payload.into_bytes(), true);
                     }
                 }
-                if !answer.ok() {
-                    self.tell_error(&topic, &answer);
+                if let Some(bus) = &self.bus {
+                    if !answer.ok() {
+                        answers::complain(bus, &self.root, &topic, &answer, self.clock.now());
+                    }
+                    answers::answer(bus, &self.root, &topic, reply, &answer);
                 }
-                self.publish(format!("{topic}/result"), answer.json().into_bytes(), false);
             }
             Writer::Rest(sender) => drop(sender.send(answer)),
         }
-    }
-
-    /// Refusals in one place for people, who do not know which topic to watch (api.md §2.1).
-    fn tell_error(&self, topic: &str, answer: &Answer) {
-        let json = serde_json::json!({
-            "topic": topic,
-            "payload": answer.requested,
-            "error": answer.message,
-            "time": self.clock.now().utc.to_rfc3339_opts(chrono::SecondsFormat::Secs, true),
-        });
-        self.publish(self.below_root("error"), json.to_string().into_bytes(), false);
     }
 
     /// Connected: the broker may have lost everything, so it is told everything, in order. After a

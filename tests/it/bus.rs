@@ -1,12 +1,14 @@
 //! The MQTT client against a real mosquitto and against peers that misbehave.
 
 mod faults;
+mod five;
+mod guard;
 mod messages;
 mod secrets;
 
 use std::collections::BTreeMap;
 
-use chargebus::config::Mqtt;
+use chargebus::config::{Mqtt, MqttVersion, Takeover};
 use chargebus::edges::bus::{Bus, Inbox, Incoming, Message, Options};
 use tokio_util::sync::CancellationToken;
 
@@ -17,6 +19,8 @@ fn server(port: u16) -> Mqtt {
         host: "127.0.0.1".into(),
         port,
         tls: false,
+        version: MqttVersion::V3,
+        takeover: Takeover::Never,
         user: String::new(),
         password: String::new(),
         client_id: None,

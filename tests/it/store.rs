@@ -30,7 +30,8 @@ fn map(entries: &[(&str, &str)]) -> BTreeMap<String, String> {
 }
 
 fn retained(topic: &str, payload: &[u8]) -> Retained {
-    Retained { topic: topic.to_owned(), payload: payload.to_vec(), qos: 1 }
+    let (topic, payload) = (topic.to_owned(), payload.to_vec());
+    Retained { topic, payload, qos: 1, ..Retained::default() }
 }
 
 /// What a power cut leaves: the files as they are, without any good-bye.

@@ -19,6 +19,7 @@ pub(super) struct Hub {
     /// Signals that a retained value is to be saved.
     pub(super) unsaved: Notify,
     pub(super) counters: Counters,
+    sessions: AtomicU64,
 }
 
 struct Core {
@@ -50,6 +51,19 @@ impl Hub {
             core: Mutex::new(core),
             unsaved: Notify::new(),
             counters: Counters::default(),
+            sessions: AtomicU64::new(0),
+        }
+    }
+
+    /// A number for a session, never the same again.
+    pub(super) fn next_session(&self) -> u64 {
+        self.sessions.fetch_add(1, Ordering::Relaxed) + 1
+    }
+
+    /// Forgets retained values whose time is over.
+    pub(super) fn drop_expired(&self, now: u64) {
+        if self.core().retained.drop_expired(now) {
+            self.unsaved.notify_one();
         }
     }
 

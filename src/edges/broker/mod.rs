@@ -1,4 +1,4 @@
-//! The embedded MQTT 3.1.1 broker: our own front door around rumqttd's router.
+//! The embedded MQTT broker (3.1.1 and 5): our own front door around rumqttd's router.
 //!
 //! ```text
 //!  client ─► door ─► session ─► hub ─► router ─► session ─► client
@@ -8,14 +8,16 @@
 //!
 //! The door admits (`users`) and gives each client id one session (`registry`). The session
 //! speaks the protocol. The hub numbers every message, keeps retained ones and hands it to the
-//! router, which carries it to the sessions. What MQTT 3.1.1 leaves open is decided as mosquitto
-//! does, apart from these, where the client is better served:
+//! router, which carries it to the sessions. Behind the door there is MQTT 5 only: `wire` translates
+//! 3.1.1, so that both kinds of clients exchange messages and neither has logic of its own. What
+//! MQTT leaves open is decided as mosquitto does, apart from these, where the client is better served:
 //!
-//! - a malformed filter is answered with 0x80 in SUBACK instead of a closed connection,
+//! - a malformed filter is answered with 0x80 (0x8F) in SUBACK instead of a closed connection,
 //! - QoS 0 never overtakes QoS 1 or 2 on the way to a client,
-//! - MQTT 5 and 3.1 are refused with CONNACK code 1, shared subscriptions with 0x80.
+//! - MQTT 3.1 is refused with CONNACK code 1, shared subscriptions with 0x80 (0x9E), an exchange of
+//!   authentication data with 0x8C; topic aliases are taken and never used.
 //!
-//! Sessions that are not clean live in memory: they survive their connection, not the process.
+//! Sessions that are kept live in memory: they survive their connection, not the process.
 
 mod config;
 mod door;
@@ -38,7 +40,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, anyhow, ensure};
-use rumqttc::mqttbytes::QoS;
+use rumqttc::v5::mqttbytes::QoS;
 use rustls::crypto::ring;
 use tokio::net::TcpListener;
 use tokio::time::timeout;
@@ -49,7 +51,7 @@ use tracing::{info, warn};
 pub use self::config::BrokerConfig;
 use self::door::Door;
 use self::hub::Hub;
-use self::message::Message;
+use self::message::{Draft, Message};
 use self::registry::{Registry, RegistryLimits};
 use self::retained::Capacity;
 use self::router::{ActiveLink, ActiveRouter, Link};
@@ -67,7 +69,7 @@ const STOP_PATIENCE: Duration = Duration::from_secs(5);
 const INTERNAL_USER: &str = "chargebus";
 
 /// A retained message as it is stored between two starts.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Retained {
     /// Topic name.
     pub topic: String,
@@ -75,6 +77,10 @@ pub struct Retained {
     pub payload: Vec<u8>,
     /// QoS at which it was published: 0, 1 or 2.
     pub qos: u8,
+    /// Its properties as MQTT 5 writes them; empty for none.
+    pub properties: Vec<u8>,
+    /// Milliseconds since 1970 after which it is forgotten; 0 for never.
+    pub expires: i64,
 }
 
 /// A running broker. It runs until its token is cancelled, even when this handle is dropped.
@@ -219,10 +225,14 @@ impl Changes {
 impl From<(String, Option<Message>)> for Retained {
     fn from((topic, message): (String, Option<Message>)) -> Self {
         match message {
-            Some(message) => {
-                Self { topic, payload: message.payload().to_vec(), qos: message.qos() as u8 }
-            }
-            None => Self { topic, payload: Vec::new(), qos: 0 },
+            Some(message) => Self {
+                topic,
+                payload: message.payload().to_vec(),
+                qos: message.qos() as u8,
+                properties: message.encoded_properties().to_vec(),
+                expires: i64::try_from(message.expires()).unwrap_or(i64::MAX),
+            },
+            None => Self { topic, ..Self::default() },
         }
     }
 }
@@ -245,17 +255,28 @@ async fn bind(address: SocketAddr) -> anyhow::Result<TcpListener> {
 
 fn restore(hub: &Hub, retained: Vec<Retained>) {
     let mut lost = 0;
-    for Retained { topic, payload, qos } in retained {
+    let now = message::now();
+    for Retained { topic, payload, qos, properties, expires } in retained {
         let qos = match qos {
             0 => QoS::AtMostOnce,
             1 => QoS::AtLeastOnce,
             _ => QoS::ExactlyOnce,
         };
         let sound = filter::is_topic(&topic) && topic.len() <= usize::from(u16::MAX);
-        if !sound || !hub.restore(Message::new(&topic, &payload, qos)) {
+        let message = Message::pack(&Draft {
+            topic: &topic,
+            payload: &payload,
+            qos,
+            retain: true,
+            origin: 0,
+            expires: u64::try_from(expires).unwrap_or_default(),
+            properties: &properties,
+        });
+        if !sound || !hub.restore(message) {
             lost += 1;
         }
     }
+    hub.drop_expired(now);
     if lost > 0 {
         warn!(lost, "some stored retained messages do not fit limits.retained_*");
     }

@@ -28,6 +28,8 @@ pub(super) struct RetainedStore {
     bytes: usize,
     entries: BTreeMap<String, Entry>,
     unsaved: BTreeSet<String>,
+    /// Topics whose value is of use for a time only, by its end.
+    expiring: BTreeSet<(u64, String)>,
 }
 
 #[derive(Debug)]
@@ -44,7 +46,8 @@ pub(super) struct Full;
 impl RetainedStore {
     /// An empty store.
     pub(super) fn new(capacity: Capacity) -> Self {
-        Self { capacity, bytes: 0, entries: BTreeMap::new(), unsaved: BTreeSet::new() }
+        let (entries, unsaved, expiring) = Default::default();
+        Self { capacity, bytes: 0, entries, unsaved, expiring }
     }
 
     /// Puts back what the disk had.
@@ -72,6 +75,12 @@ impl RetainedStore {
             return Err(Full);
         }
         let topic = message.topic().to_owned();
+        if let Some(expires) = old.map(|entry| entry.message.expires()).filter(|at| *at != 0) {
+            self.expiring.remove(&(expires, topic.clone()));
+        }
+        if message.expires() != 0 {
+            self.expiring.insert((message.expires(), topic.clone()));
+        }
         let erased_unsaved = self.unsaved.contains(&topic);
         let on_disk = old.map_or(erased_unsaved, |entry| entry.on_disk);
         self.bytes = bytes;
@@ -88,11 +97,27 @@ impl RetainedStore {
             return;
         };
         self.bytes -= entry.message.cost();
+        if entry.message.expires() != 0 {
+            self.expiring.remove(&(entry.message.expires(), topic.to_owned()));
+        }
         if entry.on_disk {
             self.unsaved.insert(topic.to_owned());
         } else {
             self.unsaved.remove(topic);
         }
+    }
+
+    /// Erases the values whose time is over; whether there were any.
+    pub(super) fn drop_expired(&mut self, now: u64) -> bool {
+        let mut dropped = false;
+        while let Some((expires, topic)) = self.expiring.first().cloned()
+            && expires <= now
+        {
+            self.expiring.pop_first();
+            self.erase(&topic);
+            dropped = true;
+        }
+        dropped
     }
 
     /// Up to `limit` unsaved topics with their newest value, `None` for an erased one.
@@ -147,8 +172,9 @@ impl RetainedStore {
 
 #[cfg(test)]
 mod tests {
-    use rumqttc::mqttbytes::QoS;
+    use rumqttc::v5::mqttbytes::QoS;
 
+    use super::super::message::Draft;
     use super::*;
 
     fn message(topic: &str, payload: &str) -> Message {
@@ -203,6 +229,27 @@ mod tests {
         store.set(message("a", "")).unwrap();
         store.set(message("c", "1")).unwrap();
         assert_eq!(store.len(), 2);
+    }
+
+    #[test]
+    fn a_value_whose_time_is_over_is_erased_on_disk_too() {
+        let mut store = store(10, 10_000);
+        let expiring = |topic, expires| {
+            let (payload, qos, properties) = (&b"x"[..], QoS::AtMostOnce, &[][..]);
+            let (retain, origin) = (true, 0);
+            Message::pack(&Draft { topic, payload, qos, retain, origin, expires, properties })
+        };
+        store.restore(expiring("a", 5)).unwrap();
+        store.set(expiring("b", 5)).unwrap();
+        store.set(expiring("b", 9)).unwrap();
+        store.set(expiring("c", 5)).unwrap();
+        store.set(message("c", "for ever")).unwrap();
+        assert!(!store.drop_expired(4));
+        assert!(store.drop_expired(5));
+        assert_eq!(store.len(), 2);
+        assert!(store.drop_expired(100) && store.len() == 1);
+        let expected = vec![("a".to_owned(), None), ("c".to_owned(), Some(b"for ever".to_vec()))];
+        assert_eq!(unsaved(&mut store), expected);
     }
 
     #[test]

@@ -4,17 +4,17 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use rumqttc::mqttbytes::QoS;
+use rumqttc::v5::mqttbytes::QoS;
 use tokio_util::sync::CancellationToken;
 
 use super::hub::Hub;
-use super::message::Message;
+use super::message::{self, Message};
 use super::registry::Registry;
 
 /// How often changed values are told, as mosquitto's `sys_interval`.
 const INTERVAL: Duration = Duration::from_secs(10);
 
-/// Tells the values now and whenever they change, until the broker stops.
+/// Tells the values now and whenever they change, until the broker stops; sweeps the store as well.
 pub(super) async fn run(mut teller: Teller, stop: CancellationToken) {
     let mut ticks = tokio::time::interval(INTERVAL);
     loop {
@@ -22,6 +22,7 @@ pub(super) async fn run(mut teller: Teller, stop: CancellationToken) {
             () = stop.cancelled() => return,
             _ = ticks.tick() => {}
         }
+        teller.hub.drop_expired(message::now());
         if teller.tell().await.is_err() {
             return;
         }

@@ -1,4 +1,4 @@
-//! The MQTT client (3.1.1): holds one connection to a broker and never makes anybody wait.
+//! The MQTT client (3.1.1, or 5 on request): holds one connection and never makes anybody wait.
 //!
 //! A missing broker is never an error: the task tries again with back-off, and whoever publishes or
 //! listens goes on. The connection is treated as lossy; truth lives with the owner of the values:
@@ -17,7 +17,12 @@
 //! After [`Incoming::Up`] every owner publishes its retained values again: a broker may have lost
 //! them, and what was on its way when the connection broke is lost. Nothing is sent before the
 //! inbox is asked again, so that such a snapshot replaces what waits and goes out once, in order.
+//!
+//! As long as another service is online below our root there is no session ([`Incoming::Taken`]).
 
+mod cause;
+mod guard;
+mod link;
 mod pump;
 mod queue;
 mod session;
@@ -35,6 +40,7 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 use tracing::warn;
 
 use crate::config::Mqtt;
+use guard::Root;
 use shared::Shared;
 
 /// How long a farewell may take; afterwards the broker sends the last will.
@@ -72,6 +78,17 @@ pub struct Message {
     pub payload: Bytes,
     /// Sent by the broker because we subscribed: of unknown age.
     pub retain: bool,
+    /// Where else an answer is expected (MQTT 5).
+    pub reply: Option<Reply>,
+}
+
+/// Where the sender of a message expects an answer, and how it recognises it (MQTT 5 §4.10).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reply {
+    /// Response topic as given; it may not be one.
+    pub topic: String,
+    /// Correlation data.
+    pub correlation: Option<Bytes>,
 }
 
 /// What the owner of the [`Inbox`] learns.
@@ -85,6 +102,12 @@ pub enum Incoming {
     /// Not connected; said again only when the reason changes.
     Down {
         /// Why, and what to do about it.
+        reason: String,
+    },
+    /// Not connected, because another service is online below our root (api.md §1.4). It has the
+    /// devices, too, until the next `Up`.
+    Taken {
+        /// Who that is, and what to do about it.
         reason: String,
     },
     /// A reading or a command.
@@ -128,7 +151,12 @@ impl Bus {
         for filter in &options.filters {
             shared.subscribe(filter.clone());
         }
-        tokio::spawn(session::run(Arc::clone(&shared), options.server, options.root));
+        let root = Root::new(&options.root, options.server.takeover).map(Arc::new);
+        if let Some(root) = &root {
+            shared.subscribe(root.status.clone());
+            shared.subscribe(root.updated.clone());
+        }
+        tokio::spawn(session::run(Arc::clone(&shared), options.server, root));
         let inbox = Inbox { shared: Arc::clone(&shared), greeted: None, _kill: kill.drop_guard() };
         (Self(shared), inbox)
     }
@@ -136,6 +164,11 @@ impl Bus {
     /// Queues a message; never blocks. The module says what happens at the limits.
     pub fn publish(&self, topic: String, payload: Vec<u8>, retain: bool) {
         self.0.publish(topic, payload, retain);
+    }
+
+    /// Queues an answer to the sender of a message; never blocks.
+    pub fn answer(&self, reply: Reply, payload: Vec<u8>) {
+        self.0.answer(reply, payload);
     }
 
     /// Queues a set-point of a device; never blocks. It overtakes state and events. What is on its

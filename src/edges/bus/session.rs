@@ -4,56 +4,35 @@
 //! own poller when its channel is full. So every session gets a client of its own that is thrown
 //! away with the first error, one task does nothing but poll, and another one fills the channel.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::future::pending;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use anyhow::Context;
-use rumqttc::{
-    AsyncClient, Event, EventLoop, LastWill, MqttOptions, NetworkOptions, Outgoing, Packet, QoS,
-    SubAck, SubscribeReasonCode, TlsConfiguration, Transport,
-};
-use tokio::task::{AbortHandle, spawn_blocking};
+use tokio::task::AbortHandle;
 use tokio::time::{Instant, sleep, timeout_at};
 use tracing::{debug, info, warn};
 
+use super::guard::{Heard, Root, farewell};
+use super::link::{Client, Events, News, connect};
 use super::pump::{Open, Pump};
-use super::shared::{Shared, valid_topic};
-use super::tls;
-use super::trouble::{End, Trouble, failed, failure, lost};
+use super::shared::Shared;
+use super::trouble::{End, Trouble, failed};
 use crate::config::Mqtt;
 
-/// A dead peer is noticed after two of these.
-const KEEP_ALIVE: Duration = Duration::from_secs(15);
-/// For connection, TLS and CONNACK together, and for one write.
-const CONNECT_MAX: Duration = Duration::from_secs(5);
 /// No acknowledgement for so long while some are due: the session is stuck.
 const ACK_MAX: Duration = Duration::from_secs(30);
-/// No event at all, not even of our own pings: the session is stuck.
-const SILENCE_MAX: Duration = Duration::from_secs(45);
-/// Publishes without acknowledgement; few enough for any broker.
-const INFLIGHT: u16 = 64;
-/// Requests between the pump and the poller: short, so that values still coalesce in our queue.
-const CHANNEL: usize = 16;
-/// Largest packet we send, and the largest we read so that one odd retained message does not end
-/// every session; payloads above 1 MiB are dropped after reading (`shared`).
-const PACKET_OUT_MAX: usize = (1 << 20) + (128 << 10);
-const PACKET_IN_MAX: usize = 4 << 20;
+/// No event at all, not even of our own pings, which leave every 15 s: the peer takes nothing. In
+/// MQTT 5 nobody else watches that.
+const SILENCE_MAX: Duration = Duration::from_secs(20);
+/// Refusals of what we publish that are logged, by topic and reason.
+const REFUSALS_MAX: usize = 256;
 
 /// Runs until `kill` or `farewell`.
-pub(super) async fn run(shared: Arc<Shared>, server: Mqtt, root: String) {
+pub(super) async fn run(shared: Arc<Shared>, server: Mqtt, root: Option<Arc<Root>>) {
     let _ended = shared.ended.clone().drop_guard();
     let id = client_id(&server);
-    let status = (!root.is_empty()).then(|| format!("{root}/status"));
-    let status = status.filter(|topic| {
-        let valid = valid_topic(topic);
-        if !valid {
-            warn!(topic, "no status is published: mqtt.topic is not a topic");
-        }
-        valid
-    });
     let mut trouble = Trouble::default();
     loop {
         let flapping = trouble.flapping();
@@ -61,11 +40,17 @@ pub(super) async fn run(shared: Arc<Shared>, server: Mqtt, root: String) {
             biased;
             () = shared.kill.cancelled() => (End::Told, None),
             () = farewell_unsaid(&shared) => (End::Told, None),
-            outcome = attempt(&shared, &server, &id, status.as_deref(), flapping) => outcome,
+            outcome = attempt(&shared, &server, &id, root.as_ref(), flapping) => outcome,
         };
         shared.shut();
-        let End::Failed { reason, refused } = end else {
-            return;
+        let (reason, refused) = match end {
+            End::Told => return,
+            End::Failed { reason, refused } => (reason, refused),
+            End::Taken(reason) => {
+                warn!("{reason}");
+                shared.taken(reason);
+                continue;
+            }
         };
         let pause = trouble.pause(lived, refused);
         let (reason, new) = trouble.tell(reason, &id);
@@ -89,9 +74,15 @@ async fn attempt(
     shared: &Arc<Shared>,
     server: &Mqtt,
     id: &str,
-    status: Option<&str>,
+    root: Option<&Arc<Root>>,
     flapping: bool,
 ) -> (End, Option<Duration>) {
+    if let Some(root) = root
+        && let Err(end) = root.wait_until_free(shared, server, id).await
+    {
+        return (end, None);
+    }
+    let status = root.map(|root| root.status.as_str());
     let (client, mut events) = match connect(server, id, status).await {
         Ok(connection) => connection,
         Err(end) => return (end, None),
@@ -103,7 +94,7 @@ async fn attempt(
         let (host, port) = (&server.host, server.port);
         info!(host, port, "connected to the MQTT broker");
     }
-    let end = session(shared, client, &mut events, status).await;
+    let end = session(shared, client, &mut events, root).await;
     (end, Some(since.elapsed()))
 }
 
@@ -120,102 +111,119 @@ fn client_id(server: &Mqtt) -> String {
     server.client_id.clone().filter(|id| !id.is_empty()).unwrap_or_else(random)
 }
 
-async fn connect(
-    server: &Mqtt,
-    id: &str,
-    status: Option<&str>,
-) -> Result<(AsyncClient, EventLoop), End> {
-    let bare = server.host.trim_matches(['[', ']']);
-    let v6 = bare.contains(':');
-    if v6 && server.tls {
-        // rumqttc takes the brackets for a part of the certificate's name.
-        let reason = "TLS needs a host name instead of an IPv6 address".to_owned();
-        return Err(End::Failed { reason, refused: true });
-    }
-    let host = if v6 { format!("[{bare}]") } else { bare.to_owned() };
-    let mut options = MqttOptions::new(id, host, server.port);
-    options
-        .set_keep_alive(KEEP_ALIVE)
-        .set_clean_session(true)
-        .set_inflight(INFLIGHT)
-        .set_max_packet_size(PACKET_IN_MAX, PACKET_OUT_MAX);
-    if !server.user.is_empty() {
-        options.set_credentials(&server.user, &server.password);
-    }
-    if let Some(status) = status {
-        options.set_last_will(LastWill::new(status, "offline", QoS::AtLeastOnce, true));
-    }
-    if server.tls {
-        let server = server.clone();
-        let config = spawn_blocking(move || tls::client_config(&server)).await;
-        let config = config.context("reading certificates").flatten();
-        let config =
-            config.map_err(|err| End::Failed { reason: format!("{err:#}"), refused: true })?;
-        options.set_transport(Transport::Tls(TlsConfiguration::Rustls(config)));
-    }
-    let (client, mut events) = AsyncClient::new(options, CHANNEL);
-    let mut network = NetworkOptions::new();
-    network.set_connection_timeout(CONNECT_MAX.as_secs()).set_tcp_nodelay(true);
-    events.set_network_options(network);
-    // The first event of a new client is its CONNACK.
-    events.poll().await.map_err(|err| failure(&err, server, id))?;
-    Ok((client, events))
-}
-
 /// From CONNACK to the first error.
 async fn session(
     shared: &Arc<Shared>,
-    client: AsyncClient,
-    events: &mut EventLoop,
-    status: Option<&str>,
+    client: Client,
+    events: &mut Events,
+    root: Option<&Arc<Root>>,
 ) -> End {
     shared.up();
     let open = Arc::new(Open::default());
     let pump = Pump {
         shared: Arc::clone(shared),
-        client,
+        client: client.clone(),
         open: Arc::clone(&open),
-        status: status.map(str::to_owned),
+        root: root.map(Arc::clone),
     };
-    let _pump = AbortOnDrop(tokio::spawn(pump.run()).abort_handle());
-    let mut acks = Acks::default();
-    let mut subscriptions = BTreeMap::new();
+    let pump = AbortOnDrop(tokio::spawn(pump.run()).abort_handle());
+    let mut state = Conversation::new(shared, &open);
     loop {
-        let now = Instant::now();
-        let event = match timeout_at(acks.deadline(now), events.poll()).await {
-            Ok(Ok(event)) => event,
-            Ok(Err(err)) => return lost(&err),
-            Err(_) => return failed("the broker does not acknowledge what we publish"),
+        let (deadline, stuck) = state.acks.deadline(Instant::now());
+        let news = match timeout_at(deadline, events.poll()).await {
+            Ok(Ok(news)) => news,
+            Ok(Err(cause)) => return cause.lost(),
+            Err(_) => return failed(stuck),
         };
-        match event {
-            Event::Incoming(Packet::Publish(message)) => {
-                shared.receive(message.topic, message.payload, message.retain);
+        if let News::Message { topic, payload, retain, .. } = &news
+            && let Some(root) = root
+        {
+            match root.heard(topic, payload, *retain, state.since) {
+                Heard::Nothing => {}
+                Heard::Ours => continue,
+                Heard::Offline => {
+                    shared.publish(topic.clone(), b"online".to_vec(), true);
+                    continue;
+                }
+                Heard::Another => {
+                    drop(pump);
+                    farewell(&client, events).await;
+                    return End::Taken(root.taken());
+                }
             }
-            Event::Incoming(Packet::PubAck(_)) => {
-                acks.arrived(Instant::now());
-                open.settle();
-            }
-            Event::Incoming(Packet::SubAck(ack)) => subscribed(shared, &mut subscriptions, &ack),
-            Event::Outgoing(Outgoing::Publish(_)) => {
-                acks.due(Instant::now());
-                shared.count_sent();
-            }
-            Event::Outgoing(Outgoing::Subscribe(id)) => {
-                subscriptions.insert(id, open.leaves());
-            }
-            Event::Outgoing(Outgoing::Disconnect) => return End::Told,
-            Event::Incoming(_) | Event::Outgoing(_) => {}
+        }
+        if let Some(end) = state.handle(news) {
+            return end;
         }
     }
 }
 
-/// Finds the filters which a SUBACK refuses; `subscribe` itself never fails.
-fn subscribed(shared: &Shared, asked: &mut BTreeMap<u16, Vec<String>>, ack: &SubAck) {
-    let filters = asked.remove(&ack.pkid).unwrap_or_default();
-    for (filter, code) in filters.into_iter().zip(&ack.return_codes) {
-        match code {
-            SubscribeReasonCode::Success(_) => debug!(filter, "subscribed"),
-            SubscribeReasonCode::Failure => shared.refused(filter),
+/// What is open on one connection.
+struct Conversation<'a> {
+    shared: &'a Shared,
+    open: &'a Open,
+    since: Instant,
+    acks: Acks,
+    /// Filters by the id of their SUBSCRIBE.
+    asked: BTreeMap<u16, Vec<String>>,
+    /// Topics by the id of their PUBLISH, where the broker can refuse them.
+    published: BTreeMap<u16, String>,
+    refusals: BTreeSet<(String, String)>,
+}
+
+impl<'a> Conversation<'a> {
+    fn new(shared: &'a Shared, open: &'a Open) -> Self {
+        let (acks, asked, published, refusals) = Default::default();
+        Self { shared, open, since: Instant::now(), acks, asked, published, refusals }
+    }
+
+    fn handle(&mut self, news: News) -> Option<End> {
+        match news {
+            News::Message { topic, payload, retain, reply } => {
+                self.shared.receive(topic, payload, retain, reply);
+            }
+            News::Acknowledged { id, refused } => {
+                self.acks.arrived(Instant::now());
+                self.open.settle();
+                let topic = self.published.remove(&id);
+                if let (Some(topic), Some(reason)) = (topic, refused) {
+                    self.complain(topic, reason);
+                }
+            }
+            News::Subscribed { id, refused } => self.subscribed(id, refused),
+            News::Published(id) => {
+                self.acks.due(Instant::now());
+                self.shared.count_sent();
+                if let Some(topic) = self.open.published() {
+                    self.published.insert(id, topic);
+                }
+            }
+            News::Asked(id) => {
+                self.asked.insert(id, self.open.leaves());
+            }
+            News::Left => return Some(End::Told),
+            News::Unsubscribed | News::Other => {}
+        }
+        None
+    }
+
+    /// Finds the filters which a SUBACK refuses; `subscribe` itself never fails.
+    fn subscribed(&mut self, id: u16, refused: Vec<Option<String>>) {
+        let filters = self.asked.remove(&id).unwrap_or_default();
+        for (filter, refused) in filters.into_iter().zip(refused) {
+            match refused {
+                None => debug!(filter, "subscribed"),
+                Some(reason) => self.shared.refused(filter, &reason),
+            }
+        }
+    }
+
+    /// A broker that lets us connect and not publish would go unnoticed otherwise.
+    fn complain(&mut self, topic: String, reason: String) {
+        if self.refusals.len() < REFUSALS_MAX
+            && self.refusals.insert((topic.clone(), reason.clone()))
+        {
+            warn!(topic, "the broker refuses what we publish ({reason}): check its access rules");
         }
     }
 }
@@ -246,9 +254,13 @@ impl Acks {
         self.progress = (self.due > 0).then_some(now);
     }
 
-    fn deadline(&self, now: Instant) -> Instant {
-        let silence = now + SILENCE_MAX;
-        self.progress.map_or(silence, |progress| silence.min(progress + ACK_MAX))
+    /// When the next event is due, and what it means that it does not come.
+    fn deadline(&self, now: Instant) -> (Instant, &'static str) {
+        let silence = (now + SILENCE_MAX, "the broker does not take what we send");
+        let acknowledged = self.progress.map(|progress| {
+            (progress + ACK_MAX, "the broker does not acknowledge what we publish")
+        });
+        acknowledged.into_iter().chain([silence]).min_by_key(|(at, _)| *at).unwrap_or(silence)
     }
 }
 
@@ -260,13 +272,17 @@ mod tests {
     fn acknowledgements_that_are_due_have_a_deadline_of_their_own() {
         let now = Instant::now();
         let mut acks = Acks::default();
-        assert_eq!(acks.deadline(now), now + SILENCE_MAX);
+        let deadline = |acks: &Acks, after: u64| {
+            let now = now + Duration::from_secs(after);
+            acks.deadline(now).0
+        };
+        assert_eq!(deadline(&acks, 0), now + SILENCE_MAX);
         acks.due(now);
         acks.due(now + Duration::from_secs(1));
-        assert_eq!(acks.deadline(now), now + ACK_MAX);
+        assert_eq!(deadline(&acks, 15), now + ACK_MAX);
         acks.arrived(now + Duration::from_secs(2));
-        assert_eq!(acks.deadline(now), now + Duration::from_secs(2) + ACK_MAX);
+        assert_eq!(deadline(&acks, 20), now + Duration::from_secs(2) + ACK_MAX);
         acks.arrived(now + Duration::from_secs(3));
-        assert_eq!(acks.deadline(now), now + SILENCE_MAX);
+        assert_eq!(deadline(&acks, 3), now + Duration::from_secs(3) + SILENCE_MAX);
     }
 }

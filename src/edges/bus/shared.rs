@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{debug, warn};
 
 use super::queue::{Place, Queue};
-use super::{Counters, Incoming, Message};
+use super::{Counters, Incoming, Message, Reply};
 
 /// Largest payload in either direction; a larger one is dropped and logged once per topic.
 const PAYLOAD_MAX: usize = 1 << 20;
@@ -28,6 +28,8 @@ const SET_POINTS_MAX: usize = 16_384;
 const EVENTS_MAX: usize = 1_024;
 /// A message that is not retained is of no use later: no burst of old commands after an outage.
 const EVENT_LIFETIME: Duration = Duration::from_secs(10);
+/// How long a broker may keep events and answers for a subscriber that is away: seconds.
+const EVENT_EXPIRY: u32 = 60;
 /// Payload bytes that wait to be sent; a message above is dropped.
 const OUTGOING_BYTES: usize = 32 << 20;
 
@@ -46,6 +48,7 @@ const COMPLAINTS_MAX: usize = 256;
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 enum Key {
     Link,
+    Root,
     Refused(String),
     Busy(String),
     Live(String),
@@ -57,7 +60,19 @@ pub(super) struct Outgoing {
     pub(super) topic: String,
     pub(super) payload: Bytes,
     pub(super) retain: bool,
+    /// What the one who asked gave to recognise the answer by (MQTT 5).
+    pub(super) correlation: Option<Bytes>,
+    /// Seconds that the broker may keep it for a subscriber that is away (MQTT 5).
+    pub(super) lifetime: Option<u32>,
     queued: Instant,
+}
+
+impl Outgoing {
+    /// A message that says no more than this.
+    pub(super) fn new(topic: String, payload: Bytes, retain: bool) -> Self {
+        let (correlation, lifetime) = (None, None);
+        Self { topic, payload, retain, correlation, lifetime, queued: Instant::now() }
+    }
 }
 
 /// What the pump does next.
@@ -171,11 +186,22 @@ impl Shared {
 
     /// Queues a message, by the limits above.
     pub(super) fn publish(&self, topic: String, payload: Vec<u8>, retain: bool) {
+        self.send(topic, payload, retain, None);
+    }
+
+    /// Queues an answer to whoever asked for it.
+    pub(super) fn answer(&self, reply: Reply, payload: Vec<u8>) {
+        self.send(reply.topic, payload, false, reply.correlation);
+    }
+
+    fn send(&self, topic: String, payload: Vec<u8>, retain: bool, correlation: Option<Bytes>) {
         let mut state = self.state();
         let full = retain && !state.outgoing.has(&topic) && state.outgoing.keys() >= STATE_MAX;
-        let Some(message) = self.outgoing(&mut state, topic, payload, retain, full) else {
+        let Some(mut message) = self.outgoing(&mut state, topic, payload, retain, full) else {
             return;
         };
+        message.correlation = correlation;
+        message.lifetime = (!retain).then_some(EVENT_EXPIRY);
         let bytes = message.payload.len();
         if retain {
             let place = if state.gate_open { Place::Kept } else { Place::Last };
@@ -210,12 +236,7 @@ impl Shared {
         } else if full || waiting + payload.len() > OUTGOING_BYTES {
             "too much waits to be published"
         } else {
-            return Some(Outgoing {
-                topic,
-                payload: payload.into(),
-                retain,
-                queued: Instant::now(),
-            });
+            return Some(Outgoing::new(topic, payload.into(), retain));
         };
         self.complain(state, topic, fault);
         None
@@ -274,8 +295,25 @@ impl Shared {
         self.to_take.notify_one();
     }
 
+    /// Tells the owner that another service has our root.
+    pub(super) fn taken(&self, reason: String) {
+        self.state().incoming.put(Key::Root, Incoming::Taken { reason }, 0, Place::Last);
+        self.to_take.notify_one();
+    }
+
+    /// The broker takes no packet of this size.
+    pub(super) fn too_large(&self, topic: String) {
+        self.complain(&mut self.state(), topic, "cannot publish: larger than the broker allows");
+    }
+
     /// Queues a message from the broker, by the limits above.
-    pub(super) fn receive(&self, topic: String, payload: Bytes, retain: bool) {
+    pub(super) fn receive(
+        &self,
+        topic: String,
+        payload: Bytes,
+        retain: bool,
+        reply: Option<Reply>,
+    ) {
         self.received.fetch_add(1, Ordering::Relaxed);
         let mut state = self.state();
         let bytes = payload.len();
@@ -290,7 +328,8 @@ impl Shared {
         if command && !(room && state.incoming.loose() < COMMANDS_MAX) {
             self.busy(&mut state, topic);
         } else if command {
-            state.incoming.append(Incoming::Message(Message { topic, payload, retain }), bytes);
+            let message = Message { topic, payload, retain, reply };
+            state.incoming.append(Incoming::Message(message), bytes);
         } else {
             let key = if retain { Key::Retained(topic.clone()) } else { Key::Live(topic.clone()) };
             if !room || !state.incoming.has(&key) && state.incoming.keys() >= READINGS_MAX {
@@ -299,7 +338,7 @@ impl Shared {
             if !retain {
                 state.incoming.remove(&Key::Retained(topic.clone()));
             }
-            let message = Incoming::Message(Message { topic, payload, retain });
+            let message = Incoming::Message(Message { topic, payload, retain, reply: None });
             state.incoming.put(key, message, bytes, Place::Kept);
         }
         drop(state);
@@ -307,10 +346,10 @@ impl Shared {
     }
 
     /// The broker does not let us subscribe this filter.
-    pub(super) fn refused(&self, filter: String) {
+    pub(super) fn refused(&self, filter: String, reason: &str) {
         let mut state = self.state();
         if state.complaints.len() < COMPLAINTS_MAX && state.complaints.insert(filter.clone()) {
-            warn!(filter, "the broker refuses the subscription: check its access rules");
+            warn!(filter, reason, "the broker refuses the subscription: check its access rules");
         }
         self.refuse(state, filter);
     }

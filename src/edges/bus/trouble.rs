@@ -2,10 +2,6 @@
 
 use std::time::Duration;
 
-use rumqttc::{ConnectReturnCode, ConnectionError, StateError, mqttbytes};
-
-use crate::config::Mqtt;
-
 /// First pause after a lost connection; doubles up to the longest.
 const PAUSE_MIN: Duration = Duration::from_millis(250);
 const PAUSE_MAX: Duration = Duration::from_secs(10);
@@ -22,6 +18,15 @@ pub(super) enum End {
     Told,
     /// Something to tell and to try again after.
     Failed { reason: String, refused: bool },
+    /// Another service has our root.
+    Taken(String),
+}
+
+impl End {
+    /// The broker or our own configuration says no.
+    pub(super) fn refused(reason: impl Into<String>) -> Self {
+        Self::Failed { reason: reason.into(), refused: true }
+    }
 }
 
 /// What went wrong lately: how long to wait, and whether it is worth telling.
@@ -67,72 +72,6 @@ impl Trouble {
 /// Something that may pass by itself.
 pub(super) fn failed(reason: impl Into<String>) -> End {
     End::Failed { reason: reason.into(), refused: false }
-}
-
-/// Why there was no CONNACK.
-pub(super) fn failure(err: &ConnectionError, server: &Mqtt, id: &str) -> End {
-    let reason = match err {
-        ConnectionError::ConnectionRefused(code) => return refusal(*code, server, id),
-        ConnectionError::NetworkTimeout | ConnectionError::FlushTimeout => {
-            "no answer within 5 s".to_owned()
-        }
-        ConnectionError::Tls(err) => {
-            format!("TLS: {err} (see mqtt.caCert, mqtt.clientCert, mqtt.insecure)")
-        }
-        ConnectionError::NotConnAck(_) => "the answer is not MQTT: is this a broker?".to_owned(),
-        ConnectionError::Io(err) => err.to_string(),
-        ConnectionError::MqttState(_) | ConnectionError::RequestsDone => return lost(err),
-    };
-    failed(reason)
-}
-
-fn refusal(code: ConnectReturnCode, server: &Mqtt, id: &str) -> End {
-    let reason = match code {
-        ConnectReturnCode::BadUserNamePassword | ConnectReturnCode::NotAuthorized => {
-            match server.user.as_str() {
-                "" => "the broker wants a user: set mqtt.user and mqtt.password".to_owned(),
-                user => format!("the broker refuses `{user}`: check mqtt.user and mqtt.password"),
-            }
-        }
-        ConnectReturnCode::BadClientId => {
-            format!("the broker refuses the client id `{id}`: check mqtt.clientID")
-        }
-        ConnectReturnCode::RefusedProtocolVersion => {
-            "the broker does not speak MQTT 3.1.1".to_owned()
-        }
-        ConnectReturnCode::ServiceUnavailable => return failed("the broker is not ready"),
-        ConnectReturnCode::Success => return failed("the broker refuses without a reason"),
-    };
-    End::Failed { reason, refused: true }
-}
-
-/// Why the session is over.
-pub(super) fn lost(err: &ConnectionError) -> End {
-    let ConnectionError::MqttState(err) = err else {
-        let stuck = matches!(err, ConnectionError::FlushTimeout);
-        return failed(if stuck {
-            "the broker does not take what we send".to_owned()
-        } else {
-            err.to_string()
-        });
-    };
-    let reason = match err {
-        StateError::ConnectionAborted => "the broker closed the connection".to_owned(),
-        StateError::AwaitPingResp => "the broker does not answer any more".to_owned(),
-        StateError::CollisionTimeout => "the broker does not acknowledge in order".to_owned(),
-        StateError::Deserialization(mqttbytes::Error::PayloadSizeLimitExceeded(bytes)) => {
-            format!("a message of {bytes} bytes is too large to read: remove it from the broker")
-        }
-        StateError::Deserialization(mqttbytes::Error::Io(err)) | StateError::Io(err) => {
-            err.to_string()
-        }
-        StateError::Deserialization(err) => format!("the broker breaks the protocol: {err}"),
-        StateError::InvalidState
-        | StateError::Unsolicited(_)
-        | StateError::WrongPacket
-        | StateError::EmptySubscription => format!("the broker breaks the protocol: {err}"),
-    };
-    failed(reason)
 }
 
 #[cfg(test)]

@@ -32,6 +32,10 @@ const MIGRATIONS: &[&str] = &[
     CREATE TABLE vehicles (name TEXT PRIMARY KEY, value TEXT NOT NULL, saved_at INTEGER NOT NULL);
 ",
     history::TABLES,
+    "
+    ALTER TABLE retained ADD COLUMN properties BLOB NOT NULL DEFAULT x'';
+    ALTER TABLE retained ADD COLUMN expires INTEGER NOT NULL DEFAULT 0;
+",
 ];
 
 /// Opens, repairs, migrates.

@@ -198,8 +198,15 @@ impl Store {
     ///
     /// See [`StoreError`].
     pub async fn load_retained(&self) -> Result<Vec<Retained>, StoreError> {
-        self.load("SELECT topic, payload, qos FROM retained ORDER BY topic", |row| {
-            Ok(Retained { topic: row.get(0)?, payload: row.get(1)?, qos: row.get(2)? })
+        let query = "SELECT topic, payload, qos, properties, expires FROM retained ORDER BY topic";
+        self.load(query, |row| {
+            Ok(Retained {
+                topic: row.get(0)?,
+                payload: row.get(1)?,
+                qos: row.get(2)?,
+                properties: row.get(3)?,
+                expires: row.get(4)?,
+            })
         })
         .await
     }

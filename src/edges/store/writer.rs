@@ -94,7 +94,7 @@ impl Weight for bool {
 
 impl Weight for Retained {
     fn bytes(&self) -> usize {
-        self.payload.len()
+        self.payload.len() + self.properties.len()
     }
 }
 
@@ -351,15 +351,17 @@ fn write_rows(transaction: &Transaction<'_>, pending: &Pending) -> rusqlite::Res
         query.execute(params![topic])?;
     }
     let mut keep = transaction.prepare(
-        "INSERT INTO retained VALUES (?1, ?2, ?3) ON CONFLICT DO UPDATE
-         SET payload = excluded.payload, qos = excluded.qos
-         WHERE payload IS NOT excluded.payload OR qos IS NOT excluded.qos",
+        "INSERT INTO retained VALUES (?1, ?2, ?3, ?4, ?5) ON CONFLICT DO UPDATE
+         SET payload = excluded.payload, qos = excluded.qos,
+             properties = excluded.properties, expires = excluded.expires
+         WHERE payload IS NOT excluded.payload OR qos IS NOT excluded.qos
+            OR properties IS NOT excluded.properties OR expires IS NOT excluded.expires",
     )?;
     let mut clear = transaction.prepare("DELETE FROM retained WHERE topic = ?1")?;
-    for Retained { topic, payload, qos } in pending.retained.values() {
+    for Retained { topic, payload, qos, properties, expires } in pending.retained.values() {
         match payload.is_empty() {
             true => clear.execute(params![topic])?,
-            false => keep.execute(params![topic, payload, qos])?,
+            false => keep.execute(params![topic, payload, qos, properties, expires])?,
         };
     }
     let mut save = transaction.prepare("INSERT OR REPLACE INTO vehicles VALUES (?1, ?2, ?3)")?;
@@ -375,7 +377,7 @@ mod tests {
 
     fn message(topic: &str, bytes: usize) -> Retained {
         let topic = topic.to_owned();
-        Retained { topic, payload: vec![1; bytes], qos: 0 }
+        Retained { topic, payload: vec![1; bytes], ..Retained::default() }
     }
 
     #[test]

@@ -8,8 +8,8 @@ use rumqttc::mqttbytes::v4::{
     SubscribeReasonCode,
 };
 
-use super::client::{Client, SOON, connect, persistent, with_will};
-use super::targets::{OPEN, Ours, Target, each};
+use super::client::{Broker, Client, SOON, connect, persistent, with_will};
+use super::targets::{OPEN, Ours, Target, each, each4};
 
 fn text(text: &[u8]) -> Vec<u8> {
     let mut bytes = u16::try_from(text.len()).unwrap().to_be_bytes().to_vec();
@@ -39,7 +39,7 @@ async fn answer(broker: SocketAddr, bytes: &[u8]) -> Option<Code> {
 
 #[tokio::test]
 async fn a_first_packet_is_answered_as_the_standard_says() {
-    each(async |target, broker| {
+    each4(async |target, broker| {
         let id = text(b"x");
         let will = |topic: &[u8]| [text(b"x"), text(topic), text(b"gone")].concat();
         let closed: [(&str, Vec<u8>); 12] = [
@@ -66,10 +66,8 @@ async fn a_first_packet_is_answered_as_the_standard_says() {
         assert_eq!(answer(broker, &raw_connect(b"MQTT", 6, 2, &id)).await, version);
         assert_eq!(answer(broker, &raw_connect(b"MQTT", 3, 2, &id)).await, version);
         if target == Target::Ours {
-            // mosquitto speaks both.
+            // mosquitto speaks it.
             assert_eq!(answer(broker, &raw_connect(b"MQIsdp", 3, 2, &id)).await, version);
-            let v5 = [&[0][..], &id].concat();
-            assert_eq!(answer(broker, &raw_connect(b"MQTT", 5, 2, &v5)).await, version);
         }
         let good = raw_connect(b"MQTT", 4, 2, &id);
         assert_eq!(answer(broker, &good).await, Some(Code::Success));
@@ -79,7 +77,7 @@ async fn a_first_packet_is_answered_as_the_standard_says() {
 
 #[tokio::test]
 async fn any_text_is_a_client_id() {
-    each(async |_, broker| {
+    each4(async |_, broker| {
         let long = "x".repeat(1000);
         for id in ["a/b", "a+b", "#", "$SYS", "ä", "a b", "lane/0", "1", &long] {
             // Twice, because the second connection takes the first one's place.
@@ -100,7 +98,7 @@ async fn any_text_is_a_client_id() {
 
 #[tokio::test]
 async fn broken_packets_end_the_connection_and_nothing_else() {
-    each(async |_, broker| {
+    each4(async |_, broker| {
         let mut witness = Client::new(broker, "witness").await;
         let sub = |first: u8, id: u8, filter: &[u8], qos: u8| {
             frame(first, &[&[0, id][..], &text(filter), &[qos]].concat())
@@ -145,7 +143,7 @@ async fn broken_packets_end_the_connection_and_nothing_else() {
 
 #[tokio::test]
 async fn unexpected_acknowledgements_do_no_harm() {
-    each(async |_, broker| {
+    each4(async |_, broker| {
         let mut client = Client::new(broker, "client").await;
         client.raw(&[0x40, 2, 0, 5]).await;
         client.raw(&[0x70, 2, 0, 5]).await;
@@ -199,10 +197,13 @@ async fn odd_topics_travel() {
 
 #[tokio::test]
 async fn dollar_topics_stay_out_of_wildcards() {
-    each(async |_, broker| {
+    each(async |target, broker| {
         let mut client = Client::new(broker, "client").await;
         client.subscribe("#", AtMostOnce).await;
-        client.subscribe("+/x", AtMostOnce).await;
+        if target == Target::Ours || broker.version == 4 {
+            // In version 5 mosquitto would send a copy per subscription.
+            client.subscribe("+/x", AtMostOnce).await;
+        }
         // The broker's own topics cannot be written, but asking is no crime.
         client.publish("$SYS/x", "x", AtLeastOnce, false).await;
         client.publish("$foo/x", "x", AtLeastOnce, false).await;
@@ -257,7 +258,8 @@ async fn noise_does_no_harm() {
     let mut witness = Client::new(broker, "witness").await;
     witness.subscribe("#", ExactlyOnce).await;
     for seed in 0..300 {
-        let mut stranger = Client::dial(broker).await;
+        let version = 4 + (seed % 4 / 2) as u8;
+        let mut stranger = Client::dial(Broker { addr: broker, version }).await;
         if seed % 2 == 0 {
             stranger.send(Packet::Connect(connect("noisy"))).await;
         }

@@ -1,4 +1,7 @@
 //! A small raw MQTT client on rumqttc's codec: it does what it is told and nothing by itself.
+//!
+//! Tests speak MQTT 3.1.1; towards a broker that is to hear MQTT 5 the packets are translated
+//! (`translate`), so that every test holds for both.
 
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
@@ -10,9 +13,12 @@ use rumqttc::mqttbytes::v4::{
     Subscribe, SubscribeFilter, SubscribeReasonCode, Unsubscribe,
 };
 use rumqttc::mqttbytes::{Error, QoS};
+use rumqttc::v5::mqttbytes::{self as new, v5};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
+
+use super::translate;
 
 /// Deadline of everything that should happen.
 pub const SOON: Duration = Duration::from_secs(30);
@@ -22,9 +28,23 @@ const MAX: usize = 1 << 28;
 pub trait Stream: AsyncRead + AsyncWrite + Unpin + Send {}
 impl<T: AsyncRead + AsyncWrite + Unpin + Send> Stream for T {}
 
+/// Where a client connects, and in which protocol.
+#[derive(Clone, Copy, Debug)]
+pub struct Broker {
+    pub addr: SocketAddr,
+    pub version: u8,
+}
+
+impl From<SocketAddr> for Broker {
+    fn from(addr: SocketAddr) -> Self {
+        Self { addr, version: 4 }
+    }
+}
+
 /// A connection to a broker.
 pub struct Client {
     stream: Box<dyn Stream>,
+    version: u8,
     buffer: BytesMut,
     next_id: u16,
     /// Ids of taken messages of QoS 2 whose PUBREL is still to come.
@@ -52,25 +72,28 @@ pub fn text(publish: &Publish) -> (&str, &str) {
 
 impl Client {
     /// Opens a socket and says nothing.
-    pub async fn dial(broker: SocketAddr) -> Self {
-        let stream = timeout(SOON, TcpStream::connect(broker)).await.unwrap().unwrap();
+    pub async fn dial(broker: impl Into<Broker>) -> Self {
+        let Broker { addr, version } = broker.into();
+        let stream = timeout(SOON, TcpStream::connect(addr)).await.unwrap().unwrap();
         stream.set_nodelay(true).unwrap();
-        Self::over(Box::new(stream))
+        Self { version, ..Self::over(Box::new(stream)) }
     }
 
     pub fn over(stream: Box<dyn Stream>) -> Self {
-        Self { stream, buffer: BytesMut::new(), next_id: 0, unreleased: BTreeSet::new() }
+        let (buffer, unreleased) = (BytesMut::new(), BTreeSet::new());
+        Self { stream, version: 4, buffer, next_id: 0, unreleased }
     }
 
     /// Connects and expects to be accepted.
-    pub async fn connect(broker: SocketAddr, connect: Connect) -> Self {
+    pub async fn connect(broker: impl Into<Broker>, connect: Connect) -> Self {
         let (client, code, _) = Self::ask(broker, connect).await;
         assert_eq!(code, ConnectReturnCode::Success);
         client
     }
 
     /// Connects to a full house, where the last guest may still be leaving.
-    pub async fn connect_patiently(broker: SocketAddr, connect: Connect) -> Self {
+    pub async fn connect_patiently(broker: impl Into<Broker>, connect: Connect) -> Self {
+        let broker = broker.into();
         for _ in 0..10_000 {
             let (client, code, _) = Self::ask(broker, connect.clone()).await;
             if code == ConnectReturnCode::Success {
@@ -81,12 +104,15 @@ impl Client {
         panic!("no place becomes free");
     }
 
-    pub async fn new(broker: SocketAddr, id: &str) -> Self {
+    pub async fn new(broker: impl Into<Broker>, id: &str) -> Self {
         Self::connect(broker, connect(id)).await
     }
 
     /// Connects and returns the code and whether a session was present.
-    pub async fn ask(broker: SocketAddr, connect: Connect) -> (Self, ConnectReturnCode, bool) {
+    pub async fn ask(
+        broker: impl Into<Broker>,
+        connect: Connect,
+    ) -> (Self, ConnectReturnCode, bool) {
         let mut client = Self::dial(broker).await;
         client.send(Packet::Connect(connect)).await;
         match client.recv().await {
@@ -101,9 +127,43 @@ impl Client {
     }
 
     pub async fn send(&mut self, packet: Packet) {
+        if self.version == 5 {
+            return self.send5(translate::up(packet)).await;
+        }
         let mut bytes = BytesMut::new();
         packet.write(&mut bytes, MAX).unwrap();
         self.raw(&bytes).await;
+    }
+
+    pub async fn send5(&mut self, packet: v5::Packet) {
+        let mut bytes = BytesMut::new();
+        packet.write(&mut bytes, None).unwrap();
+        self.raw(&bytes).await;
+    }
+
+    /// The next packet of MQTT 5, or `None` when the broker has closed.
+    pub async fn recv5(&mut self) -> Option<v5::Packet> {
+        timeout(SOON, self.recv5_patiently()).await.expect("the broker is silent")
+    }
+
+    async fn recv5_patiently(&mut self) -> Option<v5::Packet> {
+        loop {
+            // The codec does not read a DISCONNECT without properties.
+            if let [0xe0, 1, reason, ..] = self.buffer[..] {
+                let reason = v5::DisconnectReasonCode::try_from(reason).unwrap();
+                let _ = self.buffer.split_to(3);
+                return Some(v5::Packet::Disconnect(v5::Disconnect::new(reason)));
+            }
+            match v5::Packet::read(&mut self.buffer, None) {
+                Ok(packet) => return Some(packet),
+                Err(new::Error::InsufficientBytes(_)) => {}
+                Err(error) => panic!("the broker sent nonsense: {error}"),
+            }
+            match self.stream.read_buf(&mut self.buffer).await {
+                Ok(0) | Err(_) => return None,
+                Ok(_) => {}
+            }
+        }
     }
 
     /// The next packet, or `None` when the broker has closed. The release of a message that
@@ -121,6 +181,9 @@ impl Client {
     }
 
     async fn recv_patiently(&mut self) -> Option<Packet> {
+        if self.version == 5 {
+            return translate::down(self.recv5_patiently().await?);
+        }
         loop {
             match Packet::read(&mut self.buffer, MAX) {
                 Ok(packet) => return Some(packet),

@@ -6,7 +6,7 @@ use rumqttc::mqttbytes::QoS::{self, AtLeastOnce, AtMostOnce, ExactlyOnce};
 use rumqttc::mqttbytes::v4::{Packet, PubComp, PubRec, PubRel, Publish, SubscribeReasonCode};
 
 use super::client::{Client, text};
-use super::targets::each;
+use super::targets::{Target, each};
 
 const QOS: [QoS; 3] = [AtMostOnce, AtLeastOnce, ExactlyOnce];
 
@@ -30,7 +30,11 @@ async fn the_lower_of_both_qos_counts() {
 
 #[tokio::test]
 async fn overlapping_filters_deliver_once_at_the_highest_qos() {
-    each(async |_, broker| {
+    each(async |target, broker| {
+        if target == Target::Mosquitto && broker.version == 5 {
+            // It sends one copy per subscription, which version 5 allows.
+            return;
+        }
         let mut reader = Client::new(broker, "reader").await;
         let filters = [("o/#", AtMostOnce), ("o/+", ExactlyOnce), ("#", AtLeastOnce)];
         let (codes, _) = reader.subscribe_early(&filters).await;

@@ -16,7 +16,8 @@ use super::client::{Client, SOON, connect, text, with_will};
 use super::targets::{OPEN, Ours};
 
 fn stored(topic: &str, payload: &str, qos: u8) -> Retained {
-    Retained { topic: topic.to_owned(), payload: payload.into(), qos }
+    let (topic, payload) = (topic.to_owned(), payload.into());
+    Retained { topic, payload, qos, ..Retained::default() }
 }
 
 #[tokio::test]

@@ -23,7 +23,7 @@ async fn a_will_is_published_unless_the_client_says_goodbye() {
 
         let mut rude =
             Client::connect(broker, with_will("rude", "will/rude", "", ExactlyOnce, false)).await;
-        rude.raw(&[0xf0, 0]).await;
+        rude.raw(&[0, 0]).await;
         rude.expect_closed("protocol error").await;
         assert_eq!(witness.expect_message("will/rude", "").await.qos, ExactlyOnce);
 

@@ -10,7 +10,7 @@ use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
-use super::client::SOON;
+use super::client::{Broker, SOON};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Target {
@@ -115,17 +115,33 @@ async fn start_mosquitto(program: &Path) -> (Mosquitto, SocketAddr) {
     panic!("mosquitto does not start");
 }
 
-/// Runs a test against our broker, then against mosquitto.
-pub async fn each(test: impl AsyncFn(Target, SocketAddr)) {
-    let ours = Ours::start(OPEN).await;
-    test(Target::Ours, ours.addr()).await;
-    ours.stop().await;
-    match find_mosquitto() {
-        Some(program) => {
-            let (_child, addr) = start_mosquitto(&program).await;
-            test(Target::Mosquitto, addr).await;
+/// Runs a test in both protocols against our broker, then against mosquitto.
+pub async fn each(test: impl AsyncFn(Target, Broker)) {
+    each_of(&[4, 5], test).await;
+}
+
+/// Runs a test of MQTT 3.1.1 against our broker, then against mosquitto.
+pub async fn each4(test: impl AsyncFn(Target, SocketAddr)) {
+    each_of(&[4], async |target, broker| test(target, broker.addr).await).await;
+}
+
+/// Runs a test of MQTT 5 against our broker, then against mosquitto.
+pub async fn each5(test: impl AsyncFn(Target, Broker)) {
+    each_of(&[5], test).await;
+}
+
+async fn each_of(versions: &[u8], test: impl AsyncFn(Target, Broker)) {
+    for version in versions.iter().copied() {
+        let ours = Ours::start(OPEN).await;
+        test(Target::Ours, Broker { addr: ours.addr(), version }).await;
+        ours.stop().await;
+        match find_mosquitto() {
+            Some(program) => {
+                let (_child, addr) = start_mosquitto(&program).await;
+                test(Target::Mosquitto, Broker { addr, version }).await;
+            }
+            #[expect(clippy::print_stderr)]
+            None => eprintln!("mosquitto is not in PATH: ran against our broker only"),
         }
-        #[expect(clippy::print_stderr)]
-        None => eprintln!("mosquitto is not in PATH: ran against our broker only"),
     }
 }

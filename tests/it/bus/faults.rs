@@ -9,7 +9,7 @@ use crate::support::peer;
 const CONNACK: &[u8] = &[0x20, 2, 0, 0];
 
 /// The next packet: its first byte and what follows its length; `None` at the end.
-async fn packet(stream: &mut TcpStream) -> Option<(u8, Vec<u8>)> {
+pub(super) async fn packet(stream: &mut TcpStream) -> Option<(u8, Vec<u8>)> {
     let first = stream.read_u8().await.ok()?;
     let (mut length, mut shift) = (0_usize, 0);
     loop {

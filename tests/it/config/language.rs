@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
+use chargebus::config::{MqttVersion, Takeover};
 use chargebus::model::Mode;
 
-use super::{SMALL, good, notices, publish};
+use super::{SMALL, errors, good, notices, publish};
 
 #[test]
 fn keys_ignore_case_and_scalars_are_weakly_typed() {
@@ -23,6 +24,22 @@ database: {dsn: ':memory:'}
     assert_eq!((mqtt.host.as_str(), mqtt.port, mqtt.tls), ("::1", 8883, true));
     assert_eq!(mqtt.client_id.as_deref(), Some("7"));
     assert!(mqtt.insecure);
+}
+
+#[test]
+fn the_version_of_mqtt_is_3_1_1_unless_it_is_said() {
+    let mqtt = |keys: &str| good(&format!("mqtt: {{broker: localhost{keys}}}")).mqtt.unwrap();
+    for (written, version) in [
+        ("", MqttVersion::V3),
+        (", version: 3.1.1", MqttVersion::V3),
+        (", version: 5", MqttVersion::V5),
+    ] {
+        assert_eq!(mqtt(written).version, version, "{written}");
+    }
+    assert_eq!(mqtt("").takeover, Takeover::Never);
+    assert_eq!(mqtt(", takeover: true").takeover, Takeover::Once);
+    let wrong = errors("mqtt: {broker: localhost, version: 6}");
+    assert_eq!(wrong, ["1:27 mqtt.version: must be 3.1.1 or 5"]);
 }
 
 #[test]

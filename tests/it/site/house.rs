@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use chargebus::config::Mqtt;
+use chargebus::config::{Mqtt, MqttVersion, Takeover};
 use chargebus::edges::bus::{Bus, Inbox, Incoming, Options};
 use tokio::time::interval;
 use tokio_util::sync::{CancellationToken, DropGuard};
@@ -52,6 +52,8 @@ impl House {
             host: "127.0.0.1".into(),
             port,
             tls: false,
+            version: MqttVersion::V3,
+            takeover: Takeover::Never,
             user: String::new(),
             password: String::new(),
             client_id: Some("house".into()),

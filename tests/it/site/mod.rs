@@ -7,6 +7,7 @@ mod programs;
 mod recorded;
 mod restart;
 mod safety;
+mod second;
 mod service;
 mod teslamate;
 mod tree;

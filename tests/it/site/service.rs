@@ -20,6 +20,8 @@ pub(super) struct Home {
     /// Where settings are kept.
     pub(super) database: PathBuf,
     pub(super) mosquitto: Option<Mosquitto>,
+    /// The port of a broker that somebody else runs.
+    foreign: Option<u16>,
     dir: TempDir,
 }
 
@@ -57,8 +59,15 @@ impl Home {
             yaml: include_str!("../../data/reference-site.yaml").to_owned(),
             database: dir.path().join("site.db"),
             mosquitto: None,
+            foreign: None,
             dir,
         }
+    }
+
+    /// Another machine with the same configuration, on the same broker.
+    pub(super) fn twin(&self) -> Self {
+        let foreign = self.mosquitto.as_ref().map(|mosquitto| mosquitto.port);
+        Self { yaml: self.yaml.clone(), foreign, ..Self::with_embedded_broker() }
     }
 
     /// Replaces a part of the configuration.
@@ -78,7 +87,8 @@ impl Home {
         let mut config = checked.config;
         config.network.host = "127.0.0.1".into();
         config.network.port = 0;
-        if self.mosquitto.is_none() {
+        let external = self.mosquitto.as_ref().map(|mosquitto| mosquitto.port).or(self.foreign);
+        if external.is_none() {
             config.mqtt = None;
             config.broker = Some(Broker { file: None, listen: Some("127.0.0.1:0".into()) });
         }
@@ -90,10 +100,7 @@ impl Home {
             program: env!("CARGO_BIN_EXE_chargebus").into(),
         };
         let app = soon("the start", app::start(config, place)).await.unwrap();
-        let port = match &self.mosquitto {
-            Some(mosquitto) => mosquitto.port,
-            None => app.broker()[0].port(),
-        };
+        let port = external.unwrap_or_else(|| app.broker()[0].port());
         Service { app, port }
     }
 }
