@@ -4,8 +4,10 @@
 //! The edges call `View` → [`State::next`] after every turn and tell what [`State::changes`] finds;
 //! a write goes through [`Address`] and [`write()`](fn@write).
 
+mod export;
 mod field;
 mod goal;
+pub mod history;
 mod operation;
 mod parse;
 mod payload;
@@ -16,6 +18,7 @@ mod topic;
 mod value;
 mod write;
 
+pub use export::Language;
 pub use field::{
     About, Cadence, Field, Kind, Rest, Scope, Set, SetLease, SetTime, System, Told, View, Write,
 };

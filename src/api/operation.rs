@@ -1,6 +1,7 @@
 //! The second table: what REST can do that is not a field. Routes and documents are loops over it.
 
 use super::field::Kind;
+use super::history::Aggregate;
 
 /// What an operation does; the facade binds each to its handler in one exhaustive match.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -15,6 +16,10 @@ pub enum Op {
     Tariff,
     /// The state and its changes as they happen.
     Socket,
+    /// Times in which the grid operator limited the consumption.
+    GridSessions,
+    /// Energy of the past.
+    EnergyHistory,
 }
 
 /// The method of a request.
@@ -150,12 +155,56 @@ pub const PATH_PARAMETERS: &[Parameter] = &[
 /// Every operation, by path.
 pub const OPERATIONS: &[Operation] = &[
     Operation {
+        op: Op::GridSessions,
+        path: "/api/gridsessions",
+        query: &[FORMAT, LANGUAGE],
+        answer: Content::Json(GRID_SESSIONS),
+        mqtt: OnMqtt::No("`site/hems/status` tells the limit of now"),
+        doc: "Lists the times in which the grid operator limited the consumption, the newest first.",
+        ..Operation::READ
+    },
+    Operation {
         op: Op::Health,
         path: "/api/health",
         answer: Content::Media(&["text/plain"]),
         access: Access::Open,
         mqtt: OnMqtt::No("`status` and `updated` say it"),
         doc: "Answers `OK` while the loop turns, 500 when it hangs.",
+        ..Operation::READ
+    },
+    Operation {
+        op: Op::EnergyHistory,
+        path: "/api/history/energy",
+        query: &[
+            Parameter {
+                name: "aggregate",
+                kind: Kind::Enum(Aggregate::SPELLINGS),
+                doc: "What is added up, by the local calendar; `15m` if it is left out.",
+            },
+            FORMAT,
+            Parameter { name: "from", kind: Kind::Time, doc: "The first instant, in RFC 3339." },
+            Parameter {
+                name: "group", kind: Kind::Text, doc: "Only this group: `pv`, `grid` …."
+            },
+            Parameter {
+                name: "grouped",
+                kind: Kind::Bool,
+                doc: "One series per group instead of one per device.",
+            },
+            LANGUAGE,
+            Parameter { name: "name", kind: Kind::Text, doc: "Only the device of this name." },
+            Parameter { name: "title", kind: Kind::Text, doc: "Only devices of this title." },
+            Parameter {
+                name: "to",
+                kind: Kind::Time,
+                doc: "The first instant that is not asked for.",
+            },
+        ],
+        answer: Content::Json(ENERGIES),
+        mqtt: OnMqtt::No(
+            "a history is too long for a message; `historyUpdated` says when it grows",
+        ),
+        doc: "Tells the energy of meters, load points, house and forecast by quarters of an hour.",
         ..Operation::READ
     },
     Operation {
@@ -196,6 +245,36 @@ pub const OPERATIONS: &[Operation] = &[
         ..Operation::READ
     },
 ];
+
+/// The form of a list.
+const FORMAT: Parameter = Parameter {
+    name: "format",
+    kind: Kind::Enum(&["csv", "json"]),
+    doc: "As a file: a table or JSON; bare JSON if it is left out.",
+};
+
+/// The language of a table.
+const LANGUAGE: Parameter = Parameter {
+    name: "lang",
+    kind: Kind::Text,
+    doc: "Language of captions, `de` or `en`; as the client prefers if it is left out.",
+};
+
+/// Grid sessions (api.md §3.5).
+const GRID_SESSIONS: &str = r#"{"type":"array","items":{"type":"object","properties":{
+    "id":{"type":"integer"},"created":{"type":"string","format":"date-time"},
+    "finished":{"type":"string","format":"date-time"},"type":{"enum":["consumption"]},
+    "grid":{"type":"number","description":"W"},"limit":{"type":"number","description":"W"}}}}"#;
+
+/// Series of energies (api.md §3.5).
+const ENERGIES: &str = r#"{"type":"array","items":{"type":"object","properties":{
+    "title":{"type":"string"},"group":{"type":"string"},
+    "data":{"type":"array","items":{"type":"object","properties":{
+        "start":{"type":"string","format":"date-time"},
+        "end":{"type":"string","format":"date-time"},
+        "energy":{"type":"number","description":"kWh"},
+        "returnEnergy":{"type":"number","description":"kWh"},
+        "socTemp":{"type":"number","description":"%"}}}}}}}"#;
 
 /// Plan (api.md §3.6).
 const PLAN: &str = r##"{"type":"object","properties":{

@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, TimeDelta, TimeZone as _, Utc};
 use chrono_tz::Tz;
 use serde_json::Value;
 
-use super::sums::Sun;
+use super::sums::{Sun, Windows};
 use super::tally::{Held, Sample, Tally};
 use super::*;
 use crate::model::{Percent, SlotEnergy};
@@ -115,6 +115,26 @@ fn sums_of_days_e75() {
         assert_eq!((windows.today + running).watt_hours(), WattHours(of("today")), "{key}");
         assert_eq!(windows.day.watt_hours(), WattHours(of("day")), "{key}");
         assert_eq!(windows.week.watt_hours(), WattHours(of("week")), "{key}");
+    }
+}
+
+#[test]
+fn a_day_begins_at_local_midnight_also_where_the_clock_is_changed() {
+    let zone = chrono_tz::Europe::Berlin;
+    let local = |month, day, hour| {
+        let time = zone.with_ymd_and_hms(2026, month, day, hour, 0, 0).earliest().unwrap();
+        time.to_utc()
+    };
+    for (month, day, hours) in [(3, 29, 23.0), (10, 25, 25.0), (6, 2, 24.0)] {
+        let mut charged = Charged::default();
+        let mut start = local(month, day - 1, 0);
+        while start < local(month, day + 1, 0) {
+            charged.add(start, KilowattHours(0.25));
+            start += SLOT;
+        }
+        charged.sum(zone, start - SLOT);
+        let Windows { today, day: last, .. } = charged.windows;
+        assert_eq!((today.0, last.0), (hours - 0.25, 24.0), "{month}/{day}");
     }
 }
 

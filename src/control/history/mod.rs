@@ -122,6 +122,7 @@ impl History {
                 tally.resume(*counters, *until != self.slot);
             }
         }
+        self.recorded = past.counters.iter().map(|(.., until)| *until - SLOT).max();
         for slot in past.energies.chunk_by(|a, b| a.start == b.start) {
             self.remember(slot);
         }

@@ -1,6 +1,6 @@
 //! A contract with zones becomes rates (plans-vehicles-devices.md §2.5).
 
-use chrono::{DateTime, Days, TimeDelta, TimeZone, Timelike, Utc};
+use chrono::{DateTime, Days, NaiveDate, TimeDelta, TimeZone, Timelike, Utc};
 use chrono_tz::Tz;
 
 use crate::model::{Charges, Rate, Zone};
@@ -49,10 +49,14 @@ pub fn rates(contract: &Contract<'_>, zone: Tz, now: DateTime<Utc>) -> Vec<Rate>
     rates
 }
 
-/// The first instant of the local day that is `days` after the one of now. Where midnight does not
-/// exist the day begins with the first time that does.
+/// The first instant of the local day that is `days` after the one of now.
 pub fn midnight(zone: Tz, now: DateTime<Utc>, days: u64) -> Option<DateTime<Utc>> {
-    let date = now.with_timezone(&zone).date_naive().checked_add_days(Days::new(days))?;
+    day_begins(zone, now.with_timezone(&zone).date_naive().checked_add_days(Days::new(days))?)
+}
+
+/// The first instant of a local day. Where midnight does not exist the day begins with the first
+/// time that does.
+pub fn day_begins(zone: Tz, date: NaiveDate) -> Option<DateTime<Utc>> {
     let midnight = date.and_hms_opt(0, 0, 0)?;
     (0..=8)
         .filter_map(|quarters| midnight.checked_add_signed(TimeDelta::minutes(15 * quarters)))

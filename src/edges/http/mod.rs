@@ -6,6 +6,7 @@
 mod answer;
 mod conns;
 mod fields;
+mod history;
 mod page;
 mod plan;
 mod socket;
@@ -114,6 +115,8 @@ fn handler(row: &Operation) -> MethodRouter<App> {
         Op::Plan => on(method, plan::plan),
         Op::Tariff => on(method, tariff::tariff),
         Op::Socket => on(method, socket::socket),
+        Op::GridSessions => on(method, history::grid_sessions),
+        Op::EnergyHistory => on(method, history::energy),
     }
 }
 

@@ -182,3 +182,23 @@ async fn limits_open_and_close_and_an_unclean_stop_is_repaired() {
     expected[0].2 = Some(5);
     assert_eq!(sessions(&store).await, expected, "at the last sign of life");
 }
+
+#[tokio::test]
+async fn a_day_of_a_well_measured_house_wears_out_no_card() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = Store::open(&path(&dir)).unwrap();
+    let names: Vec<_> = (0..10).map(|n| format!("meter {n}")).collect();
+    for n in 0..96 {
+        let of = |name: &String| entity(EnergyGroup::Meter, name, name, n as f64 * 0.01);
+        store.record_slot(slot(n, names.iter().map(of).collect()));
+        store.flush().await.unwrap();
+    }
+    // Whatever is written goes through the log, which nobody has emptied yet.
+    let written = std::fs::metadata(dir.path().join("chargebus.db-wal")).unwrap().len();
+    println!("{} KiB in 96 transactions", written >> 10);
+    assert!(written < 2 << 20, "{written} bytes a day");
+    store.close().await.unwrap();
+    let kept = std::fs::metadata(path(&dir)).unwrap().len();
+    println!("{} KiB kept", kept >> 10);
+    assert!(kept < 96 * 10 * 80 + (64 << 10), "{kept} bytes");
+}

@@ -1,4 +1,5 @@
 //! What is recorded: the core's slots, the store's tables, what REST makes of them.
 
+mod calendar;
 mod kept;
 mod law;

@@ -2,6 +2,7 @@
 
 mod client;
 mod facade;
+mod history;
 mod house;
 mod programs;
 mod recorded;

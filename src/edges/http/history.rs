@@ -1,0 +1,142 @@
+//! Energy history and grid sessions, read from the store.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use axum::extract::{Query, State as Shared};
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use chrono::{TimeDelta, Utc};
+use chrono_tz::Tz;
+use tokio::sync::Semaphore;
+use tokio::task::spawn_blocking;
+use tokio::time::timeout;
+
+use crate::api::Language;
+use crate::api::history::{
+    BadQuery, Collector, EnergyQuery, Format, grid_sessions_csv, grid_sessions_json,
+};
+use crate::edges::clock::zone;
+use crate::edges::door::Door;
+use crate::edges::store::{EnergyFilter, Store, StoreError};
+
+use super::answer::{json, problem};
+
+/// Histories that are added up at a time, for they take memory; further ones wait.
+const AT_ONCE: usize = 2;
+/// So long a history may take, its turn included.
+const READ_WITHIN: Duration = Duration::from_secs(30);
+
+static TURNS: Semaphore = Semaphore::const_new(AT_ONCE);
+
+type Params = Query<BTreeMap<String, String>>;
+
+/// Energies by quarters of an hour, hours, days or months (api.md §3.5).
+pub(super) async fn energy(Shared(door): Shared<Door>, Query(params): Params) -> Response {
+    let query = match EnergyQuery::parse(|name| params.get(name).map(String::as_str)) {
+        Ok(query) => query,
+        Err(bad) => return refused(&bad),
+    };
+    let zone = zone();
+    let name = query.file_name(zone);
+    let format = query.format;
+    let found = timeout(READ_WITHIN, async {
+        let _turn = TURNS.acquire().await.map_err(|_| busy("the service is stopping"))?;
+        let collector = collect(&door.store, query, zone).await?;
+        let told = spawn_blocking(move || match format {
+            Format::Bare | Format::Json => collector.json(),
+            Format::Csv => collector.csv(),
+        });
+        told.await.map_err(|_| busy("the history cannot be told"))
+    });
+    match found.await {
+        Ok(Ok(text)) => file(format, &name, text),
+        Ok(Err(problem)) => problem,
+        Err(_) => busy("the history takes too long: choose a shorter time"),
+    }
+}
+
+/// Times in which the grid operator limited the consumption (api.md §3.5).
+pub(super) async fn grid_sessions(
+    Shared(door): Shared<Door>,
+    Query(params): Params,
+    headers: HeaderMap,
+) -> Response {
+    let param = |name: &str| params.get(name).map(String::as_str).filter(|text| !text.is_empty());
+    let format = match Format::parse(param("format")) {
+        Ok(format) => format,
+        Err(bad) => return refused(&bad),
+    };
+    let accepted = headers.get(header::ACCEPT_LANGUAGE).and_then(|value| value.to_str().ok());
+    let language = Language::chosen(param("lang"), accepted);
+    match door.store.load_grid_sessions().await {
+        Ok(sessions) => {
+            let text = match format {
+                Format::Bare | Format::Json => grid_sessions_json(&sessions),
+                Format::Csv => grid_sessions_csv(&sessions, zone(), language),
+            };
+            file(format, "gridsessions", text)
+        }
+        Err(error) => unread(&error),
+    }
+}
+
+async fn collect(store: &Store, query: EnergyQuery, zone: Tz) -> Result<Collector, Response> {
+    let EnergyQuery { from, to, aggregate, grouped, group, name, title, format: _ } = query;
+    // A clock that was set back has left slots that begin later than now.
+    let to = to.unwrap_or_else(|| Utc::now() + TimeDelta::days(1));
+    let filter = EnergyFilter { from, to, group, name, title };
+    let mut reader = store.read_energies(filter).await.map_err(|error| unread(&error))?;
+    let mut collector = Collector::new(zone, aggregate, grouped);
+    while let Some(rows) = reader.next().await.map_err(|error| unread(&error))? {
+        for row in rows {
+            let Some(entity) = reader.entities.get(&row.entity) else { continue };
+            collector
+                .add(entity, row.start, row.energy)
+                .map_err(|many| problem(StatusCode::BAD_REQUEST, &many.to_string()))?;
+        }
+    }
+    Ok(collector)
+}
+
+/// evcc answers an aggregate that makes no sense with 500, everything else with 400.
+fn refused(bad: &BadQuery) -> Response {
+    let status = match bad {
+        BadQuery::Aggregate => StatusCode::INTERNAL_SERVER_ERROR,
+        BadQuery::Time(..) | BadQuery::Grouped(_) | BadQuery::Format(_) => StatusCode::BAD_REQUEST,
+    };
+    problem(status, &bad.to_string())
+}
+
+fn unread(error: &StoreError) -> Response {
+    match error {
+        StoreError::Failed(reason) => busy(&format!("the database cannot be read: {reason}")),
+        StoreError::Busy
+        | StoreError::Late
+        | StoreError::Locked
+        | StoreError::Closed
+        | StoreError::NoAnswer => busy("the database does not answer, try again"),
+    }
+}
+
+fn busy(message: &str) -> Response {
+    problem(StatusCode::SERVICE_UNAVAILABLE, message)
+}
+
+/// An answer, as a file if it was asked for as one.
+fn file(format: Format, name: &str, text: String) -> Response {
+    let ending = match format {
+        Format::Bare => return json(StatusCode::OK, text),
+        Format::Json => "json",
+        Format::Csv => "csv",
+    };
+    let mut response = match format {
+        Format::Bare | Format::Json => json(StatusCode::OK, text),
+        Format::Csv => ([(header::CONTENT_TYPE, "text/csv")], text).into_response(),
+    };
+    let name = format!("attachment; filename=\"{name}.{ending}\"");
+    if let Ok(name) = name.parse() {
+        response.headers_mut().insert(header::CONTENT_DISPOSITION, name);
+    }
+    response
+}
