@@ -1,6 +1,7 @@
 //! One load point: a charger, its session and the rules that drive it (control.md §4–§15, §21).
 
 mod boost;
+mod contactor;
 mod effective;
 mod limited;
 mod phases;
@@ -29,6 +30,7 @@ use super::estimator::{Estimator, Subject};
 use super::vintage::Targets;
 use super::{Decision, PlanState, Reading, Why};
 use boost::Boost;
+use contactor::Contactor;
 use limited::Limited;
 use setpoint::{InFlight, SETTLING};
 use wakeup::WakeUp;
@@ -125,6 +127,7 @@ pub struct LoadPoint {
     phases_switched: Option<Mono>,
     phases_refused: Option<Mono>,
     phases_before: u8,
+    contactor: Contactor,
     /// Already switched on again within this phase switch.
     reenabled: bool,
     pub(super) in_flight: Option<InFlight>,
@@ -202,6 +205,7 @@ impl LoadPoint {
             phases_switched: None,
             phases_refused: None,
             phases_before: 0,
+            contactor: Contactor::default(),
             reenabled: false,
             in_flight: None,
             retry_at: None,
@@ -365,7 +369,12 @@ impl LoadPoint {
         let target = wish.current.unwrap_or(self.offered);
         let offered = self.enabled && target > Amps::ZERO && self.consistent(now);
         let waits = offered && !self.charging() && left.why == wish.why;
-        let why = if waits { Why::NotDrawing } else { left.why };
+        let rests = !self.enabled && target > Amps::ZERO && self.contactor_rests(now);
+        let why = match () {
+            () if rests => Why::ContactorRests,
+            () if waits => Why::NotDrawing,
+            () => left.why,
+        };
         let since = if self.decision.why == why { self.decision.since } else { now.mono };
         self.decision = Decision { why, target, surplus, since };
         self.continue_wake_up(now, vehicle);
@@ -449,7 +458,7 @@ impl LoadPoint {
         let plan = self.plan.due();
         let delays =
             [self.pv_due(), self.phase_due(), self.lands_at(), self.detecting_until, lease, plan];
-        let later = [self.boost_due(), self.wakes_at()];
+        let later = [self.boost_due(), self.wakes_at(), self.contactor.rests_until(now)];
         windows
             .into_iter()
             .chain(retries)

@@ -1,6 +1,7 @@
 //! The whole service, end to end: brokers, devices, users, power cuts.
 
 mod client;
+mod clients;
 mod facade;
 mod history;
 mod house;
@@ -10,6 +11,8 @@ mod restart;
 mod safety;
 mod second;
 mod service;
+mod storm;
 mod teslamate;
 mod tree;
+mod vectors;
 mod writes;
