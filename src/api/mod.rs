@@ -4,6 +4,7 @@
 //! The edges call `View` → [`State::next`] after every turn and tell what [`State::changes`] finds;
 //! a write goes through [`Address`] and [`write()`](fn@write).
 
+mod documents;
 mod export;
 mod field;
 mod goal;
@@ -18,6 +19,7 @@ mod topic;
 mod value;
 mod write;
 
+pub use documents::{asyncapi, openapi};
 pub use export::Language;
 pub use field::{
     About, Cadence, Field, Kind, Rest, Scope, Set, SetLease, SetTime, System, Told, View, Write,

@@ -16,6 +16,10 @@ pub enum Op {
     Tariff,
     /// The state and its changes as they happen.
     Socket,
+    /// The description of REST.
+    OpenApi,
+    /// The description of MQTT.
+    AsyncApi,
     /// Times in which the grid operator limited the consumption.
     GridSessions,
     /// Energy of the past.
@@ -155,6 +159,14 @@ pub const PATH_PARAMETERS: &[Parameter] = &[
 /// Every operation, by path.
 pub const OPERATIONS: &[Operation] = &[
     Operation {
+        op: Op::AsyncApi,
+        path: "/api/asyncapi.json",
+        answer: Content::Json(r#"{"type":"object"}"#),
+        mqtt: OnMqtt::No("a document of the program, the same everywhere"),
+        doc: "Describes every topic: AsyncAPI 3.0.",
+        ..Operation::READ
+    },
+    Operation {
         op: Op::GridSessions,
         path: "/api/gridsessions",
         query: &[FORMAT, LANGUAGE],
@@ -216,6 +228,14 @@ pub const OPERATIONS: &[Operation] = &[
         ..Operation::READ
     },
     Operation {
+        op: Op::OpenApi,
+        path: "/api/openapi.json",
+        answer: Content::Json(r#"{"type":"object"}"#),
+        mqtt: OnMqtt::No("a document of the program, the same everywhere"),
+        doc: "Describes every route: OpenAPI 3.1.",
+        ..Operation::READ
+    },
+    Operation {
         op: Op::State,
         path: "/api/state",
         query: &[Parameter {
@@ -223,7 +243,7 @@ pub const OPERATIONS: &[Operation] = &[
             kind: Kind::Text,
             doc: "jq program of at most 4096 bytes with exactly one result.",
         }],
-        answer: Content::Json(r#"{"type":"object"}"#),
+        answer: Content::Json(r##"{"$ref":"#/components/schemas/State"}"##),
         mqtt: OnMqtt::No("every value has a retained topic"),
         doc: "Tells all that is known, or what a jq program cuts out of it.",
         ..Operation::READ

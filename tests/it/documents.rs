@@ -2,8 +2,11 @@
 
 use std::fmt::Write as _;
 use std::path::Path;
+use std::process::Command;
 
 use chargebus::api::{self, Cadence, Field, Kind, Scope, Told};
+
+use crate::support;
 
 #[test]
 fn the_page_of_fields_is_up_to_date() {
@@ -50,6 +53,36 @@ fn the_page_of_fields_is_up_to_date() {
         writeln!(page, "| {} | {} |", keys.join(" "), group.why).unwrap();
     }
     hold("docs/generated/fields.md", &page);
+}
+
+#[test]
+fn the_machine_readable_documents_are_up_to_date() {
+    for (name, document) in [("openapi", api::openapi()), ("asyncapi", api::asyncapi())] {
+        let text = serde_json::to_string_pretty(&document).unwrap();
+        hold(&format!("docs/generated/{name}.json"), &format!("{text}\n"));
+    }
+}
+
+#[test]
+fn the_official_validators_find_nothing() {
+    let Some((node, folder)) = support::clients() else { return };
+    let valid = |openapi: &Path| {
+        let generated = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/generated");
+        let run = Command::new(&node)
+            .arg(folder.join("validate.mjs"))
+            .args([openapi, &generated.join("asyncapi.json")])
+            .output()
+            .unwrap();
+        (run.status.success(), String::from_utf8_lossy(&run.stderr).into_owned())
+    };
+    let openapi = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/generated/openapi.json");
+    assert_eq!(valid(&openapi), (true, String::new()));
+    let mut broken = api::openapi();
+    broken["info"]["title"] = serde_json::json!(1);
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("broken.json");
+    std::fs::write(&path, broken.to_string()).unwrap();
+    assert!(!valid(&path).0, "the validator finds nothing in a broken document");
 }
 
 fn setting(page: &mut String, prefix: &str, field: &Field) {

@@ -53,6 +53,20 @@ pub(crate) fn program(name: &str) -> Option<PathBuf> {
     found
 }
 
+/// Node and the folder of what others wrote in JavaScript (`npm ci --prefix tests/clients`); prints
+/// why a test is skipped.
+pub(crate) fn clients() -> Option<(PathBuf, PathBuf)> {
+    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/clients");
+    let installed = folder.join("node_modules").is_dir();
+    if !installed {
+        println!("skipped: run npm ci --ignore-scripts --prefix tests/clients first");
+    }
+    let node = program("node").filter(|_| installed);
+    let must = env::var_os("CHARGEBUS_REQUIRE_PEERS").is_some();
+    assert!(node.is_some() || !must, "node and the packages of tests/clients must be installed");
+    Some((node?, folder))
+}
+
 /// A mosquitto of the test's own on loopback, without persistence.
 pub(crate) struct Mosquitto {
     pub(crate) port: u16,

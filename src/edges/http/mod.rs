@@ -5,6 +5,7 @@
 
 mod answer;
 mod conns;
+mod documents;
 mod fields;
 mod history;
 mod page;
@@ -114,6 +115,8 @@ fn handler(row: &Operation) -> MethodRouter<App> {
         Op::State => on(method, state::state),
         Op::Plan => on(method, plan::plan),
         Op::Tariff => on(method, tariff::tariff),
+        Op::OpenApi => on(method, documents::openapi),
+        Op::AsyncApi => on(method, documents::asyncapi),
         Op::Socket => on(method, socket::socket),
         Op::GridSessions => on(method, history::grid_sessions),
         Op::EnergyHistory => on(method, history::energy),
