@@ -60,10 +60,16 @@ async fn a_storm_of_writes_is_answered_and_delays_nobody() {
     };
     tokio::join!(storming, off);
 
-    until("all answers", || answered(&client, topic) == writes).await;
+    let mut last = 0;
+    let all = until("all answers", || {
+        last = answered(&client, topic);
+        last == writes
+    });
+    if tokio::time::timeout(crate::support::DEADLINE / 2, all).await.is_err() {
+        panic!("{last} of {writes} writes are answered");
+    }
     client.set("loadpoints/1/limitEnergy", "77").await;
     assert!(client.seen().says("loadpoints/1/limitEnergy", "77"));
-    assert_eq!(answered(&client, topic), writes + 1);
     drop(house);
     service.stop().await;
 }
