@@ -75,6 +75,12 @@ impl System {
         format!("{} (chargebus {})", Self::EMULATED, env!("CARGO_PKG_VERSION"))
     }
 
+    /// A part of the configuration, if it is told.
+    pub fn configured(&self, key: &str) -> Value {
+        let part = self.about.sections.iter().find(|(known, _)| *known == key);
+        part.map_or(Value::Absent, |(_, value)| value.clone())
+    }
+
     /// The wall-clock time of a monotonic instant.
     pub fn wall(&self, at: Mono) -> DateTime<Utc> {
         let ahead = at.since(self.anchor.mono);

@@ -9,6 +9,9 @@ mod export;
 mod field;
 mod goal;
 pub mod history;
+pub mod influx;
+mod message;
+pub mod metrics;
 mod operation;
 mod parse;
 mod payload;
@@ -25,6 +28,7 @@ pub use field::{
     About, Cadence, Field, Kind, Rest, Scope, Set, SetLease, SetTime, System, Told, View, Write,
 };
 pub use goal::goal_text;
+pub use message::Occasion;
 pub use operation::{
     Access, Content, Method, OPERATIONS, OnMqtt, Op, Operation, PATH_PARAMETERS, Parameter, SCHEMAS,
 };

@@ -8,6 +8,8 @@ use super::history::Aggregate;
 pub enum Op {
     /// Whether the service is well.
     Health,
+    /// The state for Prometheus.
+    Metrics,
     /// Everything that is known.
     State,
     /// The plan of a load point.
@@ -254,6 +256,14 @@ pub const OPERATIONS: &[Operation] = &[
         answer: Content::Json(RATES),
         mqtt: OnMqtt::No("rates are the fields `forecast/…` of the site"),
         doc: "Tells the rates of a tariff from the current slot on.",
+        ..Operation::READ
+    },
+    Operation {
+        op: Op::Metrics,
+        path: "/metrics",
+        answer: Content::Media(&["text/plain"]),
+        mqtt: OnMqtt::No("every value has a retained topic"),
+        doc: "Tells the state and the figures of the program for Prometheus, if `metrics: true`.",
         ..Operation::READ
     },
     Operation {

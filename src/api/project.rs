@@ -217,6 +217,14 @@ impl State {
         started == Some(&Value::Bool(true))
     }
 
+    /// Every value with its place and its row, told or not.
+    pub fn values(&self) -> impl Iterator<Item = (&Place, &'static Field, &Value)> {
+        self.site.iter().chain(&self.loadpoints).chain(&self.vehicles).flat_map(|block| {
+            let rows = block.rows().iter().zip(&block.values);
+            rows.map(|(field, value)| (&block.place, *field, value))
+        })
+    }
+
     /// The value of a field, told or not.
     pub fn value(&self, place: &Place, key: &str) -> Option<&Value> {
         self.block(place)?.value(key)

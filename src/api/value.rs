@@ -349,7 +349,7 @@ fn write_number(number: f64, out: &mut String) {
 }
 
 /// Three decimals at most, without trailing zeros; empty for what is not a number (api.md §1.3).
-fn float_text(number: f64) -> String {
+pub(super) fn float_text(number: f64) -> String {
     decimals(number, 3)
 }
 
@@ -358,12 +358,14 @@ pub(super) fn price_text(number: f64) -> String {
     decimals(number, 5)
 }
 
-fn decimals(number: f64, most: usize) -> String {
+/// `most` decimals at most, without trailing zeros; empty for what is not a number.
+pub(super) fn decimals(number: f64, most: usize) -> String {
     if !number.is_finite() {
         return String::new();
     }
     let text = format!("{number:.most$}");
-    match text.trim_end_matches('0').trim_end_matches('.') {
+    let text = if most > 0 { text.trim_end_matches('0').trim_end_matches('.') } else { &text };
+    match text {
         "-0" => "0".to_owned(),
         trimmed => trimmed.to_owned(),
     }

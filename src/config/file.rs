@@ -10,7 +10,8 @@ use super::reader::{Field, Section};
 use super::text::quoted;
 use super::unsupported::Scope;
 use super::{
-    Broker, Config, Extras, Mqtt, MqttVersion, Network, Takeover, address, circuit, site, tariff,
+    Broker, Config, Extras, Mqtt, MqttVersion, Network, Takeover, address, circuit, export,
+    messaging, site, tariff,
 };
 use crate::model::{LimitSetup, Setup};
 
@@ -47,6 +48,9 @@ pub(super) fn read(root: Section<'_>) -> Config {
         tariffs,
         extras: Extras { config: publish_config, vintage: vintage(&root) },
         discover_cars: discover_cars(&root),
+        messaging: messaging::read(&root),
+        influx: export::influx(&root),
+        metrics: export::metrics(&root),
     };
     meters.notice_unused();
     chargers.notice_unused();

@@ -9,9 +9,11 @@ mod circuit;
 mod device;
 mod devices;
 mod env;
+mod export;
 mod file;
 mod finding;
 mod loadpoint;
+mod messaging;
 mod node;
 mod reader;
 mod site;
@@ -31,7 +33,9 @@ pub use device::{
     TeslaMateCar, VehicleDevice, by_phase,
 };
 
+pub use export::Influx;
 pub use finding::{Errors, Finding, Place};
+pub use messaging::{Carrier, EventText, MessageEncoding, Messaging, Service};
 pub use tariff::{Tariff, TariffSource};
 
 /// A configuration that can be run, and what is done differently from what is written.
@@ -72,6 +76,12 @@ pub struct Config {
     pub extras: Extras,
     /// Whether cars of TeslaMate appear by themselves (default true).
     pub discover_cars: bool,
+    /// What people are told of events.
+    pub messaging: Messaging,
+    /// The database that values are written to.
+    pub influx: Option<Influx>,
+    /// Whether `GET /metrics` is served.
+    pub metrics: bool,
 }
 
 impl Config {

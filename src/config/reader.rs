@@ -285,6 +285,18 @@ impl<'a> Field<'a> {
         matches!(self.node.value, Value::Map(_))
     }
 
+    /// The entries of a map, by names of the user.
+    pub(super) fn members(&self) -> Vec<(String, Self)> {
+        let Value::Map(entries) = &self.node.value else {
+            return self.expected("must be a map of keys and values").unwrap_or_default();
+        };
+        let member = |entry: &'a Entry| {
+            let path = format!("{}.{}", self.path, entry.key);
+            (entry.key.clone(), Self { report: self.report, path, node: &entry.node })
+        };
+        entries.iter().map(member).collect()
+    }
+
     /// The items of a list.
     pub(super) fn items(&self) -> Vec<Self> {
         match &self.node.value {

@@ -6,6 +6,7 @@ use crate::model::{
     ChargeStatus, ChargerFeature, LoadPointIx, Mono, Now, Percent, VehicleFeature, VehicleIx,
 };
 
+use super::announce::SocSteps;
 use super::loadpoint::VehicleView;
 use super::{Control, LoadPoint, Refusal, Vehicle};
 
@@ -68,6 +69,9 @@ impl Control {
         let loadpoint = &mut self.loadpoints[lp.0];
         loadpoint.vehicle = vehicle;
         loadpoint.detecting_until = None;
+        if changed {
+            loadpoint.soc_steps = SocSteps::default();
+        }
         let mode = vehicle.and_then(|ix| {
             let vehicle = self.vehicles.get(ix.0)?;
             vehicle.settings.mode.or(vehicle.setup.on_identify.mode)
@@ -95,7 +99,10 @@ impl Control {
             return;
         };
         if !loadpoint.connected() || now.mono >= until {
-            self.loadpoints[lp.0].detecting_until = None;
+            let connected = loadpoint.connected();
+            let loadpoint = &mut self.loadpoints[lp.0];
+            loadpoint.detecting_until = None;
+            loadpoint.detection_failed = connected;
         } else if let Some(vehicle) = self.plugged(lp, loadpoint) {
             self.assign(lp, Some(vehicle));
         }

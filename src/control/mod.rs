@@ -3,6 +3,7 @@
 //! Call order: `handle` records facts, `set_…` takes wishes, `handle_timeout` decides when
 //! [`Control::deadline`] is due; after each of them drain [`Control::poll`] to `None`.
 
+mod announce;
 mod battery;
 mod battery_settings;
 mod circuit;
@@ -27,6 +28,7 @@ use crate::model::{
     Effect, Event, EventKind, Fact, LoadPointIx, MeterValue, Mono, Now, Origin, Setup, VehicleIx,
     VehicleSetup, VehicleValue, Watts,
 };
+use announce::SocSteps;
 use circuit::{Budget, Cap};
 use loadpoint::{Change, GridView, SiteView, VehicleView};
 use site::SitePower;
@@ -195,7 +197,7 @@ impl Control {
                 // The first status tells what is; it is no news (Q07).
                 let known = loadpoint.status.is_some();
                 for change in loadpoint.record(now, value, origin, green) {
-                    self.follow(now, lp, change);
+                    self.follow(now, lp, change, known);
                     if change == Change::Connect && known && self.wants_welcome(lp) {
                         self.loadpoints[lp.0].offer_welcome(now);
                     }
@@ -264,19 +266,27 @@ impl Control {
         self.due = self.due.min((at, why));
     }
 
-    /// What a change of the charger's status brings with it (control.md §6.2).
-    fn follow(&mut self, now: Now, lp: LoadPointIx, change: Change) {
+    /// What a change of the charger's status brings with it (control.md §6.2). People hear of a
+    /// vehicle when it is known which one, or that nobody knows; who leaves before was never there.
+    fn follow(&mut self, now: Now, lp: LoadPointIx, change: Change, known: bool) {
         let kind = match change {
             Change::Connect => {
                 self.welcome(now, lp);
-                EventKind::Connect
+                let loadpoint = &mut self.loadpoints[lp.0];
+                loadpoint.soc_steps = SocSteps::default();
+                loadpoint.unannounced = known && loadpoint.detecting_until.is_some();
+                (known && !loadpoint.unannounced).then_some(EventKind::Connect)
             }
-            Change::Start => EventKind::Start,
-            Change::Stop => EventKind::Stop,
-            Change::Disconnect => EventKind::Disconnect,
+            Change::Start => Some(EventKind::Start),
+            Change::Stop => Some(EventKind::Stop),
+            Change::Disconnect => {
+                let unannounced = std::mem::take(&mut self.loadpoints[lp.0].unannounced);
+                (!unannounced).then_some(EventKind::Disconnect)
+            }
         };
         let vehicle = self.loadpoints[lp.0].vehicle;
-        self.effects.push_back(Effect::Event(Event { lp: Some(lp), vehicle, kind }));
+        let event = kind.map(|kind| Effect::Event(Event { lp: Some(lp), vehicle, kind }));
+        self.effects.extend(event);
         if change == Change::Disconnect {
             self.farewell(lp);
         }
@@ -288,6 +298,9 @@ impl Control {
             self.detect(now, LoadPointIx(lp));
         }
         self.estimate();
+        for lp in 0..self.loadpoints.len() {
+            self.announce(LoadPointIx(lp));
+        }
         let voltage = self.setup.voltage;
         let green = self.site.balance.green_share_loadpoints;
         let grid_at =

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 
 use crate::api::{About, Value};
-use crate::config::{Config, Mqtt};
+use crate::config::{Config, EventText, Mqtt};
 
 use super::app::Place;
 use super::embedded::Embedded;
@@ -34,6 +34,7 @@ pub(super) fn about(config: &Config, place: &Place, found: Found<'_>) -> About {
             object(&[("status", object(&[("name", word("")), ("expiresAt", word(NO_TIME))]))]),
         ),
     ];
+    sections.extend(exports(config));
     if !config.tariffs.is_empty() {
         sections.push(("tariffs", object(&[("yamlSource", word("file"))])));
     }
@@ -89,4 +90,41 @@ fn word(word: &'static str) -> Value {
 
 fn object(members: &[(&'static str, Value)]) -> Value {
     Value::Object(members.iter().map(|(name, value)| ((*name).into(), value.clone())).collect())
+}
+
+/// Where values and messages go.
+fn exports(config: &Config) -> Vec<(&'static str, Value)> {
+    let text = |text: &str| Value::text(text);
+    let secret = |text: &str| word(if text.is_empty() { "" } else { MASKED });
+    let mut parts = Vec::new();
+    if let Some(influx) = &config.influx {
+        let members = vec![
+            ("url".into(), text(&influx.url)),
+            ("database".into(), text(&influx.database)),
+            ("org".into(), text(&influx.org)),
+            ("token".into(), secret(&influx.token)),
+            ("user".into(), text(&influx.user)),
+            ("password".into(), secret(&influx.password)),
+            ("insecure".into(), Value::Bool(influx.insecure)),
+        ];
+        parts.push(("influx", Value::Object(members)));
+    }
+    let messaging = &config.messaging;
+    if !messaging.services.is_empty() {
+        let source = vec![("yamlSource".into(), Value::word("file"))];
+        parts.push(("messaging", Value::Object(source)));
+    }
+    let event = |(name, event): (&String, &EventText)| {
+        let members = vec![
+            ("title".into(), text(&event.title.source)),
+            ("msg".into(), text(&event.msg.source)),
+            ("disabled".into(), Value::Bool(event.disabled)),
+        ];
+        (name.clone().into(), Value::Object(members))
+    };
+    if !messaging.events.is_empty() {
+        let events = messaging.events.iter().map(event).collect();
+        parts.push(("messagingEvents", Value::Object(events)));
+    }
+    parts
 }

@@ -22,9 +22,12 @@ use super::clock::{Clock, zone};
 use super::devices::{Devices, Publish};
 use super::door::{Door, Told};
 use super::embedded::Embedded;
-use super::http;
+use super::fetch::Fetch;
+use super::figures::Figures;
+use super::messenger::Messenger;
 use super::run::{Run, Wires};
 use super::store::{Store, StoreError};
+use super::{http, influx};
 
 /// Facts of devices that wait for the loop; the adapters keep the newest of each kind beyond that.
 const FACTS_MAX: usize = 1024;
@@ -150,9 +153,11 @@ pub async fn start(config: Config, place: Place) -> anyhow::Result<App> {
     let (writes_in, writes) = mpsc::channel(WRITES_MAX);
     let (questions_in, questions) = mpsc::channel(QUESTIONS_MAX);
     let (told, seen) = watch::channel(Told { state: State::default(), at: now.mono });
-    let publisher = Arc::new(Publisher(bus.as_ref().map(|(bus, _)| bus.clone())));
-    let devices = Devices::start(&config, publisher, facts_in, stop.clone());
+    let publisher: Arc<dyn Publish> = Arc::new(Publisher(bus.as_ref().map(|(bus, _)| bus.clone())));
+    let devices = Devices::start(&config, Arc::clone(&publisher), facts_in, stop.clone());
     let ours: BTreeSet<String> = loaded("topics", store.load_topics().await);
+    let view = influx::View { told: seen.clone(), clock, interval: config.interval };
+    let (messenger, figures) = exports(&config, view, &publisher, &tasks, &stop);
     let superseded = CancellationToken::new();
     let wires = Wires {
         bus,
@@ -162,6 +167,8 @@ pub async fn start(config: Config, place: Place) -> anyhow::Result<App> {
         told,
         devices,
         store: store.clone(),
+        figures: figures.clone(),
+        messenger,
         superseded: superseded.clone(),
     };
     let (run, inputs) = Run::new(brain, clock, config.root.clone(), ours, wires);
@@ -173,6 +180,7 @@ pub async fn start(config: Config, place: Place) -> anyhow::Result<App> {
         told: seen,
         store: store.clone(),
         clock,
+        metrics: config.metrics.then_some(figures),
         jq: place.program,
     };
     let settings = http::Settings { base_path: config.network.base_path.clone() };
@@ -183,6 +191,23 @@ pub async fn start(config: Config, place: Place) -> anyhow::Result<App> {
         }
     });
     Ok(App { http, broker, stop, superseded, tasks, store })
+}
+
+/// Messages, lines and figures, as far as they are wanted.
+fn exports(
+    config: &Config,
+    view: influx::View,
+    publisher: &Arc<dyn Publish>,
+    tasks: &TaskTracker,
+    stop: &CancellationToken,
+) -> (Messenger, Figures) {
+    let fetch = Fetch::default();
+    let (messenger, waiting) = Messenger::start(&config.messaging, &fetch, publisher, tasks, stop);
+    let mut sources = vec![waiting];
+    if let Some(influx) = &config.influx {
+        sources.push(influx::start(influx, view, fetch, tasks, stop));
+    }
+    (messenger, Figures::new(sources))
 }
 
 /// Control never waits for a database: without one it runs and says why nothing is stored.

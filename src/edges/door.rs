@@ -12,6 +12,7 @@ use crate::api::{Address, Answer, Raw, State, View};
 use crate::model::Mono;
 
 use super::clock::Clock;
+use super::figures::Figures;
 use super::store::Store;
 
 /// Whoever asks waits this long for the loop to take, store and answer.
@@ -30,6 +31,8 @@ pub struct Door {
     pub store: Store,
     /// The clock of [`Told::at`].
     pub clock: Clock,
+    /// What `GET /metrics` tells of the program; `None` where nobody asked for it.
+    pub metrics: Option<Figures>,
     /// The program that evaluates `jq=` when it is called with `jq PROGRAM`: this one.
     pub jq: PathBuf,
 }

@@ -10,8 +10,7 @@ use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
 
-use crate::api::{self, Address, Answer, Changes, Code, State, View};
-use crate::control::Why;
+use crate::api::{self, Address, Answer, Changes, Code, Occasion, State, View};
 use crate::model::{ChargerCommand, Effect, Event, Fact, GridLimit, Mono, Now};
 
 use super::answers::{self, Waiting, Writer};
@@ -20,8 +19,11 @@ use super::bus::{Bus, Inbox, Incoming, Message};
 use super::clock::Clock;
 use super::devices::Devices;
 use super::door::{Question, Told, WriteRequest};
+use super::figures::Figures;
 use super::hold::Hold;
 use super::inputs::{Input, Inputs, Saved, Saving};
+use super::messenger::Messenger;
+use super::reasons::Reasons;
 use super::store::Store;
 
 /// State is told no more often than this, unless somebody waits for it.
@@ -44,6 +46,8 @@ pub(super) struct Wires {
     pub(super) told: watch::Sender<Told>,
     pub(super) devices: Devices,
     pub(super) store: Store,
+    pub(super) figures: Figures,
+    pub(super) messenger: Messenger,
     /// Cancelled when another service has taken our root.
     pub(super) superseded: CancellationToken,
 }
@@ -58,6 +62,8 @@ pub(super) struct Run {
     hold: Hold,
     superseded: CancellationToken,
     store: Store,
+    figures: Figures,
+    messenger: Messenger,
     /// What MQTT and the store have been told.
     told: State,
     shared: watch::Sender<Told>,
@@ -71,8 +77,7 @@ pub(super) struct Run {
     /// Writes that are in force and not stored yet.
     waiting: Vec<Waiting>,
     held: Option<Held>,
-    /// Reason last written to the log, per load point.
-    logged: Vec<Why>,
+    reasons: Reasons,
 }
 
 /// What is told when its settings are on disk.
@@ -91,9 +96,20 @@ impl Run {
         wires: Wires,
     ) -> (Self, Inputs) {
         let now = clock.now();
-        let Wires { bus, facts, writes, questions, told, devices, store, superseded } = wires;
+        let Wires {
+            bus,
+            facts,
+            writes,
+            questions,
+            told,
+            devices,
+            store,
+            figures,
+            messenger,
+            superseded,
+        } = wires;
         let (bus, inbox) = bus.unzip();
-        let logged = vec![Why::ChargerUnknown; brain.control.loadpoints().len()];
+        let reasons = Reasons::new(&brain.control);
         let run = Self {
             brain,
             clock,
@@ -103,6 +119,8 @@ impl Run {
             superseded,
             devices,
             store,
+            figures,
+            messenger,
             told: State::default(),
             shared: told,
             ours,
@@ -112,7 +130,7 @@ impl Run {
             updated: Mono(0),
             waiting: Vec::new(),
             held: None,
-            logged,
+            reasons,
         };
         (run, Inputs { inbox, facts, writes, questions, saving: None })
     }
@@ -217,7 +235,7 @@ impl Run {
         while let Some(effect) = self.brain.control.poll() {
             self.carry_out(now, effect);
         }
-        self.log_decisions();
+        self.reasons.log(&self.brain.control);
         let saving = self.tell(now);
         self.tick(now);
         saving
@@ -237,7 +255,7 @@ impl Run {
                 info!(battery = meter.0, "{mode}");
                 self.devices.battery(meter, mode);
             }
-            Effect::Event(event) => self.tell_event(now, event),
+            Effect::Event(event) => self.tell_event(now, &event),
             Effect::Slot(record) => self.store.record_slot(*record),
             Effect::GridLimit(limit) => self.store.record_grid_limit(limit),
         }
@@ -284,10 +302,11 @@ impl Run {
 
     /// Queues a writer until its value is stored and told.
     fn wait(&mut self, mut waiting: Waiting) {
-        if let Writer::Mqtt(topic, _) = &waiting.to
-            && !waiting.answer.ok()
-        {
-            info!("refused {topic}: {}", waiting.answer.message);
+        if !waiting.answer.ok() {
+            self.figures.refused();
+            if let Writer::Mqtt(topic, _) = &waiting.to {
+                info!("refused {topic}: {}", waiting.answer.message);
+            }
         }
         if self.waiting.len() >= WAITING_MAX {
             waiting.answer =
@@ -422,6 +441,7 @@ impl Run {
             self.tell_updated(now);
         }
         let online = self.bus.as_ref().is_some_and(Bus::connected);
+        self.figures.turned(online, self.waiting.len());
         if self.cleanup_at.is_some_and(|at| now.mono >= at) && online {
             self.cleanup_at = None;
             self.clean_up();
@@ -441,40 +461,14 @@ impl Run {
         );
     }
 
-    fn tell_event(&self, now: Now, event: Event) {
-        let vehicle = event.vehicle.and_then(|ix| self.brain.control.vehicles().get(ix.0));
-        let circuits = &self.brain.control.circuits().circuits;
-        let (circuit, watts) = event.kind.details();
-        let json = serde_json::json!({
-            "event": event.kind.as_str(),
-            "circuit": circuit.and_then(|ix| circuits.get(ix.0)).map(|circuit| &circuit.setup.name),
-            "limit": watts,
-            "loadpoint": event.lp.map(|lp| lp.0 + 1),
-            "vehicle": vehicle.map(|vehicle| &vehicle.setup.name),
-            "time": now.utc.to_rfc3339_opts(chrono::SecondsFormat::Secs, true),
-        });
+    /// Tells machines and people what happened.
+    fn tell_event(&self, now: Now, event: &Event) {
+        let Brain { control, system, .. } = &self.brain;
+        let occasion = Occasion::new(event, &View { control, system, now }, &self.told);
+        let json = occasion.json(now);
         info!("{json}");
-        self.publish(self.below_root("events"), json.to_string().into_bytes(), false);
-    }
-
-    /// One line per change of mind.
-    fn log_decisions(&mut self) {
-        for (index, (loadpoint, logged)) in
-            self.brain.control.loadpoints().iter().zip(&mut self.logged).enumerate()
-        {
-            let decision = loadpoint.decision;
-            if decision.why != *logged {
-                *logged = decision.why;
-                let surplus = decision.surplus.map(|power| power.to_string());
-                info!(
-                    loadpoint = index + 1,
-                    why = decision.why.code(),
-                    surplus,
-                    "{}",
-                    decision.why.sentence()
-                );
-            }
-        }
+        self.publish(self.below_root("events"), json.into_bytes(), false);
+        self.messenger.tell(event.kind, &occasion);
     }
 
     fn below_root(&self, topic: &str) -> String {

@@ -64,6 +64,10 @@ pub enum EventKind {
     Start,
     /// Charging stopped.
     Stop,
+    /// The SoC of the vehicle reached or passed the next multiple of 10 %; this many per cent.
+    Soc(u8),
+    /// Nobody knows which vehicle was plugged in.
+    Guest,
     /// The goal of a charging plan will be reached too late.
     PlanOverrun,
     /// An input that control needs has fallen silent.
@@ -87,6 +91,26 @@ pub enum EventKind {
 }
 
 impl EventKind {
+    /// Every wire spelling.
+    pub const NAMES: &[&str] = &[
+        "asleep",
+        "batterynotheld",
+        "circuitback",
+        "circuitsilent",
+        "connect",
+        "disconnect",
+        "gridlimit",
+        "gridlimitend",
+        "gridlimitfailsafe",
+        "guest",
+        "meterback",
+        "metersilent",
+        "planoverrun",
+        "soc",
+        "start",
+        "stop",
+    ];
+
     /// The circuit that it is about, and the limit in W.
     pub fn details(self) -> (Option<CircuitIx>, Option<u32>) {
         match self {
@@ -96,6 +120,8 @@ impl EventKind {
             | Self::Disconnect
             | Self::Start
             | Self::Stop
+            | Self::Soc(_)
+            | Self::Guest
             | Self::PlanOverrun
             | Self::Asleep
             | Self::BatteryNotHeld
@@ -105,9 +131,16 @@ impl EventKind {
         }
     }
 
+    /// The SoC in per cent that it is about.
+    pub fn soc(self) -> Option<u8> {
+        if let Self::Soc(soc) = self { Some(soc) } else { None }
+    }
+
     /// The wire spelling.
     pub fn as_str(self) -> &'static str {
         match self {
+            Self::Soc(_) => "soc",
+            Self::Guest => "guest",
             Self::Connect => "connect",
             Self::Disconnect => "disconnect",
             Self::Start => "start",

@@ -10,6 +10,7 @@ mod limit;
 mod rate;
 mod setup;
 mod tariff;
+mod template;
 mod time;
 mod units;
 
@@ -34,5 +35,6 @@ pub use setup::{
     Thresholds, VehicleFeature, VehicleSetup,
 };
 pub use tariff::{Charges, TariffKind, TariffUse, Zone};
+pub use template::{Format, Piece, Printf, Template, Verb};
 pub use time::{Mono, Now, is_plausible};
 pub use units::{Amps, KilowattHours, Percent, Volts, WattHours, Watts};

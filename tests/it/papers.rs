@@ -5,6 +5,7 @@ use std::fs;
 
 use chargebus::config::Config;
 use chargebus::edges::command::Arguments;
+use chargebus::model::EventKind;
 use clap::Parser as _;
 
 use crate::tidy::{root, sources};
@@ -66,7 +67,13 @@ fn every_room_and_edge_is_on_the_map() {
     let map = section(ARCHITECTURE, "Code map");
     let listed: BTreeSet<&str> = quoted(map).filter(|path| path.starts_with("src/")).collect();
     // Small helpers whose user is on the map.
-    let helpers = ["src/edges/door.rs", "src/edges/jq.rs", "src/edges/mod.rs"];
+    let helpers = [
+        "src/edges/backoff.rs",
+        "src/edges/door.rs",
+        "src/edges/jq.rs",
+        "src/edges/reasons.rs",
+        "src/edges/mod.rs",
+    ];
     for source in sources("src") {
         let path = source.path();
         let covered = listed.iter().any(|listed| path == *listed || path.starts_with(listed));
@@ -167,6 +174,17 @@ fn the_readers_configuration_is_accepted_without_a_word() {
     for example in examples {
         assert_eq!(Config::parse(example, &|_| None).unwrap().notices, []);
     }
+}
+
+#[test]
+fn the_reader_knows_every_event() {
+    let row =
+        section(README, "Talking to it").lines().find(|line| line.starts_with("| `evcc/events`"));
+    let named: BTreeSet<&str> = quoted(cells(row.unwrap())[1]).collect();
+    assert_eq!(named, EventKind::NAMES.iter().copied().collect());
+    let spelt = fs::read_to_string(root().join("src/model/command.rs")).unwrap();
+    let arms = spelt.split("=> \"").skip(1).map(|rest| rest.split('"').next().unwrap());
+    assert_eq!(named, arms.collect(), "EventKind::NAMES has a spelling for every kind");
 }
 
 #[test]

@@ -2,7 +2,7 @@
 //! and on MQTT only if the user wants it.
 
 use crate::api::Value;
-use crate::api::field::{Cadence, Field, Kind, Told, View};
+use crate::api::field::{Cadence, Field, Kind, Told};
 
 const ONCE: Field = Field { cadence: Cadence::Once, ..Field::SITE };
 const CONFIG: Field = Field { told: Told::Config, ..ONCE };
@@ -48,39 +48,34 @@ pub(super) const SITE: &[Field] = &[
         key: "mqtt",
         kind: Kind::Object,
         doc: "The broker and how to reach it; secrets are `***`.",
-        get: |view, _| section(view, "mqtt"),
+        get: |view, _| view.system.configured("mqtt"),
         ..CONFIG
     },
     Field {
         key: "network",
         kind: Kind::Object,
         doc: "Where REST, WebSocket and web page are.",
-        get: |view, _| section(view, "network"),
+        get: |view, _| view.system.configured("network"),
         ..CONFIG
     },
     Field {
         key: "sponsor",
         kind: Kind::Object,
         doc: "Nobody needs to sponsor anything here: the status is empty.",
-        get: |view, _| section(view, "sponsor"),
+        get: |view, _| view.system.configured("sponsor"),
         ..CONFIG
     },
     Field {
         key: "tariffs",
         kind: Kind::Object,
         doc: "Where the tariffs are configured; absent without any.",
-        get: |view, _| section(view, "tariffs"),
+        get: |view, _| view.system.configured("tariffs"),
         ..CONFIG
     },
 ];
 
 fn only_if(on: bool) -> Value {
     if on { Value::Bool(true) } else { Value::Absent }
-}
-
-fn section(view: &View<'_>, key: &str) -> Value {
-    let mut sections = view.system.about.sections.iter();
-    sections.find(|(name, _)| *name == key).map_or(Value::Absent, |(_, value)| value.clone())
 }
 
 fn error((text, class): &(String, &'static str)) -> Value {

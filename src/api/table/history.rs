@@ -13,7 +13,7 @@ pub(super) const SITE: &[Field] = &[Field {
 }];
 
 const ENERGY: Field =
-    Field { kind: Kind::Int, unit: "Wh", cadence: Cadence::Sampled, ..Field::LOADPOINT };
+    Field { kind: Kind::Float, unit: "Wh", cadence: Cadence::Sampled, ..Field::LOADPOINT };
 
 pub(super) const LOADPOINT: &[Field] = &[
     Field {

@@ -49,11 +49,6 @@ pub const NOT_TOLD: &[NotTold] = &[
         keys: &["eebus", "modbusproxy", "ocpp", "ocppforwarder", "remote", "shm"],
     },
     NotTold {
-        why: "Exports and messages to people are not built yet.",
-        scope: Scope::Site,
-        keys: &["influx", "messaging", "messagingEvents"],
-    },
-    NotTold {
         why: "Written by the state itself, from the rows of the vehicles.",
         scope: Scope::Site,
         keys: &["vehicles"],

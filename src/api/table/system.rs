@@ -1,7 +1,7 @@
 //! The program itself: version, time zone, interval (api.md §4.2).
 
 use crate::api::Value;
-use crate::api::field::{Cadence, Field, Kind};
+use crate::api::field::{Cadence, Field, Kind, Told};
 
 const ONCE: Field = Field { cadence: Cadence::Once, ..Field::SITE };
 
@@ -20,11 +20,35 @@ pub(super) const ROWS: &[Field] = &[
         ..ONCE
     },
     Field {
+        key: "influx",
+        kind: Kind::Object,
+        told: Told::Config,
+        doc: "The database that values are written to, without its secrets.",
+        get: |view, _| view.system.configured("influx"),
+        ..ONCE
+    },
+    Field {
         key: "interval",
         kind: Kind::Duration,
         unit: "s",
         doc: "The longest time between two signs of life.",
         get: |view, _| Value::duration(view.system.interval),
+        ..ONCE
+    },
+    Field {
+        key: "messaging",
+        kind: Kind::Object,
+        told: Told::Config,
+        doc: "Where the services that carry messages are configured.",
+        get: |view, _| view.system.configured("messaging"),
+        ..ONCE
+    },
+    Field {
+        key: "messagingEvents",
+        kind: Kind::Object,
+        told: Told::Config,
+        doc: "What people are told of which event: title, msg, disabled.",
+        get: |view, _| view.system.configured("messagingEvents"),
         ..ONCE
     },
     Field {

@@ -25,6 +25,7 @@ use crate::model::{
     VehicleIx, Volts, Watts,
 };
 
+use super::announce::SocSteps;
 use super::circuit::Cap;
 use super::estimator::{Estimator, Subject};
 use super::vintage::Targets;
@@ -85,6 +86,12 @@ pub struct LoadPoint {
     pub vehicle: Option<VehicleIx>,
     /// Until when a vehicle is looked for, while it is.
     pub detecting_until: Option<Mono>,
+    /// Nobody was found for who was plugged in, and people have not heard of it yet.
+    pub(super) detection_failed: bool,
+    /// Somebody was plugged in, and people have not heard of it yet.
+    pub(super) unannounced: bool,
+    /// The steps of the SoC that people hear of.
+    pub(super) soc_steps: SocSteps,
     /// The current or last session.
     pub session: Session,
     /// What the enable or disable delay will do, and when.
@@ -180,6 +187,9 @@ impl LoadPoint {
             identity: None,
             status_reason: StatusReason::Unknown,
             detecting_until: None,
+            detection_failed: false,
+            unannounced: false,
+            soc_steps: SocSteps::default(),
             session: Session::default(),
             pv_action: (PvAction::Inactive, None),
             phase_action: (PhaseAction::Inactive, None),

@@ -5,10 +5,10 @@ use std::sync::Arc;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until};
 
-use super::backoff::Backoff;
 use super::health::HealthBook;
 use super::sink::Writer;
 use super::template::Scalar;
+use crate::edges::backoff::Backoff;
 use crate::model::BatteryMode;
 
 /// The attribute that is written.

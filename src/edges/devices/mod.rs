@@ -10,7 +10,6 @@
 //!
 //! [`Decoder`], [`Getter`], [`Template`] and [`register`] need no runtime: `replay` uses them as they are.
 
-mod backoff;
 mod battery;
 mod charger;
 mod health;

@@ -11,12 +11,12 @@ use tokio_modbus::client::{Client, Context, rtu, tcp};
 use tokio_modbus::slave::{Slave, SlaveContext};
 use tokio_modbus::{Request, Response};
 
-use super::backoff::Backoff;
 use super::health::HealthBook;
 use super::outbox::Outbox;
 use super::register::{self, Write};
 use super::value::Delivery;
 use crate::config::{ModbusLink, ModbusSource, RegisterKind};
+use crate::edges::backoff::Backoff;
 use crate::model::Origin;
 
 /// Writes that may wait at one link; a further one is refused.

@@ -8,6 +8,7 @@ mod conns;
 mod documents;
 mod fields;
 mod history;
+mod metrics;
 mod page;
 mod plan;
 mod socket;
@@ -112,6 +113,7 @@ fn handler(row: &Operation) -> MethodRouter<App> {
     let method = filter(row.method);
     match row.op {
         Op::Health => on(method, state::health),
+        Op::Metrics => on(method, metrics::metrics),
         Op::State => on(method, state::state),
         Op::Plan => on(method, plan::plan),
         Op::Tariff => on(method, tariff::tariff),

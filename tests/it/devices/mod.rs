@@ -16,8 +16,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use chargebus::config::{
-    ChargerDevice, Config, Devices as DeviceConfig, Extras, MeterDevice, MqttSource, Network,
-    Pipeline, Sink, Source, VehicleDevice,
+    ChargerDevice, Config, Devices as DeviceConfig, Extras, Messaging, MeterDevice, MqttSource,
+    Network, Pipeline, Sink, Source, VehicleDevice,
 };
 use chargebus::edges::devices::{Devices, Publish};
 use chargebus::model::{
@@ -64,6 +64,9 @@ fn site(
         tariffs: Vec::new(),
         extras: Extras::default(),
         discover_cars: true,
+        messaging: Messaging::default(),
+        influx: None,
+        metrics: false,
     }
 }
 

@@ -11,6 +11,7 @@ use std::time::Duration;
 use chargebus::api::{self, State, View};
 use chargebus::control::Control;
 use chargebus::edges::clock::Clock;
+use chargebus::edges::figures::Figures;
 use chargebus::edges::http::{Door, Question, Settings, Told, WriteRequest, serve};
 use chargebus::edges::store::Store;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -66,7 +67,15 @@ impl Facade {
         let stop = CancellationToken::new();
         let jq = env!("CARGO_BIN_EXE_chargebus").into();
         let store = Store::memory().unwrap();
-        let door = Door { writes, questions, told: seen, store, clock, jq };
+        let door = Door {
+            writes,
+            questions,
+            told: seen,
+            store,
+            clock,
+            metrics: Some(Figures::default()),
+            jq,
+        };
         tokio::spawn(serve(listener, door.clone(), settings, stop.clone()));
         (Self { address, told, clock, door, _stop: stop.drop_guard() }, requests, asked)
     }

@@ -2,6 +2,7 @@
 
 mod client;
 mod clients;
+mod exports;
 mod facade;
 mod history;
 mod house;
