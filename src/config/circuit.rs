@@ -218,7 +218,12 @@ pub(super) fn operator(root: &Section<'_>) -> Option<(OperatorSetup, OperatorDev
     let (OperatorDevice::Limit(source) | OperatorDevice::Relay(source)) = &device;
     let timeout = match source {
         Source::Mqtt(mqtt) => timeout.or(mqtt.timeout),
-        Source::Modbus(_) | Source::Combined { .. } | Source::Demo(_) => timeout,
+        Source::Modbus(_)
+        | Source::Http(_)
+        | Source::Script(_)
+        | Source::Js(_)
+        | Source::Demo(_)
+        | Source::Composite(_) => timeout,
         Source::Const(_) => None, // a constant is never lost
     };
     if timeout.is_none() && matches!(source, Source::Mqtt(_)) {

@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::device::Devices;
 use super::devices::{Catalog, vehicle};
 use super::loadpoint::{self, Catalogs};
+use super::plugin::Library;
 use super::reader::{Field, Section};
 use super::text::quoted;
 use super::unsupported::Scope;
@@ -47,6 +48,7 @@ pub(super) fn read(root: Section<'_>) -> Config {
         currency,
         tariffs,
         extras: Extras { config: publish_config, vintage: vintage(&root) },
+        libraries: libraries(&root),
         discover_cars: discover_cars(&root),
         messaging: messaging::read(&root),
         influx: export::influx(&root),
@@ -275,6 +277,19 @@ fn vintage(root: &Section<'_>) -> bool {
     let vintage = section.flag("v0119").unwrap_or(false);
     section.finish(Scope::Other);
     vintage
+}
+
+/// `javascript: [{vm, script}]`.
+fn libraries(root: &Section<'_>) -> Vec<Library> {
+    let items = root.get("javascript").map(|field| field.items()).unwrap_or_default();
+    let read = |item: Field<'_>| {
+        let section = item.section()?;
+        let text = |key| section.need(key).ok().and_then(|field| field.text());
+        let library = Some(Library { vm: text("vm")?, script: text("script")? });
+        section.finish(Scope::Other);
+        library
+    };
+    items.into_iter().filter_map(read).collect()
 }
 
 /// `teslamate: {discover: false}`, or just `teslamate: false`.

@@ -15,10 +15,12 @@ mod finding;
 mod loadpoint;
 mod messaging;
 mod node;
+mod plugin;
 mod reader;
 mod site;
 mod source;
 mod tariff;
+pub mod template;
 mod text;
 mod unsupported;
 mod zone;
@@ -28,14 +30,16 @@ use std::time::Duration;
 use crate::model::Setup;
 
 pub use device::{
-    ChargerDevice, Devices, Encoding, HttpAuth, HttpRequest, MeterDevice, ModbusLink, ModbusSource,
-    MqttSource, Number, OperatorDevice, Pipeline, Register, RegisterKind, Sink, Source,
-    TeslaMateCar, VehicleDevice, by_phase,
+    ChargerDevice, Devices, MeterDevice, OperatorDevice, TeslaMateCar, VehicleDevice, by_phase,
 };
-
 pub use export::Influx;
 pub use finding::{Errors, Finding, Place};
 pub use messaging::{Carrier, EventText, MessageEncoding, Messaging, Service};
+pub use plugin::{
+    Calc, Command, Composite, Conversion, Encoding, HttpAuth, HttpRequest, HttpSource, JsInput,
+    JsKind, JsSource, Library, ModbusLink, ModbusSource, MqttSource, Number, Pipeline, Register,
+    RegisterKind, ScriptSource, SetComposite, Sink, Source, Watchdog,
+};
 pub use tariff::{Tariff, TariffSource};
 
 /// A configuration that can be run, and what is done differently from what is written.
@@ -74,6 +78,8 @@ pub struct Config {
     pub tariffs: Vec<Tariff>,
     /// What is told on MQTT beyond the usual.
     pub extras: Extras,
+    /// What scripts can use.
+    pub libraries: Vec<Library>,
     /// Whether cars of TeslaMate appear by themselves (default true).
     pub discover_cars: bool,
     /// What people are told of events.
@@ -173,6 +179,8 @@ pub enum Takeover {
     Once,
     /// Warn only: the broker is our own.
     Always,
+    /// Wait until it is gone; it was heard a moment ago, however old its signs look.
+    Superseded,
 }
 
 impl std::fmt::Debug for Mqtt {

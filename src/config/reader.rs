@@ -33,8 +33,8 @@ pub(super) struct Section<'a> {
     pub(super) report: &'a Report,
     pub(super) path: String,
     pub(super) place: Place,
-    entries: &'a [Entry],
-    asked: RefCell<Vec<&'static str>>,
+    pub(super) entries: &'a [Entry],
+    pub(super) asked: RefCell<Vec<&'static str>>,
 }
 
 /// One value of the file.
@@ -91,6 +91,15 @@ impl<'a> Section<'a> {
     /// Whether the key is there and not null.
     pub(super) fn has(&self, key: &'static str) -> bool {
         self.get(key).is_some()
+    }
+
+    /// All keys with their values, for maps whose keys are the user's own.
+    pub(super) fn pairs(&self) -> Vec<(String, Field<'a>)> {
+        let pairs = self.entries.iter().map(|entry| {
+            let path = self.path_of(&entry.key);
+            (entry.key.clone(), Field { report: self.report, path, node: &entry.node })
+        });
+        pairs.collect()
     }
 
     pub(super) fn text(&self, key: &'static str) -> Option<String> {

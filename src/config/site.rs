@@ -154,7 +154,13 @@ pub(super) fn add(site: &mut Site, field: &Field<'_>, name: String, role: MeterR
         timeout: match &device.power {
             Some(Source::Mqtt(power)) => power.timeout,
             Some(
-                Source::Modbus(_) | Source::Const(_) | Source::Combined { .. } | Source::Demo(_),
+                Source::Modbus(_)
+                | Source::Http(_)
+                | Source::Script(_)
+                | Source::Js(_)
+                | Source::Const(_)
+                | Source::Demo(_)
+                | Source::Composite(_),
             )
             | None => None,
         },

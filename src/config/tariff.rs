@@ -15,10 +15,12 @@ use crate::model::{Charges, Formula, TariffKind, TariffUse, Zone};
 const CURRENCY: &str = "EUR";
 /// How often a forecast is expected where nothing is said.
 const INTERVAL: Duration = Duration::from_secs(3600);
+/// How often a price is asked for where nothing is said (`cache`).
+const PRICE_INTERVAL: Duration = Duration::from_secs(900);
 /// Most solar forecasts that are added up.
 const MAX_SOLAR: usize = 10;
 /// evcc's providers and wrappers come later.
-const CUSTOM: &str = "describe it as type custom with a price or a forecast over MQTT";
+const CUSTOM: &str = "describe it as type custom with a price or a forecast over MQTT or HTTP";
 
 /// One tariff of the site.
 #[derive(Clone, Debug, PartialEq)]
@@ -47,9 +49,9 @@ pub enum TariffSource {
         /// Prices of certain times; the last one that matches wins.
         zones: Vec<Zone>,
     },
-    /// The price of now: `Mqtt` or `Const`.
+    /// The price of now: `Mqtt`, `Http` or `Const`.
     Price(Source),
-    /// A JSON array of rates: `Mqtt` or `Const`.
+    /// A JSON array of rates: `Mqtt`, `Http` or `Const`.
     Forecast(Source),
 }
 
@@ -154,15 +156,19 @@ fn custom(section: Section<'_>, usage: TariffUse) -> Result<Tariff, Flaw> {
         }
         Some(interval)
     });
-    // A message is looked at when it arrives.
-    section.has("cache");
+    // A message is looked at when it arrives; only what must be asked for has an interval of its own.
+    let cache = section.duration("cache").filter(|cache| !cache.is_zero());
     section.finish(Scope::Other);
     let values = values(&field, if is_price { Want::Number } else { Want::Text })?;
     let source = match is_price {
         true => TariffSource::Price(values),
         false => TariffSource::Forecast(values),
     };
-    let interval = interval.unwrap_or(INTERVAL);
+    let usual = match &source {
+        TariffSource::Price(Source::Http(_)) => cache.unwrap_or(PRICE_INTERVAL),
+        TariffSource::Price(_) | TariffSource::Forecast(_) | TariffSource::Fixed { .. } => INTERVAL,
+    };
+    let interval = interval.unwrap_or(usual);
     let (kind, charges) = (kind.ok_or(Flaw::Reported)?, charges?);
     Ok(Tariff { usage, kind, source, charges, average, interval })
 }
@@ -182,9 +188,13 @@ fn natural_kind(usage: TariffUse, is_price: bool) -> TariffKind {
 
 fn values(field: &Field<'_>, want: Want) -> Result<Source, Flaw> {
     match source(field, want)? {
-        values @ (Source::Mqtt(_) | Source::Const(_)) => Ok(values),
-        Source::Modbus(_) | Source::Combined { .. } | Source::Demo(_) => {
-            Err(field.unsupported("tariffs come from source mqtt or const"))
+        values @ (Source::Mqtt(_) | Source::Const(_) | Source::Http(_)) => Ok(values),
+        Source::Modbus(_)
+        | Source::Script(_)
+        | Source::Js(_)
+        | Source::Demo(_)
+        | Source::Composite(_) => {
+            Err(field.unsupported("tariffs come from source mqtt, http or const"))
         }
     }
 }

@@ -25,7 +25,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
 use crate::model::{
-    Effect, Event, EventKind, Fact, LoadPointIx, MeterValue, Mono, Now, Origin, Setup, VehicleIx,
+    Effect, Event, EventKind, Fact, LoadPointIx, MeterValue, Mono, Now, Setup, VehicleIx,
     VehicleSetup, VehicleValue, Watts,
 };
 use announce::SocSteps;
@@ -391,7 +391,7 @@ impl Control {
         let heard = self
             .site
             .grid_meter()
-            .is_some_and(|meter| meter.power.is_some_and(|power| power.origin == Origin::Live));
+            .is_some_and(|meter| meter.power.is_some_and(|power| power.origin.is_live()));
         let grid = match power {
             Some(power) => {
                 let loadpoint = &self.loadpoints[lp];

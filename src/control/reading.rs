@@ -17,7 +17,7 @@ const PERIODS: u32 = 3;
 pub struct Reading<T> {
     /// The value.
     pub value: T,
-    /// When it reached us.
+    /// When it reached us; if it is made of several values, when the oldest of them did.
     pub at: Mono,
     /// Retained values are of unknown age: known, but never fresh.
     pub origin: Origin,
@@ -28,10 +28,14 @@ pub struct Reading<T> {
 impl<T> Reading<T> {
     /// The next reading of an input: the same value sent again is fresh.
     pub fn next(previous: Option<&Self>, value: T, now: Now, origin: Origin) -> Self {
-        let period = previous
-            .filter(|previous| previous.origin == Origin::Live && origin == Origin::Live)
-            .map(|previous| smooth(previous.period, now.mono.since(previous.at)));
-        Self { value, at: now.mono, origin, period }
+        let at = now.mono - origin.age();
+        let both_live = |previous: &&Self| previous.origin.is_live() && origin.is_live();
+        let period = previous.filter(both_live).and_then(|previous| match at > previous.at {
+            true => Some(smooth(previous.period, at.since(previous.at))),
+            // Another part of the value was news, not its oldest one.
+            false => previous.period,
+        });
+        Self { value, at, origin, period }
     }
 
     /// When the value stops being fresh, `timeout` being the user's own word on it.
@@ -44,7 +48,7 @@ impl<T> Reading<T> {
 
     /// Whether the value is live and young enough to act upon.
     pub fn is_fresh(&self, now: Now, timeout: Option<Duration>) -> bool {
-        self.origin == Origin::Live && now.mono < self.stale_at(timeout)
+        self.origin.is_live() && now.mono < self.stale_at(timeout)
     }
 }
 

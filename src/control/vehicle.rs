@@ -118,7 +118,7 @@ impl Vehicle {
                 return;
             }
         }
-        if origin == Origin::Live {
+        if origin.is_live() {
             self.updated = Some(now);
         }
     }
@@ -128,7 +128,7 @@ impl Vehicle {
             |status| matches!(status, Some(ChargeStatus::Connected | ChargeStatus::Charging));
         if !plugged(status) {
             self.plugged_since = None;
-        } else if !plugged(self.status) && origin == Origin::Live {
+        } else if !plugged(self.status) && origin.is_live() {
             self.plugged_since = Some(now.mono);
         }
         self.status = status;

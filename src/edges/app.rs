@@ -27,6 +27,7 @@ use super::figures::Figures;
 use super::messenger::Messenger;
 use super::run::{Run, Wires};
 use super::store::{Store, StoreError};
+use super::tariffs::Reply;
 use super::{http, influx};
 
 /// Facts of devices that wait for the loop; the adapters keep the newest of each kind beyond that.
@@ -35,6 +36,9 @@ const FACTS_MAX: usize = 1024;
 const WRITES_MAX: usize = 64;
 /// Questions over REST that wait for the loop; more are answered with 503.
 const QUESTIONS_MAX: usize = 64;
+
+/// Answers of providers that wait for the loop; then their tasks wait.
+const REPLIES_MAX: usize = 16;
 
 /// Name of our database beside the configuration.
 pub const DATABASE: &str = "chargebus.db";
@@ -142,7 +146,7 @@ pub async fn start(config: Config, place: Place) -> anyhow::Result<App> {
     let system = system(&config, now, about(&config, &place, found));
     let (mut brain, remarks) = Brain::new(&config, system, zone(), now, stored);
     brain.control.set_past(&loaded("history", store.load_past(now.utc).await));
-    loaded("grid sessions", store.repair_grid_sessions().await);
+    loaded("grid sessions", store.repair_grid_sessions(now.utc).await);
     remarks.iter().for_each(|remark| warn!("{remark}"));
 
     let bus = server.map(|server| connect(server, &config.root, brain.filters()));
@@ -154,16 +158,20 @@ pub async fn start(config: Config, place: Place) -> anyhow::Result<App> {
     let (questions_in, questions) = mpsc::channel(QUESTIONS_MAX);
     let (told, seen) = watch::channel(Told { state: State::default(), at: now.mono });
     let publisher: Arc<dyn Publish> = Arc::new(Publisher(bus.as_ref().map(|(bus, _)| bus.clone())));
-    let devices = Devices::start(&config, Arc::clone(&publisher), facts_in, stop.clone());
+    let fetch = Fetch::default();
+    let replies = ask(&mut brain, &fetch, &tasks, &stop);
+    let devices =
+        Devices::start(&config, Arc::clone(&publisher), fetch.clone(), facts_in, stop.clone());
     let ours: BTreeSet<String> = loaded("topics", store.load_topics().await);
     let view = influx::View { told: seen.clone(), clock, interval: config.interval };
-    let (messenger, figures) = exports(&config, view, &publisher, &tasks, &stop);
+    let (messenger, figures) = exports(&config, view, &publisher, &tasks, fetch, &stop);
     let superseded = CancellationToken::new();
     let wires = Wires {
         bus,
         facts,
         writes,
         questions,
+        replies,
         told,
         devices,
         store: store.clone(),
@@ -184,13 +192,35 @@ pub async fn start(config: Config, place: Place) -> anyhow::Result<App> {
         jq: place.program,
     };
     let settings = http::Settings { base_path: config.network.base_path.clone() };
-    let facade = http::serve(listener, door, settings, stop.clone());
-    tasks.spawn(async move {
-        if let Err(error) = facade.await {
-            error!("the web server ended: {error:#}");
-        }
-    });
+    tasks.spawn(serve(listener, door, settings, stop.clone()));
     Ok(App { http, broker, stop, superseded, tasks, store })
+}
+
+/// REST, WebSocket and the web page until the end.
+async fn serve(
+    listener: TcpListener,
+    door: Door,
+    settings: http::Settings,
+    stop: CancellationToken,
+) {
+    if let Err(error) = http::serve(listener, door, settings, stop).await {
+        error!("the web server ended: {error:#}");
+    }
+}
+
+/// Starts a task for every provider of prices or forecasts.
+fn ask(
+    brain: &mut Brain,
+    fetch: &Fetch,
+    tasks: &TaskTracker,
+    stop: &CancellationToken,
+) -> mpsc::Receiver<Reply> {
+    let (replies_in, replies) = mpsc::channel(REPLIES_MAX);
+    for provider in brain.feeds.providers() {
+        let asking = provider.run(fetch.clone(), replies_in.clone());
+        tasks.spawn(stop.clone().run_until_cancelled_owned(asking));
+    }
+    replies
 }
 
 /// Messages, lines and figures, as far as they are wanted.
@@ -199,9 +229,9 @@ fn exports(
     view: influx::View,
     publisher: &Arc<dyn Publish>,
     tasks: &TaskTracker,
+    fetch: Fetch,
     stop: &CancellationToken,
 ) -> (Messenger, Figures) {
-    let fetch = Fetch::default();
     let (messenger, waiting) = Messenger::start(&config.messaging, &fetch, publisher, tasks, stop);
     let mut sources = vec![waiting];
     if let Some(influx) = &config.influx {

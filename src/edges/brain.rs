@@ -1,11 +1,11 @@
 //! Messages in, commands out, without any I/O: what the run loop and `replay` have in common.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use chrono_tz::Tz;
 
 use crate::api::{self, System};
-use crate::config::{Config, Source, TeslaMateCar, VehicleDevice};
+use crate::config::{Config, TeslaMateCar, VehicleDevice};
 use crate::control::Control;
 use crate::model::{
     Fact, Mono, Now, Origin, VehicleFeature, VehicleIx, VehicleSetup, VehicleValue,
@@ -102,7 +102,7 @@ impl Brain {
         retained: bool,
     ) -> Option<String> {
         let origin = if retained { Origin::Retained } else { Origin::Live };
-        let decoded = self.decoder.decode(topic, payload, origin);
+        let decoded = self.decoder.decode(now.mono, topic, payload, origin);
         for fact in decoded.facts {
             self.control.handle(now, fact);
         }
@@ -247,16 +247,9 @@ fn is_teslamate(topic: &str) -> bool {
 /// The car whose topics a vehicle's own sources read: the same car is not discovered a second time.
 fn car_of(device: &VehicleDevice) -> Option<TeslaMateCar> {
     let sources = [&device.soc, &device.range, &device.odometer, &device.limit_soc, &device.status];
-    sources.into_iter().flatten().find_map(|source| match source {
-        Source::Mqtt(mqtt) => teslamate_car(&mqtt.topic),
-        Source::Combined { plugged, .. } => match &**plugged {
-            Source::Mqtt(mqtt) => teslamate_car(&mqtt.topic),
-            Source::Modbus(_) | Source::Const(_) | Source::Combined { .. } | Source::Demo(_) => {
-                None
-            }
-        },
-        Source::Modbus(_) | Source::Const(_) | Source::Demo(_) => None,
-    })
+    let mut topics = BTreeSet::new();
+    sources.into_iter().flatten().for_each(|source| source.topics(&mut topics));
+    topics.into_iter().find_map(teslamate_car)
 }
 
 /// The car of a topic `teslamate[/<namespace>]/cars/<id>/<key>`.

@@ -157,7 +157,7 @@ fn run(common: &Common) -> anyhow::Result<()> {
             }
             // The next life waits for its turn; it never takes the root back by force.
             if let Some(mqtt) = &mut config.mqtt {
-                mqtt.takeover = Takeover::Never;
+                mqtt.takeover = Takeover::Superseded;
             }
         }
     })

@@ -10,6 +10,7 @@ use crate::model::Fact;
 
 use super::bus::{Inbox, Incoming};
 use super::door::{Question, WriteRequest};
+use super::tariffs::Reply;
 
 /// Whether settings reached the disk, and why not.
 pub(super) type Saved = Result<(), String>;
@@ -27,6 +28,8 @@ pub(super) enum Input {
     Write(WriteRequest),
     /// Somebody who wants to know what the state does not tell.
     Question(Question),
+    /// A provider of prices or forecasts.
+    Tariff(Reply),
     /// The store.
     Stored(Saved),
     /// The clock.
@@ -41,6 +44,7 @@ pub(super) struct Inputs {
     pub(super) facts: mpsc::Receiver<Fact>,
     pub(super) writes: mpsc::Receiver<WriteRequest>,
     pub(super) questions: mpsc::Receiver<Question>,
+    pub(super) replies: mpsc::Receiver<Reply>,
     /// The save that is under way, if one is.
     pub(super) saving: Option<Saving>,
 }
@@ -52,7 +56,7 @@ impl Inputs {
         wake: tokio::time::Instant,
         stop: &CancellationToken,
     ) -> Input {
-        let Self { inbox, facts, writes, questions, saving } = self;
+        let Self { inbox, facts, writes, questions, replies, saving } = self;
         let bus = async {
             match inbox {
                 Some(inbox) => inbox.next().await,
@@ -73,6 +77,7 @@ impl Inputs {
             incoming = bus => Input::Bus(incoming),
             Some(fact) = facts.recv() => Input::Fact(fact),
             () = tokio::time::sleep_until(wake) => Input::Timer,
+            Some(reply) = replies.recv() => Input::Tariff(reply),
             Some(question) = questions.recv() => Input::Question(question),
         };
         match input {
@@ -82,6 +87,7 @@ impl Inputs {
             | Input::Fact(_)
             | Input::Write(_)
             | Input::Question(_)
+            | Input::Tariff(_)
             | Input::Timer
             | Input::Stop => {}
         }

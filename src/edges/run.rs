@@ -25,6 +25,7 @@ use super::inputs::{Input, Inputs, Saved, Saving};
 use super::messenger::Messenger;
 use super::reasons::Reasons;
 use super::store::Store;
+use super::tariffs::Reply;
 
 /// State is told no more often than this, unless somebody waits for it.
 const TELL_SPACING: Duration = Duration::from_millis(100);
@@ -43,6 +44,7 @@ pub(super) struct Wires {
     pub(super) facts: mpsc::Receiver<Fact>,
     pub(super) writes: mpsc::Receiver<WriteRequest>,
     pub(super) questions: mpsc::Receiver<Question>,
+    pub(super) replies: mpsc::Receiver<Reply>,
     pub(super) told: watch::Sender<Told>,
     pub(super) devices: Devices,
     pub(super) store: Store,
@@ -101,6 +103,7 @@ impl Run {
             facts,
             writes,
             questions,
+            replies,
             told,
             devices,
             store,
@@ -132,7 +135,7 @@ impl Run {
             held: None,
             reasons,
         };
-        (run, Inputs { inbox, facts, writes, questions, saving: None })
+        (run, Inputs { inbox, facts, writes, questions, replies, saving: None })
     }
 
     /// Runs until `stop`; then says goodbye to the broker and leaves the chargers as they are.
@@ -215,6 +218,11 @@ impl Run {
                 let Brain { control, system, .. } = &self.brain;
                 question.answer(&View { control, system, now });
             }
+            Input::Tariff(reply) => {
+                if let Some(remark) = self.brain.feeds.reply(now, reply) {
+                    warn!("{remark}");
+                }
+            }
             Input::Stored(result) => {
                 if let Some(held) = self.held.take() {
                     self.conclude(now, held, result);
@@ -279,6 +287,7 @@ impl Run {
                 self.wait(Waiting { address, answer, to });
             }
             None => {
+                self.devices.message(topic, payload, *retain);
                 if let Some(remark) = self.brain.message(now, topic, payload, *retain) {
                     warn!("{remark}");
                 }

@@ -1,5 +1,7 @@
 //! Facts: what the world told us, already typed. Facts only record; they cannot fail.
 
+use std::time::Duration;
+
 use chrono::{DateTime, Utc};
 
 use super::{Amps, ChargeStatus, ChargerCommand, KilowattHours, LoadPointIx, MeterIx};
@@ -58,8 +60,25 @@ pub enum Fact {
 pub enum Origin {
     /// Sent or read just now.
     Live,
+    /// Made just now of several live values, the oldest of which is this old.
+    Aged(Duration),
     /// Kept by the broker since an unknown time.
     Retained,
+}
+
+impl Origin {
+    /// Whether the age of the value is known.
+    pub fn is_live(self) -> bool {
+        self != Self::Retained
+    }
+
+    /// How old the value was when it reached us; zero where that is not known.
+    pub fn age(self) -> Duration {
+        match self {
+            Self::Aged(age) => age,
+            Self::Live | Self::Retained => Duration::ZERO,
+        }
+    }
 }
 
 /// What became of a charger command.

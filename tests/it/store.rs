@@ -31,7 +31,7 @@ fn map(entries: &[(&str, &str)]) -> BTreeMap<String, String> {
 
 fn retained(topic: &str, payload: &[u8]) -> Retained {
     let (topic, payload) = (topic.to_owned(), payload.to_vec());
-    Retained { topic, payload, qos: 1, ..Retained::default() }
+    Retained { topic, payload, qos: 1, properties: vec![1, 2], expires: 7 }
 }
 
 /// What a power cut leaves: the files as they are, without any good-bye.

@@ -1,12 +1,13 @@
 //! One charger (plans-vehicles-devices.md §7.7) and what it can do (control.md §4).
 
+use super::data;
 use super::{Device, Flaw, Kind, Section, essential, features, kind, optional};
 use crate::config::device::{ChargerDevice, Sink, Source};
 use crate::config::source::{Want, phases, sink, source};
 use crate::config::unsupported::Scope;
 use crate::model::{Amps, ChargerFeature, ChargerSetup};
 
-const TEMPLATES: &[&str] = &["demo-charger"];
+const TEMPLATES: &[&str] = &["demo-charger", "go-e-mqtt", "warp2"];
 
 /// Config text and feature.
 const FEATURES: &[(&str, Option<ChargerFeature>)] = &[
@@ -47,7 +48,14 @@ pub(in crate::config) fn charger(device: &Device<'_>) -> Result<Charger, Flaw> {
         .map(Amps);
     let device = match kind {
         Kind::Custom => custom(&section),
-        Kind::Template(_) => Ok(demo(&section, name)),
+        Kind::Template(template) => {
+            match data::CHARGERS.iter().find(|data| data.name == template) {
+                Some(data) => data
+                    .expand(&section)
+                    .and_then(|entries| custom(&data::section(&section, &entries))),
+                None => Ok(demo(&section, name)),
+            }
+        }
     };
     section.finish(Scope::Charger);
     let device = ChargerDevice { safe_current, ..device? };

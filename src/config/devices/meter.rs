@@ -1,12 +1,13 @@
 //! One meter (plans-vehicles-devices.md §7.6).
 
+use super::data;
 use super::{Device, Flaw, Kind, Section, essential, kind, optional};
 use crate::config::device::{MeterDevice, Source};
 use crate::config::source::{Want, phases, sink, source};
 use crate::config::unsupported::Scope;
 use crate::model::{KilowattHours, Percent, Watts};
 
-const TEMPLATES: &[&str] = &["demo-meter"];
+const TEMPLATES: &[&str] = &["demo-meter", "solaranzeige"];
 
 /// What the file says about a meter, whatever it is used as.
 pub(in crate::config) struct Meter {
@@ -30,7 +31,12 @@ pub(in crate::config) fn meter(device: &Device<'_>) -> Result<Meter, Flaw> {
     let max_soc = positive(&section, "maxsoc").map(Percent).filter(|soc| soc.0 < 100.0);
     let device = match kind {
         Kind::Custom => custom(&section),
-        Kind::Template(_) => Ok(demo(&section, name)),
+        Kind::Template(template) => match data::METERS.iter().find(|data| data.name == template) {
+            Some(data) => {
+                data.expand(&section).and_then(|entries| custom(&data::section(&section, &entries)))
+            }
+            None => Ok(demo(&section, name)),
+        },
     };
     section.finish(Scope::Meter);
     let device = device?;

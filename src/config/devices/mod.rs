@@ -1,6 +1,7 @@
 //! `meters`, `chargers`, `vehicles`: named lists of devices and what their kinds have in common.
 
 mod charger;
+mod data;
 mod meter;
 mod vehicle;
 
@@ -147,7 +148,7 @@ fn kind(section: &Section<'_>, templates: &[&'static str]) -> Result<Kind, Flaw>
     let what = field.path.rsplit('.').next().unwrap_or_default();
     let hint = did_you_mean(&word, templates.iter().copied().chain(["custom", "template"]));
     Err(field.unsupported(format!(
-        "{what} {} is not built in{hint}: supported are type custom (MQTT, Modbus) and template {}",
+        "{what} {} is not built in{hint}: supported are type custom (MQTT, HTTP, Modbus, scripts) and template {}",
         quoted(&word),
         templates.join(", ")
     )))

@@ -145,7 +145,19 @@ fn custom(section: &Section<'_>) -> Result<VehicleDevice, Flaw> {
         status: optional(section, "status", |field| source(field, Want::Status)),
         climater: optional(section, "climater", |field| source(field, Want::Flag)),
     };
-    Ok(VehicleDevice { soc: Some(soc?), ..device })
+    let mut device = VehicleDevice { soc: Some(soc?), ..device };
+    if let Some(cache) = section.duration("cache") {
+        let sources = [
+            &mut device.soc,
+            &mut device.range,
+            &mut device.odometer,
+            &mut device.limit_soc,
+            &mut device.status,
+            &mut device.climater,
+        ];
+        sources.into_iter().flatten().for_each(|source| source.ask_seldom(cache));
+    }
+    Ok(device)
 }
 
 /// A car of TeslaMate (§5.5): whole amperes only, and its values may be used at any time.

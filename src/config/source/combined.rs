@@ -1,5 +1,7 @@
 //! `source: combined`, older `openwb`: a status from two bools (§7.1).
 
+use crate::config::plugin::Composite;
+
 use super::{Flaw, Section, Source, Want};
 
 pub(super) fn source(section: Section<'_>, want: Want) -> Result<Source, Flaw> {
@@ -10,5 +12,6 @@ pub(super) fn source(section: Section<'_>, want: Want) -> Result<Source, Flaw> {
     let plugged = section.need("plugged").and_then(|field| super::source(&field, Want::Flag));
     let charging = section.need("charging").and_then(|field| super::source(&field, Want::Flag));
     section.finish_strict();
-    Ok(Source::Combined { plugged: Box::new(plugged?), charging: Box::new(charging?) })
+    let combined = Composite::Combined { plugged: plugged?, charging: charging? };
+    Ok(Source::Composite(Box::new(combined)))
 }

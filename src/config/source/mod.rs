@@ -1,13 +1,20 @@
 //! Plugins: where a value is read or written. One file per kind (plans-vehicles-devices.md §7).
 
+mod calc;
 mod combined;
 mod constant;
+mod http;
+mod js;
 mod modbus;
 mod mqtt;
+mod pipeline;
+mod script;
+mod setters;
 
-use super::device::{Sink, Source};
 use super::finding::Flaw;
+use super::plugin::{Sink, Source};
 use super::reader::{Field, Section};
+use super::template::Template;
 use super::text::{did_you_mean, quoted};
 
 /// What the value is used as.
@@ -33,41 +40,51 @@ const SOURCES: &[(&str, ReadSource)] = &[
     ("const", constant::source),
     ("combined", combined::source),
     ("openwb", combined::source),
+    ("http", http::source),
+    ("script", script::source),
+    ("js", js::source),
+    ("javascript", js::source),
+    ("calc", calc::calc),
+    ("map", calc::map),
+    ("valid", calc::valid),
+    ("cached", calc::cached),
+    ("error", calc::error),
 ];
 
 /// Every plugin that can be written.
-const SINKS: &[(&str, ReadSink)] = &[("mqtt", mqtt::sink), ("modbus", modbus::sink)];
+const SINKS: &[(&str, ReadSink)] = &[
+    ("mqtt", mqtt::sink),
+    ("modbus", modbus::sink),
+    ("http", http::sink),
+    ("script", script::sink),
+    ("js", js::sink),
+    ("javascript", js::sink),
+    ("const", setters::constant),
+    ("map", setters::map),
+    ("sequence", setters::sequence),
+    ("switch", setters::switch),
+    ("ifelse", setters::ifelse),
+    ("convert", setters::convert),
+    ("delta", setters::delta),
+    ("watchdog", setters::watchdog),
+    ("ignore", setters::ignore),
+    ("sleep", setters::sleep),
+    ("random", setters::random),
+    ("error", setters::error),
+];
 
 /// Plugins of evcc without a reader here (§7.1).
 const LATER: &[&str] = &[
     "aa55",
-    "cached",
-    "calc",
     "charger",
-    "convert",
-    "delta",
-    "error",
     "go",
     "gpio",
     "homeassistant",
-    "http",
-    "ifelse",
-    "ignore",
-    "javascript",
-    "js",
-    "map",
     "meter",
     "prometheus",
-    "random",
-    "script",
-    "sequence",
-    "sleep",
     "sma",
     "sunspec",
-    "switch",
     "timeseries",
-    "valid",
-    "watchdog",
     "websocket",
     "ws",
 ];
@@ -82,6 +99,18 @@ pub(super) fn source(field: &Field<'_>, want: Want) -> Result<Source, Flaw> {
 pub(super) fn sink(field: &Field<'_>, name: &str) -> Result<Sink, Flaw> {
     let (section, read) = plugin(field, SINKS, "written")?;
     read(section, name)
+}
+
+/// A text with placeholders of the value `name`, all of which exist (§7.3).
+fn template(field: &Field<'_>, name: &str) -> Result<String, Flaw> {
+    let text = field.text().ok_or(Flaw::Reported)?;
+    match Template::compile(&text, name) {
+        Ok(_) => Ok(text),
+        Err(error) => {
+            field.error(error);
+            Err(Flaw::Reported)
+        }
+    }
 }
 
 /// One source per phase (§7.6).
@@ -114,8 +143,8 @@ fn plugin<'a, T: Copy>(
     }
     let known = || table.iter().map(|(name, _)| *name);
     let names = known().collect::<Vec<_>>().join(", ");
-    let exists = SOURCES.iter().any(|(name, _)| *name == word);
-    if exists || LATER.contains(&word.as_str()) {
+    let exists = SOURCES.iter().map(|(name, _)| *name).chain(SINKS.iter().map(|(name, _)| *name));
+    if exists.into_iter().any(|name| name == word) || LATER.contains(&word.as_str()) {
         let text =
             format!("source {} is not built yet, what can be {verb}: {names}", quoted(&word));
         return Err(kind.unsupported(text));

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use super::mqtt::scale;
+use super::pipeline::scale;
 use super::{Field, Flaw, Section, Sink, Source, Want};
-use crate::config::device::{Encoding, ModbusLink, ModbusSource, Number, Register, RegisterKind};
+use crate::config::plugin::{Encoding, ModbusLink, ModbusSource, Number, Register, RegisterKind};
 use crate::config::text::{did_you_mean, quoted};
 
 /// Port of a device without one.

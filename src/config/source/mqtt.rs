@@ -1,8 +1,8 @@
 //! `source: mqtt`: the last message on a topic, or a message per command (§7.2, §7.3).
 
-use super::{Field, Flaw, Section, Sink, Source, Want};
+use super::{Field, Flaw, Section, Sink, Source, Want, pipeline, template};
 use crate::config::address;
-use crate::config::device::{MqttSource, Pipeline};
+use crate::config::plugin::MqttSource;
 use crate::config::text::quoted;
 
 /// Longest topic that MQTT can carry, in bytes.
@@ -16,48 +16,32 @@ pub(super) fn source(section: Section<'_>, _want: Want) -> Result<Source, Flaw> 
     section.report.needs_broker(&section.path, section.place);
     let topic = section.need("topic").and_then(|field| topic(&field));
     let timeout = section.duration("timeout").filter(|time| !time.is_zero());
-    let scale = scale(&section);
-    let pipeline = Pipeline {
-        regex: section.text("regex"),
-        default: section.text("default"),
-        jq: section.text("jq"),
-        quote: section.flag("quote").unwrap_or(false),
-    };
+    let pipeline = pipeline::read(&section);
     // These belong to writing; evcc takes them here too.
-    for unused in ["payload", "retained", "allowEmpty"] {
+    for unused in ["payload", "retained"] {
         section.has(unused);
     }
-    let supported = same_broker(&section).and(no_binary(&section));
+    let supported = same_broker(&section);
     section.finish_strict();
     supported?;
+    let (scale, pipeline) = pipeline?;
     Ok(Source::Mqtt(MqttSource { topic: topic?, timeout, scale, pipeline }))
 }
 
 pub(super) fn sink(section: Section<'_>, name: &str) -> Result<Sink, Flaw> {
     section.report.needs_broker(&section.path, section.place);
     let topic = section.need("topic").and_then(|field| topic(&field));
-    let payload = section.get("payload").map(|field| payload(&field, name)).transpose();
+    let payload = section.get("payload").map(|field| template(&field, name)).transpose();
     let retained = section.flag("retained").unwrap_or(false);
     // These belong to reading; evcc takes them here too.
-    for unused in ["timeout", "scale", "regex", "default", "jq", "quote", "insecure"] {
+    pipeline::unused(&section);
+    for unused in ["timeout", "insecure"] {
         section.has(unused);
     }
     let supported = same_broker(&section);
     section.finish_strict();
     supported?;
     Ok(Sink::Mqtt { topic: topic?, payload: payload?, retained })
-}
-
-/// Multiplies numbers; 1 by default.
-pub(super) fn scale(section: &Section<'_>) -> f64 {
-    let Some(field) = section.get("scale") else {
-        return 1.0;
-    };
-    let scale = field.number().unwrap_or(1.0);
-    if scale == 0.0 {
-        field.error("must not be 0: every value would be 0");
-    }
-    scale
 }
 
 /// A topic that one device can be read from or written to.
@@ -74,30 +58,6 @@ fn topic(field: &Field<'_>) -> Result<String, Flaw> {
     };
     field.error(format!("{wrong}, found {}", quoted(&topic)));
     Err(Flaw::Reported)
-}
-
-/// A payload template whose placeholders all exist.
-fn payload(field: &Field<'_>, name: &str) -> Result<String, Flaw> {
-    let payload = field.text().ok_or(Flaw::Reported)?;
-    if payload.contains("{{") {
-        return Err(field.unsupported(format!("Go templates are not expanded: write ${{{name}}}")));
-    }
-    let mut rest = payload.as_str();
-    while let Some(start) = rest.find("${") {
-        let Some(end) = rest[start..].find('}') else {
-            field.error("has a \"${\" without \"}\"");
-            return Err(Flaw::Reported);
-        };
-        let inner = &rest[start + 2..start + end];
-        let (found, format) = inner.split_once(':').unwrap_or((inner, ""));
-        let printable = |c: char| c.is_ascii_alphanumeric() || c == '%' || c == '.';
-        if !found.eq_ignore_ascii_case(name) || !format.chars().all(printable) {
-            field.error(format!("knows only ${{{name}}} and ${{{name}:%d}} or the like"));
-            return Err(Flaw::Reported);
-        }
-        rest = &rest[start + end + 1..];
-    }
-    Ok(payload)
 }
 
 /// The site's broker may be named again; another one is not built yet.
@@ -119,12 +79,4 @@ fn same_broker(section: &Section<'_>) -> Result<(), Flaw> {
     }
     let text = "a broker other than mqtt.broker is not built yet: let the brokers bridge the topic";
     Err(field.unsupported(text))
-}
-
-/// Payloads are text.
-fn no_binary(section: &Section<'_>) -> Result<(), Flaw> {
-    match ["unpack", "decode"].iter().find_map(|key| section.get(key)) {
-        Some(field) => Err(field.unsupported("binary payloads are not built yet")),
-        None => Ok(()),
-    }
 }

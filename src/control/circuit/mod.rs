@@ -235,7 +235,7 @@ impl Gauge {
     }
 
     fn spoke(&self) -> bool {
-        let live = |origin: Origin| origin == Origin::Live;
+        let live = |origin: Origin| origin.is_live();
         self.power.is_some_and(|reading| live(reading.origin))
             || self.amps.iter().flatten().any(|reading| live(reading.origin))
     }
@@ -291,7 +291,7 @@ impl Circuit {
     }
 
     fn counts<T: Copy>(&self, now: Now, reading: &Reading<T>) -> bool {
-        reading.origin == Origin::Live && now.mono < self.expires(reading)
+        reading.origin.is_live() && now.mono < self.expires(reading)
     }
 
     fn expires<T: Copy>(&self, reading: &Reading<T>) -> Mono {

@@ -260,25 +260,25 @@ impl Door {
     /// Says why the connection ends; a client of 3.1.1 only sees that it does.
     fn tell_end(&self, wire: &mut Wire, end: &End) {
         let (reason_code, text) = match end {
-            End::Broken { reason: Some(reason), text } => (*reason, Some(text)),
-            End::Replaced if self.stop.is_cancelled() => (Reason::ServerShuttingDown, None),
-            End::Replaced => (Reason::SessionTakenOver, None),
+            End::Broken { reason: Some(reason), text } => (*reason, text.as_str()),
+            End::Replaced if self.stop.is_cancelled() => {
+                (Reason::ServerShuttingDown, "the broker stops")
+            }
+            End::Replaced => (Reason::SessionTakenOver, "another connection has this client id"),
             End::Goodbye | End::Farewell | End::Broken { reason: None, .. } => return,
         };
-        let told = goodbye(reason_code, text);
-        let packet = if wire.takes(&told) { told } else { goodbye(reason_code, None) };
-        wire.send(&packet);
+        let properties = DisconnectProperties {
+            session_expiry_interval: None,
+            reason_string: Some(text.chars().take(REASON_MAX).collect()),
+            user_properties: Vec::new(),
+            server_reference: None,
+        };
+        let told = Packet::Disconnect(Disconnect { reason_code, properties: Some(properties) });
+        match wire.takes(&told) {
+            true => wire.send(&told),
+            false => wire.send(&Packet::Disconnect(Disconnect::new(reason_code))),
+        }
     }
-}
-
-fn goodbye(reason_code: Reason, text: Option<&String>) -> Packet {
-    let properties = text.map(|text| DisconnectProperties {
-        session_expiry_interval: None,
-        reason_string: Some(text.chars().take(REASON_MAX).collect()),
-        user_properties: Vec::new(),
-        server_reference: None,
-    });
-    Packet::Disconnect(Disconnect { reason_code, properties })
 }
 
 /// Publishes the will, then ends the session or keeps it for the client's return.

@@ -3,8 +3,9 @@
 //!
 //! Before every session a connection without last will looks at `<root>/status` and
 //! `<root>/updated`. Whoever is `online` there and has been heard of within two minutes has the
-//! root; we wait until it says `offline` or falls silent. What a broker kept may be from before a
-//! power cut, our own words even, so it counts only until the next sign of life is due. During a session nobody but us may write
+//! root; we wait until it says `offline`, as its last will does, or is silent for long. What a broker
+//! kept may be from before a power cut, our own words even, so it counts only until the next sign of
+//! life is due. During a session nobody but us may write
 //! `updated`; if somebody does we leave, without a word that could be taken for the other's.
 
 use std::collections::VecDeque;
@@ -20,8 +21,10 @@ use super::shared::{Outgoing, Shared, valid_topic};
 use super::trouble::End;
 use crate::config::{Mqtt, Takeover};
 
-/// A service that has not been heard of for so long is gone, whatever its status says.
+/// What a service said last may be so old for it to be there.
 const FRESH: Duration = Duration::from_secs(120);
+/// A service that was heard is gone when it is silent for so long, whatever its status says.
+const PATIENCE: Duration = Duration::from_secs(900);
 /// A service that is there gives a sign of life within this time: evcc and we do every 30 s.
 const SIGN_OF_LIFE: Duration = Duration::from_secs(45);
 /// How long a broker has to show us what is retained.
@@ -42,6 +45,8 @@ pub(super) struct Root {
     takeover: AtomicBool,
     /// And nobody else can have it.
     always: bool,
+    /// Another service was heard a moment ago.
+    superseded: AtomicBool,
     warned: AtomicBool,
     told: Mutex<VecDeque<Vec<u8>>>,
 }
@@ -73,8 +78,9 @@ impl Root {
             name: name.to_owned(),
             status,
             updated: format!("{name}/updated"),
-            takeover: (takeover != Takeover::Never).into(),
+            takeover: matches!(takeover, Takeover::Once | Takeover::Always).into(),
             always: takeover == Takeover::Always,
+            superseded: (takeover == Takeover::Superseded).into(),
             warned: false.into(),
             told: Mutex::default(),
         })
@@ -114,6 +120,7 @@ impl Root {
         }
         // Whoever has left the root to another service does not take it back by force.
         self.takeover.store(false, Ordering::Relaxed);
+        self.superseded.store(true, Ordering::Relaxed);
         Heard::Another
     }
 
@@ -170,7 +177,6 @@ impl Root {
             };
             if !looking && !told {
                 told = true;
-                warn!("{}", self.taken());
                 shared.taken(self.taken());
             }
             match timeout_at(until, events.poll()).await {
@@ -188,7 +194,8 @@ impl Root {
                     if topic == self.status {
                         seen.online = &payload[..] == b"online";
                     } else if topic == self.updated && !self.is_ours(&payload) {
-                        seen.updated(&payload, retain);
+                        let live = !retain || self.superseded.load(Ordering::Relaxed);
+                        seen.updated(&payload, live);
                     }
                 }
                 Ok(Ok(_)) => {}
@@ -205,14 +212,14 @@ struct Seen {
 }
 
 impl Seen {
-    /// A retained time is as old as it says; a live one is of now, whatever clock it is from.
-    fn updated(&mut self, payload: &[u8], retain: bool) {
-        let age = match retain {
-            true => age(payload),
-            false => Some(Duration::ZERO),
+    /// A kept time is as old as it says; a live one is of now, whatever clock it is from.
+    fn updated(&mut self, payload: &[u8], live: bool) {
+        let left = match live {
+            true => Some(PATIENCE),
+            false => age(payload)
+                .and_then(|age| FRESH.checked_sub(age))
+                .map(|left| left.min(SIGN_OF_LIFE)),
         };
-        let left = age.and_then(|age| FRESH.checked_sub(age));
-        let left = left.map(|left| if retain { left.min(SIGN_OF_LIFE) } else { left });
         self.alive_until = left.map(|left| Instant::now() + left);
     }
 
@@ -291,16 +298,21 @@ mod tests {
     async fn the_root_is_free_when_its_owner_is_offline_or_silent() {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
         let mut seen = Seen { online: true, alive_until: None };
-        for (age, retain, taken) in
-            [(0, true, true), (110, true, true), (130, true, false), (9999, false, true)]
+        for (age, live, taken) in
+            [(0, false, true), (110, false, true), (130, false, false), (9999, true, true)]
         {
-            seen.updated((now - age).to_string().as_bytes(), retain);
-            assert_eq!(seen.taken_until().is_some(), taken, "{age} s, {retain}");
+            seen.updated((now - age).to_string().as_bytes(), live);
+            assert_eq!(seen.taken_until().is_some(), taken, "{age} s, {live}");
         }
-        seen.updated(b"yesterday", true);
+        seen.updated(b"yesterday", false);
         assert!(seen.taken_until().is_none());
-        seen.updated(b"1", false);
-        tokio::time::advance(FRESH).await;
-        assert!(seen.taken_until().is_none());
+        // What is kept counts until the next sign of life is due, what is heard for long.
+        for (live, patience) in [(false, SIGN_OF_LIFE), (true, PATIENCE)] {
+            seen.updated(now.to_string().as_bytes(), live);
+            tokio::time::advance(patience - Duration::from_secs(1)).await;
+            assert!(seen.taken_until().is_some());
+            tokio::time::advance(Duration::from_secs(1)).await;
+            assert!(seen.taken_until().is_none());
+        }
     }
 }

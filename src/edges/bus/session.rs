@@ -47,7 +47,6 @@ pub(super) async fn run(shared: Arc<Shared>, server: Mqtt, root: Option<Arc<Root
             End::Told => return,
             End::Failed { reason, refused } => (reason, refused),
             End::Taken(reason) => {
-                warn!("{reason}");
                 shared.taken(reason);
                 continue;
             }

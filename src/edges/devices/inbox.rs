@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 
 use super::Broken;
-use super::input::{Input, inputs};
+use super::input::{Input, List, inputs, topics};
 use super::pipeline::{Getter, convert};
 use super::value::{Delivery, Kind, Value};
-use crate::config::{Config, Pipeline, Source};
-use crate::model::{Fact, Origin};
+use crate::config::{Config, MqttSource, Pipeline, Source};
+use crate::model::{Fact, Mono, Origin};
 
 /// Knows which topic feeds which attributes.
 pub struct Decoder {
@@ -70,30 +70,27 @@ impl Decoder {
     /// Compiles everything that arrives over MQTT or is constant. What does not compile is
     /// reported and left out; the rest works.
     pub fn new(config: &Config) -> (Self, Vec<Broken>) {
-        let (inputs, mut broken) = inputs(config);
-        let mut decoder =
-            Self { topics: BTreeMap::new(), constants: Vec::new(), counts: Counts::default() };
+        let List { inputs, constants, mut broken, .. } = inputs(config);
+        let mut decoder = Self {
+            topics: topics(config).into_iter().map(|topic| (topic.to_owned(), vec![])).collect(),
+            constants: constants.into_iter().map(|(_, fact)| fact).collect(),
+            counts: Counts::default(),
+        };
         for input in &inputs {
             if let Err(error) = decoder.add(input) {
-                broken.push(input.broken(error));
+                broken.push((input.slot, input.broken(error)));
             }
         }
-        (decoder, broken)
+        broken.sort_by_key(|(slot, _)| *slot);
+        (decoder, broken.into_iter().map(|(_, broken)| broken).collect())
     }
 
     fn add(&mut self, input: &Input<'_>) -> Result<(), String> {
-        let kind = input.delivery.kind();
-        let (topic, getter) = match input.source {
-            Source::Mqtt(mqtt) => (&mqtt.topic, Getter::compile(kind, mqtt.scale, &mqtt.pipeline)?),
-            Source::Demo(topic) => (topic, Getter::compile(kind, 1.0, &Pipeline::default())?),
-            Source::Const(text) => {
-                let fact = input.delivery.deliver(Some(constant(kind, text)?), Origin::Live);
-                self.constants.extend(fact);
-                return Ok(());
-            }
-            Source::Modbus(_) | Source::Combined { .. } => return Ok(()),
-        };
-        self.topics.entry(topic.clone()).or_default().push(Reader {
+        let Some((topic, getter)) = listener(input)? else { return Ok(()) };
+        if input.asked {
+            return Ok(());
+        }
+        self.topics.entry(topic.to_owned()).or_default().push(Reader {
             device: input.device.to_owned(),
             attribute: input.attribute.clone(),
             getter,
@@ -103,28 +100,31 @@ impl Decoder {
         Ok(())
     }
 
-    /// The topics to subscribe to, each once, without wildcards.
+    /// The topics to subscribe to, each once, without wildcards; also those of values that the
+    /// device tasks put together.
     pub fn topics(&self) -> impl Iterator<Item = &str> {
         self.topics.keys().map(String::as_str)
     }
 
     /// The facts of a message. A payload that cannot be used changes nothing; an empty one
     /// withdraws what a vehicle's source said and is no news of anything else.
-    pub fn decode(&mut self, topic: &str, payload: &[u8], origin: Origin) -> Decoded {
+    pub fn decode(&mut self, now: Mono, topic: &str, payload: &[u8], origin: Origin) -> Decoded {
         let mut decoded = Decoded::default();
         for reader in self.topics.get_mut(topic).into_iter().flatten() {
             let value = match payload {
                 [] => Ok(None),
                 _ => reader.getter.read(payload),
             };
-            match value {
-                Ok(value) => {
-                    match value {
-                        Some(_) => self.counts.good += 1,
-                        None => self.counts.empty += 1,
+            let known = matches!(value, Ok(Some(_)));
+            let fact = value.and_then(|value| reader.delivery.deliver(now, value, origin));
+            match fact {
+                Ok(fact) => {
+                    match known {
+                        true => self.counts.good += 1,
+                        false => self.counts.empty += 1,
                     }
                     reader.failing = false;
-                    decoded.facts.extend(reader.delivery.deliver(value, origin));
+                    decoded.facts.extend(fact);
                 }
                 Err(error) => {
                     self.counts.malformed += 1;
@@ -151,6 +151,23 @@ impl Decoder {
     /// What has been read so far.
     pub fn counts(&self) -> Counts {
         self.counts
+    }
+}
+
+/// The topic of an input and what is made of its messages; nothing for what does not listen.
+pub(super) fn listener<'a>(input: &Input<'a>) -> Result<Option<(&'a str, Getter)>, String> {
+    let kind = input.delivery.kind();
+    match input.source {
+        Source::Mqtt(MqttSource { topic, scale, pipeline, .. }) => {
+            Ok(Some((topic, Getter::compile(kind, *scale, pipeline)?)))
+        }
+        Source::Demo(topic) => Ok(Some((topic, Getter::compile(kind, 1.0, &Pipeline::default())?))),
+        Source::Modbus(_)
+        | Source::Http(_)
+        | Source::Script(_)
+        | Source::Js(_)
+        | Source::Const(_)
+        | Source::Composite(_) => Ok(None),
     }
 }
 

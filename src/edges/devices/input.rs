@@ -1,27 +1,31 @@
 //! The attributes that are read, as one list over all devices (plans-vehicles-devices.md §7.6, §7.7, §5.1).
 
+use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
 
 use super::Broken;
-use super::value::{Combined, Delivery, Kind, Make, MakeVehicle, Part, Target};
+use super::tree::Tree;
+use super::value::{Delivery, Make, MakeVehicle, Target};
 use crate::config::{
     ChargerDevice, Config, MeterDevice, OperatorDevice, Source, VehicleDevice, by_phase,
 };
 use crate::model::{
-    Amps, ChargerValue, KilowattHours, LoadPointIx, MeterIx, MeterValue, OperatorSignal, Percent,
-    StatusReason, VehicleIx, VehicleValue, Volts, Watts,
+    Amps, ChargerValue, Fact, KilowattHours, LoadPointIx, MeterIx, MeterValue, Mono,
+    OperatorSignal, Origin, Percent, StatusReason, VehicleIx, VehicleValue, Volts, Watts,
 };
 
 /// One value to be read somewhere.
 pub(super) struct Input<'a> {
-    /// Position of the attribute; the two inputs of a combined status share it.
+    /// Position of the attribute; the parts of a composite share it.
     pub(super) slot: usize,
     /// Name of the device.
     pub(super) device: &'a str,
     /// Name of the attribute in the configuration.
     pub(super) attribute: String,
-    /// Where it is read; never `Combined`.
+    /// Where it is read; never a composite or a constant.
     pub(super) source: &'a Source,
+    /// The attribute needs somebody who asks for a part of it: then its messages go there, too.
+    pub(super) asked: bool,
     /// Where the value goes.
     pub(super) delivery: Delivery,
 }
@@ -36,8 +40,21 @@ impl Input<'_> {
     }
 }
 
+/// The attributes of a site, or a part of them.
+#[derive(Default)]
+pub(super) struct List<'a> {
+    /// What is read.
+    pub(super) inputs: Vec<Input<'a>>,
+    /// What never changes, by position of the attribute.
+    pub(super) constants: Vec<(usize, Fact)>,
+    /// What cannot work, by position of the attribute.
+    pub(super) broken: Vec<(usize, Broken)>,
+    device: &'a str,
+    slots: usize,
+}
+
 /// Everything that is read, in the order of the configuration, and what cannot be.
-pub(super) fn inputs(config: &Config) -> (Vec<Input<'_>>, Vec<Broken>) {
+pub(super) fn inputs(config: &Config) -> List<'_> {
     let (setup, devices) = (&config.setup, &config.devices);
     let mut list = List::default();
     for (ix, (meter, device)) in setup.meters.iter().zip(&devices.meters).enumerate() {
@@ -56,7 +73,7 @@ pub(super) fn inputs(config: &Config) -> (Vec<Input<'_>>, Vec<Broken>) {
         list.device = "hems";
         list.operator(operator);
     }
-    (list.inputs, list.broken)
+    list
 }
 
 /// A word that is not known is no reason.
@@ -64,12 +81,38 @@ fn status_reason(word: String) -> ChargerValue {
     ChargerValue::StatusReason(word.trim().parse().unwrap_or(StatusReason::Unknown))
 }
 
-#[derive(Default)]
-struct List<'a> {
+/// What a script or a setter reads: all of it goes where the asking is done.
+pub(super) fn read_first<'a>(
     device: &'a str,
-    slots: usize,
-    inputs: Vec<Input<'a>>,
-    broken: Vec<Broken>,
+    attribute: String,
+    source: &'a Source,
+    target: Target,
+) -> List<'a> {
+    let mut list = List { device, ..List::default() };
+    list.attribute(attribute, Some(source), target);
+    list.inputs.iter_mut().for_each(|input| input.asked = true);
+    list
+}
+
+/// The topics of what the device tasks put together or read before they write something.
+pub(super) fn topics(config: &Config) -> BTreeSet<&str> {
+    let mut topics = BTreeSet::new();
+    for input in inputs(config).inputs.into_iter().filter(|input| input.asked) {
+        input.source.topics(&mut topics);
+    }
+    let devices = &config.devices;
+    let chargers = devices.chargers.iter().flat_map(|charger| {
+        [
+            &charger.enable,
+            &charger.max_current,
+            &charger.max_current_millis,
+            &charger.phases,
+            &charger.wakeup,
+        ]
+    });
+    let batteries = devices.meters.iter().map(|meter| &meter.battery_mode);
+    chargers.chain(batteries).flatten().for_each(|sink| sink.topics(&mut topics));
+    topics
 }
 
 type Single<'a, M> = (&'static str, &'a Option<Source>, M);
@@ -163,53 +206,53 @@ impl<'a> List<'a> {
         let Some(source) = source else { return };
         self.slots += 1;
         match source {
-            Source::Combined { plugged, charging } => {
-                self.combined(&attribute, plugged, charging, &target);
-            }
-            Source::Mqtt(_) | Source::Modbus(_) | Source::Const(_) | Source::Demo(_) => {
-                self.add(attribute, source, Delivery::Whole(target));
-            }
+            Source::Const(_) | Source::Composite(_) => self.composite(attribute, source, target),
+            Source::Mqtt(_)
+            | Source::Modbus(_)
+            | Source::Http(_)
+            | Source::Script(_)
+            | Source::Js(_)
+            | Source::Demo(_) => self.add(attribute, source, source, Delivery::Whole(target)),
         }
     }
 
-    fn combined(&mut self, name: &str, plugged: &'a Source, charging: &'a Source, target: &Target) {
-        let state = Arc::new(Mutex::new(Combined::default()));
-        let parts = [(Part::Plugged, plugged), (Part::Charging, charging)];
-        let any = |wanted: fn(&Source) -> bool| parts.iter().any(|(_, source)| wanted(source));
-        let error =
-            if target.kind() != Kind::Status || any(|s| matches!(s, Source::Combined { .. })) {
-                Some("combined makes a status of two plain bools")
-            } else if any(|s| matches!(s, Source::Modbus(_)))
-                && any(|s| matches!(s, Source::Mqtt(_) | Source::Demo(_)))
-            {
-                Some("combined takes both inputs from MQTT or both from modbus")
-            } else {
-                None
-            };
-        if let Some(error) = error {
-            self.broken.push(Broken {
-                device: self.device.to_owned(),
-                attribute: name.to_owned(),
-                error: error.to_owned(),
-            });
+    fn composite(&mut self, attribute: String, source: &'a Source, target: Target) {
+        let never = Mono::default();
+        let (mut tree, leaves) = match Tree::new(target.kind(), source) {
+            Ok(tree) => tree,
+            Err(error) => return self.broken(attribute, error),
+        };
+        if leaves.is_empty() {
+            match tree.value(never) {
+                Ok(Some(known)) => {
+                    let delivery = Delivery::Whole(target);
+                    let fact = delivery.deliver(never, Some(known.value), Origin::Live);
+                    self.constants.extend(fact.ok().flatten().map(|fact| (self.slots, fact)));
+                }
+                Ok(None) => {}
+                Err(error) => self.broken(attribute, error),
+            }
             return;
         }
-        for (part, source) in parts {
-            let word = match part {
-                Part::Plugged => "plugged",
-                Part::Charging => "charging",
-            };
-            let delivery = Delivery::Part(part, Arc::clone(&state), target.clone());
-            self.add(format!("{name}.{word}"), source, delivery);
+        let tree = Arc::new(Mutex::new(tree));
+        for (position, (kind, name, leaf)) in leaves.into_iter().enumerate() {
+            let delivery = Delivery::Part(kind, position, Arc::clone(&tree), target.clone());
+            self.add(format!("{attribute}{name}"), source, leaf, delivery);
         }
     }
 
-    fn add(&mut self, attribute: String, source: &'a Source, delivery: Delivery) {
+    fn broken(&mut self, attribute: String, error: String) {
+        let broken = Broken { device: self.device.to_owned(), attribute, error };
+        self.broken.push((self.slots, broken));
+    }
+
+    fn add(&mut self, attribute: String, whole: &Source, leaf: &'a Source, delivery: Delivery) {
         self.inputs.push(Input {
             slot: self.slots,
             device: self.device,
             attribute,
-            source,
+            source: leaf,
+            asked: whole.is_asked_for(),
             delivery,
         });
     }

@@ -1,7 +1,6 @@
 //! Modbus links: one task per address owns the connection, its polls and its queue of writes (design S6).
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::net::TcpStream;
@@ -11,10 +10,8 @@ use tokio_modbus::client::{Client, Context, rtu, tcp};
 use tokio_modbus::slave::{Slave, SlaveContext};
 use tokio_modbus::{Request, Response};
 
-use super::health::HealthBook;
-use super::outbox::Outbox;
+use super::outlet::Outlet;
 use super::register::{self, Write};
-use super::value::Delivery;
 use crate::config::{ModbusLink, ModbusSource, RegisterKind};
 use crate::edges::backoff::Backoff;
 use crate::model::Origin;
@@ -27,11 +24,8 @@ const MIN_INTERVAL: Duration = Duration::from_millis(100);
 
 /// A register that is read again and again.
 pub(super) struct Poll {
-    pub(super) slot: usize,
-    pub(super) device: String,
-    pub(super) attribute: String,
     pub(super) source: ModbusSource,
-    pub(super) delivery: Delivery,
+    pub(super) outlet: Outlet,
 }
 
 /// A write that waits for its turn. Whoever gives up drops the other end of `reply`; the write is
@@ -50,8 +44,6 @@ pub(super) struct Link {
     /// Units that do not answer are left alone for a while, the others behind the same address are not.
     resting: BTreeMap<u8, Rest>,
     writes: mpsc::Receiver<WriteRequest>,
-    outbox: Arc<Outbox>,
-    health: Arc<HealthBook>,
 }
 
 struct Scheduled {
@@ -65,20 +57,13 @@ struct Rest {
 }
 
 impl Link {
-    pub(super) fn new(
-        polls: Vec<Poll>,
-        writes: mpsc::Receiver<WriteRequest>,
-        outbox: Arc<Outbox>,
-        health: Arc<HealthBook>,
-    ) -> Self {
+    pub(super) fn new(polls: Vec<Poll>, writes: mpsc::Receiver<WriteRequest>) -> Self {
         let due = Instant::now();
         Self {
             connection: Connection(None),
             polls: polls.into_iter().map(|poll| Scheduled { poll, due }).collect(),
             resting: BTreeMap::new(),
             writes,
-            outbox,
-            health,
         }
     }
 
@@ -125,25 +110,16 @@ impl Link {
         let answer = self.connection.call(link, request).await;
         *due = Instant::now() + (*interval).max(MIN_INTERVAL);
         rest(&mut self.resting, link.id, &answer);
+        let kind = poll.outlet.delivery.kind();
         let value = answer.and_then(|answer| {
             let words = words_of(answer, words)?;
-            register::read(poll.delivery.kind(), register, &words, *scale).map_err(Failure::Refused)
+            register::read(kind, register, &words, *scale).map_err(Failure::Refused)
         });
-        match value {
-            Ok(value) => {
-                self.health.good(&poll.device, &poll.attribute);
-                if let Some(fact) = poll.delivery.deliver(value, Origin::Live) {
-                    self.outbox.reading(poll.slot, fact);
-                }
-            }
-            Err(failure) => {
-                let error = format!("register {}: {}", register.address, failure.text());
-                self.health.bad(&poll.device, &poll.attribute, &error);
-                if let Failure::Lost(_) = failure {
-                    self.connection = Connection(None);
-                }
-            }
+        if let Err(Failure::Lost(_)) = value {
+            self.connection = Connection(None);
         }
+        let named = |failure: Failure| format!("register {}: {}", register.address, failure.text());
+        poll.outlet.tell(value.map_err(named), Origin::Live);
     }
 
     async fn write(&mut self, request: WriteRequest) {

@@ -26,6 +26,7 @@ pub struct Getter {
     default: Option<String>,
     jq: Option<Jq>,
     quote: bool,
+    longest: usize,
 }
 
 impl Getter {
@@ -42,7 +43,13 @@ impl Getter {
             default: pipeline.default.clone(),
             jq: pipeline.jq.as_deref().map(Jq::compile).transpose()?,
             quote: pipeline.quote,
+            longest: MAX_TEXT,
         })
+    }
+
+    /// The same for longer documents.
+    pub fn reading_up_to(self, longest: usize) -> Self {
+        Self { longest, ..self }
     }
 
     /// The value of a payload; `None` when the jq program says `null` (W-48).
@@ -50,7 +57,7 @@ impl Getter {
     /// # Errors
     /// Why the payload is no value of the kind.
     pub fn read(&self, payload: &[u8]) -> Result<Option<Value>, String> {
-        if payload.len() > MAX_TEXT {
+        if payload.len() > self.longest {
             return Err(format!("{} bytes are too long", payload.len()));
         }
         let text = std::str::from_utf8(payload).map_err(|_| "not UTF-8")?;

@@ -1,4 +1,5 @@
-//! Where set-points are written: a topic or a register.
+//! Where set-points are written: a topic, a register, a web server, a program, or through steps
+//! to others.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,8 +9,11 @@ use tokio::time::timeout;
 
 use super::modbus::WriteRequest;
 use super::register;
+use super::script::Tool;
+use super::setter::Setter;
 use super::template::{Scalar, Template, scaled};
-use crate::config::{ModbusLink, Register, Sink};
+use super::web::Order;
+use crate::config::{ModbusLink, Register};
 
 /// Longest time from the start of a write to its outcome.
 const WRITE_DEADLINE: Duration = Duration::from_secs(5);
@@ -37,58 +41,25 @@ pub(super) enum Writer {
         register: Register,
         scale: f64,
     },
+    Web(Box<Order>),
+    Script(Tool),
+    Steps(Box<Setter>),
     /// Did not compile; every write fails with the reason.
     Broken(String),
 }
 
 impl Writer {
-    /// Compiles the sink of the attribute called `name`; `queue` gives the way to a Modbus link.
-    pub(super) fn compile(
-        sink: &Sink,
-        name: &str,
-        bus: &Arc<dyn Publish>,
-        queue: impl FnOnce(&ModbusLink) -> mpsc::Sender<WriteRequest>,
-    ) -> Self {
-        match sink {
-            Sink::Mqtt { topic, payload, retained } => {
-                let template = payload.as_deref().map(|payload| Template::compile(payload, name));
-                match template.transpose() {
-                    Ok(template) => Self::Bus {
-                        bus: Arc::clone(bus),
-                        topic: topic.clone(),
-                        template,
-                        retain: *retained,
-                    },
-                    Err(error) => Self::Broken(error),
-                }
-            }
-            Sink::Demo(topic) => Self::Bus {
-                bus: Arc::clone(bus),
-                topic: topic.clone(),
-                template: None,
-                retain: false,
-            },
-            Sink::Modbus { link, register, scale } => match register::write(register, 0.0) {
-                Ok(_) => Self::Modbus {
-                    queue: queue(link),
-                    link: link.clone(),
-                    register: *register,
-                    scale: *scale,
-                },
-                Err(error) => Self::Broken(error),
-            },
-        }
-    }
-
     /// Whether what was written may be lost with the connection to the broker.
     pub(super) fn is_bus(&self) -> bool {
         match self {
             Self::Bus { .. } => true,
-            Self::Modbus { .. } | Self::Broken(_) => false,
+            Self::Steps(setter) => setter.is_bus(),
+            Self::Modbus { .. } | Self::Web(_) | Self::Script(_) | Self::Broken(_) => false,
         }
     }
 
-    /// Writes a value and waits until it is taken, at most [`WRITE_DEADLINE`].
+    /// Writes a value and waits until it is taken: at most [`WRITE_DEADLINE`], or as long as the
+    /// configuration of a web server, a program or a pause says.
     ///
     /// # Errors
     /// Why it is unknown whether, or known not, to be taken.
@@ -118,6 +89,9 @@ impl Writer {
                     Err(_) => Err(format!("not taken within {WRITE_DEADLINE:?}")),
                 }
             }
+            Self::Web(order) => order.send(value).await,
+            Self::Script(tool) => tool.run(value).await,
+            Self::Steps(setter) => setter.write(value).await,
             Self::Broken(error) => Err(error.clone()),
         }
     }

@@ -1,11 +1,21 @@
 //! What a device attribute can be, and which fact it becomes.
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
+use tokio::sync::Notify;
+
+use super::tree::{Known, Tree};
 use crate::model::{
-    ChargeStatus, ChargerValue, Fact, LoadPointIx, MeterIx, MeterValue, OperatorSignal, Origin,
-    Phase, VehicleIx, VehicleValue,
+    ChargeStatus, ChargerValue, Fact, LoadPointIx, MeterIx, MeterValue, Mono, OperatorSignal,
+    Origin, Phase, VehicleIx, VehicleValue,
 };
+
+/// Time between two requests of a meter or charger.
+pub(super) const OFTEN: Duration = Duration::from_secs(5);
+/// Time between two requests of a vehicle.
+pub(super) const SELDOM: Duration = Duration::from_secs(300);
 
 /// The types of attributes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -107,6 +117,8 @@ pub(super) enum Target {
     Charger(LoadPointIx, Make<ChargerValue>),
     Vehicle(VehicleIx, MakeVehicle),
     Operator(Make<OperatorSignal>),
+    /// Read by a script or a setter.
+    Cell(Kind, usize, Arc<Board>),
 }
 
 impl Target {
@@ -116,13 +128,27 @@ impl Target {
             Self::Charger(_, make) => make.kind(),
             Self::Vehicle(_, make) => make.kind(),
             Self::Operator(make) => make.kind(),
+            Self::Cell(kind, ..) => *kind,
+        }
+    }
+
+    /// How often the value is asked for where nothing is said: cars are behind slow clouds, and
+    /// what guards a fuse is not.
+    pub(super) fn usual_interval(&self) -> Duration {
+        match self {
+            Self::Vehicle(..) => SELDOM,
+            Self::Meter(..) | Self::Charger(..) | Self::Operator(_) | Self::Cell(..) => OFTEN,
         }
     }
 
     /// The fact of a value. A withdrawn value (`None`) is news of vehicles only: what a meter or
     /// charger does not say any more grows stale by itself.
-    fn fact(&self, value: Option<Value>, origin: Origin) -> Option<Fact> {
+    fn fact(&self, now: Mono, value: Option<Value>, origin: Origin) -> Option<Fact> {
         Some(match self {
+            Self::Cell(_, cell, board) => {
+                board.put(*cell, value.map(|value| Known::new(now, value, origin)));
+                return None;
+            }
             Self::Meter(meter, make) => {
                 let value = make.apply(value?)?;
                 Fact::Meter { meter: *meter, value, origin }
@@ -145,8 +171,8 @@ impl Target {
 pub(super) enum Delivery {
     /// It is the attribute.
     Whole(Target),
-    /// It is one input of a combined status.
-    Part(Part, Arc<Mutex<Combined>>, Target),
+    /// It is a leaf of a tree, by its position.
+    Part(Kind, usize, Arc<Mutex<Tree>>, Target),
 }
 
 impl Delivery {
@@ -154,62 +180,71 @@ impl Delivery {
     pub(super) fn kind(&self) -> Kind {
         match self {
             Self::Whole(target) => target.kind(),
-            Self::Part(..) => Kind::Bool,
+            Self::Part(kind, ..) => *kind,
         }
     }
 
+    /// What the value is for in the end.
+    pub(super) fn target(&self) -> &Target {
+        let (Self::Whole(target) | Self::Part(_, _, _, target)) = self;
+        target
+    }
+
     /// The fact that follows from a value, if any does; `None` = the source has withdrawn its value.
-    pub(super) fn deliver(&self, value: Option<Value>, origin: Origin) -> Option<Fact> {
+    ///
+    /// # Errors
+    /// Why nothing can be made of the value.
+    pub(super) fn deliver(
+        &self,
+        now: Mono,
+        value: Option<Value>,
+        origin: Origin,
+    ) -> Result<Option<Fact>, String> {
         match self {
-            Self::Whole(target) => target.fact(value, origin),
-            Self::Part(part, state, target) => {
-                let mut state = state.lock().unwrap_or_else(PoisonError::into_inner);
-                let input = match value {
-                    Some(Value::Bool(truth)) => Some((truth, origin)),
-                    None | Some(Value::Number(_) | Value::Status(_) | Value::Text(_)) => None,
-                };
-                match part {
-                    Part::Plugged => state.plugged = input,
-                    Part::Charging => state.charging = input,
-                }
-                if input.is_none() {
-                    return target.fact(None, origin);
-                }
-                let (status, origin) = state.status()?;
-                target.fact(Some(Value::Status(status)), origin)
+            Self::Whole(target) => Ok(target.fact(now, value, origin)),
+            Self::Part(_, leaf, tree, target) => {
+                let withdrawn = value.is_none();
+                let mut tree = tree.lock().unwrap_or_else(PoisonError::into_inner);
+                let whole = tree.hear(now, *leaf, value, origin);
+                drop(tree);
+                Ok(match whole? {
+                    Some(known) => {
+                        let origin = known.origin(now);
+                        target.fact(now, Some(known.value), origin)
+                    }
+                    None if withdrawn => target.fact(now, None, origin),
+                    None => None,
+                })
             }
         }
     }
 }
 
-/// The inputs of a combined status.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Part {
-    Plugged,
-    Charging,
+/// The newest values of what a script or a setter reads first.
+#[derive(Default)]
+pub(super) struct Board {
+    cells: Mutex<BTreeMap<usize, Known>>,
+    changed: Notify,
 }
 
-/// What is known of the inputs of a combined status (§7.1 `combined`).
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Combined {
-    plugged: Option<(bool, Origin)>,
-    charging: Option<(bool, Origin)>,
-}
+impl Board {
+    fn put(&self, cell: usize, known: Option<Known>) {
+        let mut cells = self.cells.lock().unwrap_or_else(PoisonError::into_inner);
+        match known {
+            Some(known) => cells.insert(cell, known),
+            None => cells.remove(&cell),
+        };
+        drop(cells);
+        self.changed.notify_one();
+    }
 
-impl Combined {
-    /// Charging → C, else plugged → B, else A; nothing before both are known. As old as the older.
-    fn status(self) -> Option<(ChargeStatus, Origin)> {
-        let (plugged, plugged_origin) = self.plugged?;
-        let (charging, charging_origin) = self.charging?;
-        let status = match (charging, plugged) {
-            (true, _) => ChargeStatus::Charging,
-            (false, true) => ChargeStatus::Connected,
-            (false, false) => ChargeStatus::Disconnected,
-        };
-        let origin = match (plugged_origin, charging_origin) {
-            (Origin::Live, Origin::Live) => Origin::Live,
-            (Origin::Retained, _) | (_, Origin::Retained) => Origin::Retained,
-        };
-        Some((status, origin))
+    /// Waits for news of any cell; for one who waits.
+    pub(super) async fn changed(&self) {
+        self.changed.notified().await;
+    }
+
+    /// What is known of a cell.
+    pub(super) fn get(&self, cell: usize) -> Option<Known> {
+        self.cells.lock().unwrap_or_else(PoisonError::into_inner).get(&cell).cloned()
     }
 }

@@ -104,18 +104,18 @@ impl Store {
     }
 
     /// Ends the limit that an unclean stop left in force: at the last sign of life, because nobody
-    /// knows how long it lasted.
+    /// knows how long it lasted, but not after `now`.
     ///
     /// # Errors
     ///
     /// It stays in force until the next one begins, see [`StoreError`].
-    pub async fn repair_grid_sessions(&self) -> Result<(), StoreError> {
-        self.read(|connection| {
+    pub async fn repair_grid_sessions(&self, now: DateTime<Utc>) -> Result<(), StoreError> {
+        self.read(move |connection| {
             connection.execute(
-                "UPDATE grid_sessions
-                 SET finished = max(created, (SELECT ifnull(max(counted_to), 0) FROM entities))
-                 WHERE finished IS NULL",
-                [],
+                "UPDATE grid_sessions SET finished = max(
+                     created, (SELECT min(ifnull(max(counted_to), 0), ?1) FROM entities)
+                 ) WHERE finished IS NULL",
+                [now.timestamp()],
             )
         })
         .await

@@ -153,7 +153,7 @@ fn load_points() {
     let payload = "enable, payload: '${maxcurrent}'}";
     refused(
         &loadpoint(&[]).replace("enable}", payload),
-        &["7:46 chargers[0].enable.payload: knows only ${enable} and ${enable:%d} or the like"],
+        &["7:46 chargers[0].enable.payload: knows only ${enable}, found ${maxcurrent}"],
     );
 }
 
@@ -253,14 +253,15 @@ fn sources() {
 
 #[test]
 fn what_the_site_needs_must_be_built() {
-    let known = "what can be read: mqtt, modbus, const, combined, openwb";
+    let known = "what can be read: mqtt, modbus, const, combined, openwb, http, script, js, \
+                 javascript, calc, map, valid, cached, error";
     refused(
-        &grid("{source: http, uri: x}"),
-        &[&format!("5:11 meters[0].power.source: source \"http\" is not built yet, {known}")],
+        &grid("{source: sunspec, uri: x}"),
+        &[&format!("5:11 meters[0].power.source: source \"sunspec\" is not built yet, {known}")],
     );
     refused(
-        &grid("{source: js}").replace("grid: m", "battery: m"),
-        &[&format!("5:11 meters[0].power.source: source \"js\" is not built yet, {known}")],
+        &grid("{source: go}").replace("grid: m", "battery: m"),
+        &[&format!("5:11 meters[0].power.source: source \"go\" is not built yet, {known}")],
     );
     refused(
         &loadpoint(&[]).replace("wb/status}", "x, broker: other}"),
@@ -274,7 +275,7 @@ fn what_the_site_needs_must_be_built() {
         &format!("{template}site: {{meters: {{grid: m}}}}"),
         &[
             "1:36 meters[0].template: template \"shelly-3em\" is not built in: supported are type custom \
-         (MQTT, Modbus) and template demo-meter",
+         (MQTT, HTTP, Modbus, scripts) and template demo-meter, solaranzeige",
         ],
     );
 }

@@ -205,7 +205,7 @@ vehicles:
         [
             "10:95 vehicles[1].features[1]: unknown feature \"fast\", ignored",
             "12:19 vehicles[2].type: type \"tesla\" is not built in: supported are type custom \
-             (MQTT, Modbus) and template offline, teslamate; the vehicle stays, without telemetry",
+             (MQTT, HTTP, Modbus, scripts) and template offline, teslamate; the vehicle stays, without telemetry",
         ]
     );
 }

@@ -15,7 +15,9 @@ mod devices;
 mod hostile;
 mod language;
 mod noticed;
+mod plugins;
 mod reference;
+mod templates;
 mod variables;
 
 const REFERENCE: &str = include_str!("../../data/reference-site.yaml");

@@ -11,10 +11,10 @@ fn noticed(text: &str, expected: &[&str]) {
 
 #[test]
 fn what_the_site_can_do_without_is_left_out() {
-    let read = "source \"http\" is not built yet, what can be read: mqtt, modbus, const, combined, \
-                openwb";
+    let read = "source \"sunspec\" is not built yet, what can be read: mqtt, modbus, const, combined, \
+                openwb, http, script, js, javascript, calc, map, valid, cached, error";
     for role in ["pv", "aux", "ext", "consumers"] {
-        let text = grid("{source: http}").replace("grid: m", &format!("{role}: m"));
+        let text = grid("{source: sunspec}").replace("grid: m", &format!("{role}: m"));
         let role = role.trim_end_matches('s');
         let checked = parse(&text).unwrap();
         assert!(checked.config.setup.meters.is_empty());
@@ -22,13 +22,13 @@ fn what_the_site_can_do_without_is_left_out() {
         assert!(checked.notices.iter().any(|notice| notice.to_string() == left_out));
     }
     noticed(
-        &grid("{source: const, value: 1}\n  energy: {source: http}"),
+        &grid("{source: const, value: 1}\n  energy: {source: sunspec}"),
         &[&format!("6:12 meters[0].energy.source: {read}; energy is left out")],
     );
     noticed(
         "vehicles:\n- {type: template, template: teslamat}\n",
         &["2:20 vehicles[0].template: template \"teslamat\" is not built in (did you mean \
-           \"teslamate\"?): supported are type custom (MQTT, Modbus) and template offline, teslamate; \
+           \"teslamate\"?): supported are type custom (MQTT, HTTP, Modbus, scripts) and template offline, teslamate; \
            the vehicle stays, without telemetry"],
     );
 }

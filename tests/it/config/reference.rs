@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use chargebus::config::{ChargerDevice, MeterDevice, Source, VehicleDevice};
+use chargebus::config::{ChargerDevice, Composite, MeterDevice, Source, VehicleDevice};
 use chargebus::model::{
     Amps, KilowattHours, MeterRole, Mode, Percent, Thresholds, VehicleFeature, VehicleIx, Volts,
     Watts,
@@ -147,10 +147,10 @@ fn vehicles_are_read() {
     assert_eq!(tesla.limit_soc, Some(mqtt("teslamate/cars/1/charge_limit_soc")));
     assert_eq!(
         tesla.status,
-        Some(Source::Combined {
-            plugged: Box::new(mqtt("teslamate/cars/1/plugged_in")),
-            charging: Box::new(mqtt("sim/car/1/charging")),
-        })
+        Some(Source::Composite(Box::new(Composite::Combined {
+            plugged: mqtt("teslamate/cars/1/plugged_in"),
+            charging: mqtt("sim/car/1/charging"),
+        })))
     );
     assert_eq!(tesla.teslamate, None);
     assert_eq!(zoe, &VehicleDevice::default());

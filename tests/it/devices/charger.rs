@@ -95,10 +95,7 @@ async fn templates_and_missing_sinks() {
         ..ChargerDevice::default()
     });
     let broken: Vec<_> = rig.devices.broken().iter().map(ToString::to_string).collect();
-    assert_eq!(
-        broken,
-        ["charger1.maxcurrent: payload: unknown ${current}, expected ${maxcurrent}"]
-    );
+    assert_eq!(broken, ["charger1.maxcurrent: knows only ${maxcurrent}, found ${current}"]);
     for (command, outcome) in [
         (Enable(true), Outcome::Done),
         (MaxCurrent(Amps(6.0)), Outcome::Failed),

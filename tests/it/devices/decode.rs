@@ -1,9 +1,11 @@
 //! From message to fact (plans-vehicles-devices.md §7.3, §7.6, §7.7).
 
-use chargebus::config::{ChargerDevice, MeterDevice, MqttSource, Pipeline, Source, VehicleDevice};
+use chargebus::config::{
+    ChargerDevice, Composite, MeterDevice, MqttSource, Pipeline, Source, VehicleDevice,
+};
 use chargebus::edges::devices::{Counts, Decoder, MAX_TEXT};
 use chargebus::model::{
-    Amps, ChargeStatus, ChargerValue, Fact, KilowattHours, LoadPointIx, MeterIx, MeterValue,
+    Amps, ChargeStatus, ChargerValue, Fact, KilowattHours, LoadPointIx, MeterIx, MeterValue, Mono,
     Origin, Percent, Phase, VehicleIx, VehicleValue, Volts, Watts,
 };
 
@@ -16,7 +18,7 @@ fn decoder(config: &chargebus::config::Config) -> Decoder {
 }
 
 fn facts(decoder: &mut Decoder, topic: &str, payload: &str) -> Vec<Fact> {
-    let decoded = decoder.decode(topic, payload.as_bytes(), Origin::Live);
+    let decoded = decoder.decode(Mono(0), topic, payload.as_bytes(), Origin::Live);
     assert_eq!(decoded.problems, [], "{topic} {payload}");
     decoded.facts
 }
@@ -148,7 +150,8 @@ fn one_topic_feeds_many_attributes() {
     };
     let mut decoder = decoder(&site(vec![grid, pv], vec![], vec![]));
     assert_eq!(decoder.topics().collect::<Vec<_>>(), ["tele"]);
-    let decoded = decoder.decode("tele", br#"{"power":5,"i":[1,2,null],"pv":2}"#, Origin::Retained);
+    let decoded =
+        decoder.decode(Mono(0), "tele", br#"{"power":5,"i":[1,2,null],"pv":2}"#, Origin::Retained);
     let retained = |ix, value| Fact::Meter { meter: MeterIx(ix), value, origin: Origin::Retained };
     assert_eq!(decoded.problems, []);
     assert_eq!(
@@ -161,7 +164,7 @@ fn one_topic_feeds_many_attributes() {
         ]
     );
     // One attribute that fails does not take the others with it.
-    let decoded = decoder.decode("tele", br#"{"power":6,"i":[1,2,3]}"#, Origin::Live);
+    let decoded = decoder.decode(Mono(0), "tele", br#"{"power":6,"i":[1,2,3]}"#, Origin::Live);
     assert_eq!(decoded.facts.len(), 4);
     assert_eq!(decoded.problems.len(), 1);
     let problem = &decoded.problems[0];
@@ -200,11 +203,11 @@ fn malformed_payloads_change_nothing_and_are_reported_once() {
     ];
     for (n, payload) in (1..).zip(table) {
         let name = String::from_utf8_lossy(&payload[..payload.len().min(40)]).into_owned();
-        let first = decoder.decode("p", payload, Origin::Live);
+        let first = decoder.decode(Mono(0), "p", payload, Origin::Live);
         assert_eq!((first.facts.len(), first.problems.len()), (0, 1), "{name}");
         let text = first.problems[0].to_string();
         assert!(text.starts_with("meter1.power (p): ") && text.len() < 200, "{text}");
-        let second = decoder.decode("p", payload, Origin::Live);
+        let second = decoder.decode(Mono(0), "p", payload, Origin::Live);
         assert_eq!((second.facts.len(), second.problems.len()), (0, 0), "{name}");
         assert_eq!(facts(&mut decoder, "p", "5"), [meter(0, MeterValue::Power(Watts(5.0)))]);
         assert_eq!(decoder.counts(), Counts { good: n, empty: 0, malformed: 2 * n });
@@ -224,7 +227,7 @@ fn an_empty_payload_withdraws() {
 #[test]
 fn a_combined_status_needs_both_inputs() {
     let combined = |plugged, charging| {
-        Some(Source::Combined { plugged: Box::new(plugged), charging: Box::new(charging) })
+        Some(Source::Composite(Box::new(Composite::Combined { plugged, charging })))
     };
     let car = VehicleDevice {
         status: combined(mqtt("plugged"), mqtt("charging")),
@@ -246,7 +249,7 @@ fn a_combined_status_needs_both_inputs() {
     assert_eq!(facts(&mut decoder, "plugged", ""), [status(0, None)]);
     assert_eq!(facts(&mut decoder, "charging", "1"), [status(1, Some(Charging))]);
     // As old as the older input.
-    let decoded = decoder.decode("plugged", b"1", Origin::Retained);
+    let decoded = decoder.decode(Mono(0), "plugged", b"1", Origin::Retained);
     let value = VehicleValue::Status(Some(Charging));
     let origin = Origin::Retained;
     assert_eq!(decoded.facts, [Fact::Vehicle { vehicle: VehicleIx(0), value, origin }]);

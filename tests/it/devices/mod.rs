@@ -3,12 +3,16 @@
 #![allow(clippy::expect_used, clippy::unwrap_used, reason = "helpers of tests")]
 #![allow(clippy::wildcard_enum_match_arm, reason = "whatever else comes fails the test")]
 
+mod asked;
 mod charger;
+mod composites;
 mod decode;
 mod modbus;
 mod pipelines;
 mod registers;
-mod servers;
+mod scripts;
+pub(crate) mod servers;
+mod setters;
 mod templates;
 
 use std::sync::Arc;
@@ -20,6 +24,7 @@ use chargebus::config::{
     Network, Pipeline, Sink, Source, VehicleDevice,
 };
 use chargebus::edges::devices::{Devices, Publish};
+use chargebus::edges::fetch::Fetch;
 use chargebus::model::{
     Amps, ChargerSetup, Fact, LimitSetup, LoadPointSetup, MeterRole, MeterSetup, Percent, Setup,
     Thresholds, VehicleSetup, Volts, Watts, Wiring,
@@ -63,6 +68,7 @@ fn site(
         currency: "EUR".to_owned(),
         tariffs: Vec::new(),
         extras: Extras::default(),
+        libraries: Vec::new(),
         discover_cars: true,
         messaging: Messaging::default(),
         influx: None,
@@ -108,6 +114,28 @@ fn with_pipeline(topic: &str, pipeline: Pipeline) -> Source {
     Source::Mqtt(MqttSource { topic: topic.to_owned(), timeout: None, scale: 1.0, pipeline })
 }
 
+/// A site whose meter `m` has these attributes, each in a line of YAML.
+fn meter_site(attributes: &str) -> Config {
+    let attributes = attributes.trim_end().replace('\n', "\n  ");
+    parsed(&format!(
+        "broker: true\nmeters:\n- name: m\n  type: custom\n  {attributes}\nsite: {{meters: {{grid: m}}}}\n"
+    ))
+}
+
+/// A site whose charger `wb` has this `maxcurrent` and these further attributes.
+fn charger_site(attributes: &str) -> Config {
+    let attributes = attributes.trim_end().replace('\n', "\n  ");
+    parsed(&format!(
+        "broker: true\nchargers:\n- name: wb\n  type: custom\n  status: {{source: const, value: B}}\n  \
+         enabled: {{source: mqtt, topic: wb/enabled}}\n  {attributes}\n\
+         loadpoints: [{{charger: wb}}]\n"
+    ))
+}
+
+fn parsed(yaml: &str) -> Config {
+    Config::parse(yaml, &|_| None).unwrap_or_else(|errors| panic!("{errors}\n{yaml}")).config
+}
+
 fn set(topic: &str) -> Option<Sink> {
     Some(Sink::Mqtt { topic: topic.to_owned(), payload: None, retained: false })
 }
@@ -147,7 +175,7 @@ impl Rig {
         let (sender, facts) = mpsc::channel(16);
         let stop = CancellationToken::new();
         let publisher = Arc::clone(&bus) as Arc<dyn Publish>;
-        let devices = Devices::start(config, publisher, sender, stop.clone());
+        let devices = Devices::start(config, publisher, Fetch::default(), sender, stop.clone());
         let guard = stop.clone().drop_guard();
         Self { devices, bus, published, facts, stop, _stop: guard }
     }

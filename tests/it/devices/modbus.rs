@@ -6,8 +6,8 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use chargebus::config::{
-    ChargerDevice, Encoding, MeterDevice, ModbusLink, ModbusSource, Number, Register, RegisterKind,
-    Sink, Source,
+    ChargerDevice, Composite, Encoding, MeterDevice, ModbusLink, ModbusSource, Number, Register,
+    RegisterKind, Sink, Source,
 };
 use chargebus::model::{
     Amps, ChargerCommand, ChargerValue, Fact, LoadPointIx, MeterIx, MeterValue, Origin, Outcome,
@@ -79,10 +79,10 @@ async fn every_register_type_is_read() {
         ..ChargerDevice::default()
     };
     let combined = ChargerDevice {
-        status: Some(Source::Combined {
-            plugged: Box::new(source(&link, masked)),
-            charging: Box::new(source(&link, register(RegisterKind::Coil, 0, Number::Bool))),
-        }),
+        status: Some(Source::Composite(Box::new(Composite::Combined {
+            plugged: source(&link, masked),
+            charging: source(&link, register(RegisterKind::Coil, 0, Number::Bool)),
+        }))),
         ..ChargerDevice::default()
     };
     let mut rig = Rig::start(&site(vec![], vec![wallbox, combined], vec![]));

@@ -12,8 +12,8 @@ use tokio_modbus::server::tcp::{Server, accept_tcp_connection};
 use tokio_modbus::{ExceptionCode, Request, Response};
 
 /// The memory of a well-behaved device; registers that are not there are refused.
-#[derive(Clone, Default)]
-pub(super) struct Memory(pub(super) Arc<Mutex<BTreeMap<u16, u16>>>);
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Memory(pub(crate) Arc<Mutex<BTreeMap<u16, u16>>>);
 
 impl Memory {
     fn words(&self, address: u16, count: u16) -> Result<Vec<u16>, ExceptionCode> {
@@ -62,7 +62,7 @@ impl Service for Memory {
     }
 }
 
-pub(super) async fn serve(memory: &Memory) -> SocketAddr {
+pub(crate) async fn serve(memory: &Memory) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     serve_on(listener, memory);

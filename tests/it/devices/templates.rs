@@ -1,4 +1,4 @@
-//! Payload templates (plans-vehicles-devices.md §7.3, E-81 to E-83).
+//! Payload templates (plans-vehicles-devices.md §7.3, E-81 to E-83, W-49).
 
 use chargebus::edges::devices::{Scalar, Template};
 
@@ -27,6 +27,14 @@ fn values_are_written_as_the_template_says() {
         ("${batteryMode}/${batterymode:%02d}", "batterymode", Int(3), "3/03"),
         ("on", "enable", Bool(false), "on"),
         ("$5", "enable", Bool(false), "$5"),
+        // The part of Go's templates that people write (W-49).
+        ("a{{.enable}}b", "enable", Bool(true), "atrueb"),
+        ("{{ .Enable }}", "enable", Bool(false), "false"),
+        ("turn={{if .enable}}on{{else}}off{{end}}", "enable", Bool(true), "turn=on"),
+        ("turn={{ if .enable -}}on{{- else }}off{{ end }}!", "enable", Bool(false), "turn=off!"),
+        ("{{if .enable}}on{{end}}", "enable", Bool(false), ""),
+        ("{{if .maxcurrent}}${maxcurrent:%03d}{{end}}", "maxcurrent", Int(6), "006"),
+        ("{{printf \"%.1f\" .maxcurrent}}", "maxcurrent", Int(6), "6.0"),
     ] {
         let template = Template::compile(payload, name).expect(payload);
         assert_eq!(template.render(value), expected, "{payload} {value:?}");
@@ -36,14 +44,23 @@ fn values_are_written_as_the_template_says() {
 #[test]
 fn templates_that_cannot_work_do_not_compile() {
     for (payload, part) in [
-        ("${missing}", "unknown ${missing}, expected ${enable}"),
-        ("${enable", "without `}`"),
+        ("${missing}", "knows only ${enable}, found ${missing}"),
+        ("${enable", "without \"}\""),
+        ("{{.enable", "without \"}}\""),
         ("${enable:d}", "format"),
         ("${enable:%x}", "format"),
         ("${enable:%}", "format"),
         ("${enable:%999999999999999999999d}", "format"),
         ("${enable:%.99f}", "format"),
-        ("{{.enable}}", "not supported"),
+        ("{{.other}}", "does not understand {{.other}}: write ${enable}"),
+        ("{{enable}}", "does not understand {{enable}}"),
+        ("{{if .enable}}a", "{{if}} without {{end}}"),
+        ("{{if .enable}}a{{else}}b{{else}}c{{end}}", "{{if}} without {{end}}"),
+        ("{{if .enable}}{{if .enable}}{{end}}{{end}}", "{{if}} in an {{if}}"),
+        ("a{{end}}", "without {{if}}"),
+        ("{{printf .enable}}", "does not understand"),
+        ("{{printf \"%x\" .enable}}", "format"),
+        ("{{range .enable}}", "does not understand"),
     ] {
         let error = Template::compile(payload, "enable").expect_err(payload);
         assert!(error.contains(part), "{payload}: {error}");

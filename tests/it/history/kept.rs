@@ -178,7 +178,7 @@ async fn limits_open_and_close_and_an_unclean_stop_is_repaired() {
     drop(store);
 
     let store = Store::open(&path(&dir)).unwrap();
-    soon("the repair", store.repair_grid_sessions()).await.unwrap();
+    soon("the repair", store.repair_grid_sessions(at(9))).await.unwrap();
     expected[0].2 = Some(5);
     assert_eq!(sessions(&store).await, expected, "at the last sign of life");
 }

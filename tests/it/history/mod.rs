@@ -3,3 +3,4 @@
 mod calendar;
 mod kept;
 mod law;
+mod told;

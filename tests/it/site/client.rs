@@ -133,6 +133,11 @@ impl Client {
         }
     }
 
+    /// Waits for a message on a topic from a point of the log on.
+    pub(super) async fn answers(&mut self, topic: &str, mark: usize) {
+        let _ = self.seen.wait_for(|seen| !seen.since(mark, topic).is_empty()).await;
+    }
+
     /// Writes a field below `evcc/` and waits for the answer.
     pub(super) async fn write(&mut self, field: &str, payload: impl Into<Vec<u8>>) -> Json {
         let set = format!("evcc/{field}/set");

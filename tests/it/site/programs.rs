@@ -2,6 +2,7 @@
 
 use std::path::Path;
 use std::process::{Output, Stdio};
+use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process};
 use tokio::io::{AsyncBufReadExt, BufReader, Lines};
@@ -103,6 +104,36 @@ async fn a_kill_is_told_by_the_will_and_loses_no_answered_write() {
     assert_eq!(http(server, "GET /api/health").await.0, 200);
     running.signal(Signal::TERM);
     client.until("the farewell", |seen| seen.says("status", "offline")).await;
+    let status = soon("the end", running.child.wait()).await.unwrap();
+    assert!(status.success(), "{status}");
+}
+
+#[tokio::test]
+async fn whoever_is_superseded_waits_for_its_turn() {
+    let Some(home) = Home::with_mosquitto().await else { return };
+    let port = home.mosquitto.as_ref().unwrap().port;
+    let mut client = Client::connect(port).await;
+    let mut running = run(&home).await;
+    client.until("the state", |seen| seen.says("status", "online")).await;
+    client.set("loadpoints/1/minSoc", "33").await;
+    client.publish("evcc/updated", "1", false).await;
+    // It falls silent.
+    let (set, result) = ("evcc/loadpoints/1/minSoc/set", "evcc/loadpoints/1/minSoc/set/result");
+    for n in 0.. {
+        assert!(n < 100, "it goes on beside another service");
+        let mark = client.seen().log.len();
+        client.publish(set, "34", false).await;
+        let answered = client.answers(result, mark);
+        if tokio::time::timeout(Duration::from_millis(500), answered).await.is_err() {
+            break;
+        }
+    }
+    let mark = client.seen().log.len();
+    client.publish("evcc/status", "offline", true).await;
+    let again = ["offline", "online"];
+    client.until("its turn", |seen| seen.since(mark, "evcc/status") == again).await;
+    client.set("loadpoints/1/minSoc", "35").await;
+    running.signal(Signal::TERM);
     let status = soon("the end", running.child.wait()).await.unwrap();
     assert!(status.success(), "{status}");
 }

@@ -1,5 +1,7 @@
 //! Answers where MQTT 5 wants them, and a second service on the same root.
 
+use std::net::SocketAddr;
+
 use rumqttc::v5::mqttbytes::QoS;
 use rumqttc::v5::mqttbytes::v5::{Packet, Publish, PublishProperties};
 use rumqttc::v5::{AsyncClient, Event, MqttOptions};
@@ -8,7 +10,8 @@ use tokio::sync::mpsc;
 
 use super::house::House;
 use super::service::Home;
-use crate::support::soon;
+use crate::devices::servers::{Memory, serve};
+use crate::support::{soon, until};
 
 /// Writes with a response topic and correlation data; what arrives on `topic`.
 async fn asker(port: u16, topic: &str) -> (AsyncClient, mpsc::Receiver<Publish>) {
@@ -105,4 +108,60 @@ async fn a_second_service_touches_nothing_until_the_first_has_left() {
     client.set("loadpoints/1/mode", "minpv").await;
     second.stop().await;
     client.until("the end", |seen| seen.says("status", "offline")).await;
+}
+
+/// The first wallbox is switched over Modbus, past the broker.
+fn over_modbus(home: &mut Home, address: SocketAddr) {
+    for (key, topic, register) in [("enable", "enable", 1), ("maxcurrent", "maxcurrent", 2)] {
+        home.edit(
+            &format!("{key}: {{source: mqtt, topic: sim/wb/1/{topic}/set}}"),
+            &format!(
+                "{key}: {{source: modbus, uri: '{address}', id: 1, \
+                 register: {{address: {register}, type: writesingle}}}}"
+            ),
+        );
+    }
+}
+
+/// What one service writes is seen apart from what the other one writes; it is one wallbox.
+#[tokio::test]
+async fn two_services_never_command_one_charger() {
+    let Some(mut home) = Home::with_mosquitto().await else { return };
+    let (ours, theirs) = (Memory::default(), Memory::default());
+    let mut other = home.twin();
+    over_modbus(&mut home, serve(&ours).await);
+    over_modbus(&mut other, serve(&theirs).await);
+    other.edit("mode: pv", "mode: now");
+    let is_written = |memory: &Memory| !memory.0.lock().unwrap().is_empty();
+
+    let first = home.start().await;
+    let house = House::recorded(first.port);
+    let mut client = first.client().await;
+    client.set("loadpoints/1/mode", "now").await;
+    until("a command of the first", || is_written(&ours)).await;
+    client.until("a sign of life", |seen| seen.value("updated").is_some()).await;
+
+    let second = other.start().await;
+    let mark = client.seen().log.len();
+    // Three seconds of life, in which a service that has the devices would have commanded them.
+    for n in 0.. {
+        assert!(n < 10_000, "no sign of life");
+        client.set("loadpoints/1/minSoc", &(n % 50).to_string()).await;
+        if client.seen().since(mark, "evcc/updated").len() >= 3 {
+            break;
+        }
+    }
+    assert!(!is_written(&theirs), "{theirs:?}");
+    first.stop().await;
+    until("a command of the second", || is_written(&theirs)).await;
+    // And back: whoever hears of another one while it has the devices lets go at once.
+    let mark = client.seen().log.len();
+    client.publish("evcc/updated", "1", false).await;
+    second.superseded().await;
+    let written = theirs.0.lock().unwrap().clone();
+    second.stop().await;
+    assert_eq!(*theirs.0.lock().unwrap(), written, "it leaves the charger as it is");
+    // Its goodbye would be taken for the other one's.
+    assert!(client.seen().since(mark, "evcc/status").is_empty());
+    drop(house);
 }

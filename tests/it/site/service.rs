@@ -125,6 +125,11 @@ impl Service {
         self.app.http()
     }
 
+    /// Returns when another service has taken the root.
+    pub(super) async fn superseded(&self) {
+        soon("another service", self.app.superseded().cancelled()).await;
+    }
+
     /// Ends politely.
     pub(super) async fn stop(self) {
         soon("the end", self.app.stop()).await;

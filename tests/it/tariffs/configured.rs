@@ -122,7 +122,7 @@ fn hours_are_averaged_and_temperatures_told() {
 
 #[test]
 fn what_is_not_built_yet_is_left_out_and_said() {
-    let instead = "describe it as type custom with a price or a forecast over MQTT; \
+    let instead = "describe it as type custom with a price or a forecast over MQTT or HTTP; \
                    the tariff is left out";
     said(
         "  grid: {type: template, template: tibber, token: x}\n",

@@ -1,5 +1,6 @@
 //! Tariffs from the file to the decision: what is read, heard, bridged, told and acted upon.
 
+mod asked;
 mod configured;
 mod heard;
 

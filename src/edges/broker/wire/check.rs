@@ -17,6 +17,9 @@ const SUBSCRIBE: &[u8] = &[11, 38];
 const UNSUBSCRIBE: &[u8] = &[38];
 const DISCONNECT: &[u8] = &[17, 31, 38];
 
+/// Most bytes of the properties of one packet: they are unpacked for every receiver.
+const PROPERTIES_MAX: usize = 65_536;
+
 /// The one property that may be there more than once.
 const USER: u8 = 38;
 
@@ -144,6 +147,10 @@ impl<'a> Reader<'a> {
 
     fn properties(&mut self, allowed: &[u8]) -> Result<(), Violation> {
         let length = self.varint()?;
+        if length > PROPERTIES_MAX {
+            let text = format!("{length} bytes of properties, limit is {PROPERTIES_MAX}");
+            return Err(Violation { reason: Reason::QuotaExceeded, text });
+        }
         let mut block = Reader(self.take(length)?);
         let mut seen = 0_u64;
         while !block.0.is_empty() {
@@ -217,6 +224,9 @@ mod tests {
         assert!(packet(0x30, &[0, 1, b'a', 0xff, 0xff, 0xff, 0xff, 1]).is_err());
         assert!(packet(0x82, &[0, 1, 2, 11, 0, 0, 1, b'a', 0]).is_err());
         assert!(packet(0x82, &[0, 1, 0, 0, 1, b'a', 0b0100_0000]).is_err());
+        // The limit is looked at before the bytes are there.
+        let many = packet(0x30, &[0, 1, b'a', 0xff, 0xff, 0xff, 0x01]);
+        assert_eq!(many.map_err(|violation| violation.reason), Err(Reason::QuotaExceeded));
         assert!(connect(0, &[3, 33, 0, 0, 0, 0]).is_err());
         assert!(connect(0b0100, &[0, 0, 0, 1, 24]).is_err());
     }

@@ -1,5 +1,7 @@
-//! Where the core's tariffs come from: contracts by the clock, prices and forecasts from messages;
-//! what was heard last is kept, so that a restart or a silent source costs nothing (users.md 18).
+//! Where the core's tariffs come from: contracts by the clock, prices and forecasts from messages
+//! and providers; what was heard last is kept, so that a restart or a silent source costs nothing (users.md 18).
+
+mod ask;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -8,12 +10,15 @@ use chrono::{DateTime, TimeDelta, Utc};
 use chrono_tz::Tz;
 use serde_json::json;
 
-use crate::config::{Config, Source, Tariff as Wanted, TariffSource};
+use crate::config::{Config, HttpSource, Source, Tariff as Wanted, TariffSource};
 use crate::control::tariff::fixed::{self, Contract};
 use crate::control::tariff::{Tariff, TariffStatus, Tariffs, forecast, price, slots, solar};
 use crate::model::{Mono, Now, Rate, TariffKind, TariffUse, is_plausible};
 
 use super::devices::{Getter, Kind, Value};
+use super::fetch::ANSWER_MAX;
+
+pub use ask::{Provider, Reply};
 
 /// What was heard stands in this long for a source that is silent.
 const BRIDGE: TimeDelta = TimeDelta::hours(36);
@@ -39,12 +44,28 @@ struct Feed {
     wanted: Wanted,
     /// Key in the settings store.
     key: String,
-    listener: Option<(String, Getter)>,
+    listener: Option<Listener>,
     heard: Option<Heard>,
     /// The last payload could not be used and that was said.
     failing: bool,
     unsaved: bool,
     saved: Option<DateTime<Utc>>,
+}
+
+/// How news reaches a feed.
+enum Listener {
+    /// By messages on a topic.
+    Topic(String, Getter),
+    /// By answers of a provider, until its task has it.
+    Provider(String, Option<Box<Provider>>),
+}
+
+impl Listener {
+    /// By what it is known again after a restart.
+    fn name(&self) -> &str {
+        let (Self::Topic(name, _) | Self::Provider(name, _)) = self;
+        name
+    }
 }
 
 /// The last words of a source.
@@ -83,7 +104,7 @@ impl Feeds {
                 0 => format!("{STORED}{}", wanted.usage),
                 n => format!("{STORED}{}{}", wanted.usage, n + 1),
             };
-            match Feed::new(wanted.clone(), key, now, &saved) {
+            match Feed::new(wanted.clone(), key, feeds.len(), now, &saved) {
                 Ok(feed) => feeds.push(feed),
                 Err(error) => remarks.push(format!("tariffs.{}: {error}", wanted.usage)),
             }
@@ -93,7 +114,35 @@ impl Feeds {
 
     /// The topics to subscribe to.
     pub fn topics(&self) -> impl Iterator<Item = &str> {
-        self.feeds.iter().filter_map(|feed| Some(feed.listener.as_ref()?.0.as_str()))
+        self.feeds.iter().filter_map(|feed| match feed.listener.as_ref()? {
+            Listener::Topic(topic, _) => Some(topic.as_str()),
+            Listener::Provider(..) => None,
+        })
+    }
+
+    /// Who must be asked, for the tasks that ask; each once.
+    pub fn providers(&mut self) -> Vec<Provider> {
+        let providers = self.feeds.iter_mut().filter_map(|feed| match feed.listener.as_mut()? {
+            Listener::Provider(_, provider) => provider.take().map(|provider| *provider),
+            Listener::Topic(..) => None,
+        });
+        providers.collect()
+    }
+
+    /// Takes what a provider said; what cannot be used changes nothing and comes back as text for
+    /// the log, once.
+    pub fn reply(&mut self, now: Now, reply: Reply) -> Option<String> {
+        let feed = self.feeds.get_mut(reply.feed)?;
+        let remark = feed.news(now, reply.what.transpose()?, false)?;
+        match remark {
+            Ok(()) => {
+                self.due = now.mono;
+                None
+            }
+            Err(error) => {
+                Some(format!("tariffs.{}: {error}, what is known stays", feed.wanted.usage))
+            }
+        }
     }
 
     /// Takes a message; a payload that cannot be used changes nothing and comes back as text for
@@ -108,19 +157,14 @@ impl Feeds {
         let mut remarks = Vec::new();
         for feed in &mut self.feeds {
             let Some(heard) = feed.hear(topic, payload) else { continue };
-            match heard {
-                Ok(what) => {
-                    feed.failing = false;
-                    feed.take(now.utc, what, retained);
-                    self.due = now.mono;
-                }
-                Err(error) if !feed.failing => {
-                    feed.failing = true;
+            match feed.news(now, heard, retained) {
+                Some(Ok(())) => self.due = now.mono,
+                Some(Err(error)) => {
                     let usage = feed.wanted.usage;
                     remarks
                         .push(format!("tariffs.{usage} ({topic}): {error}, what is known stays"));
                 }
-                Err(_) => {}
+                None => {}
             }
         }
         remarks
@@ -186,6 +230,7 @@ impl Feed {
     fn new(
         wanted: Wanted,
         key: String,
+        position: usize,
         now: Now,
         saved: &BTreeMap<String, String>,
     ) -> Result<Self, String> {
@@ -199,8 +244,23 @@ impl Feed {
         match source {
             Some((kind, Source::Mqtt(mqtt))) => {
                 let getter = Getter::compile(kind, mqtt.scale, &mqtt.pipeline)?;
-                listener = Some((mqtt.topic.clone(), getter));
+                listener = Some(Listener::Topic(mqtt.topic.clone(), getter));
                 heard = saved.get(&key).and_then(|text| Heard::restored(text, &mqtt.topic));
+            }
+            Some((kind, Source::Http(http))) => {
+                let HttpSource { request, interval, scale, pipeline } = &**http;
+                let name = fingerprint(&request.uri);
+                heard = saved.get(&key).and_then(|text| Heard::restored(text, &name));
+                let interval = wanted.interval.max(interval.unwrap_or_default());
+                let age = heard.as_ref().and_then(|heard| (now.utc - heard.at).to_std().ok());
+                let provider = Provider {
+                    feed: position,
+                    request: request.clone(),
+                    getter: Getter::compile(kind, *scale, pipeline)?.reading_up_to(ANSWER_MAX),
+                    interval,
+                    wait: age.map_or(Duration::ZERO, |age| interval.saturating_sub(age)),
+                };
+                listener = Some(Listener::Provider(name, Some(Box::new(provider))));
             }
             Some((Kind::Number, Source::Const(text))) => {
                 let price = text.trim().parse().map_err(|_| "not a number")?;
@@ -210,8 +270,15 @@ impl Feed {
                 let rates = forecast::parse(text)?;
                 heard = Some(Heard { at: now.utc, what: What::Rates(rates) });
             }
-            Some((_, Source::Modbus(_) | Source::Combined { .. } | Source::Demo(_))) => {
-                return Err("tariffs come from source mqtt or const".to_owned());
+            Some((
+                _,
+                Source::Modbus(_)
+                | Source::Script(_)
+                | Source::Js(_)
+                | Source::Demo(_)
+                | Source::Composite(_),
+            )) => {
+                return Err("tariffs come from source mqtt, http or const".to_owned());
             }
             None => {}
         }
@@ -221,15 +288,28 @@ impl Feed {
 
     /// What a message says to this feed; nothing if it is not for it, or empty.
     fn hear(&self, topic: &str, payload: &[u8]) -> Option<Result<What, String>> {
-        let (_, getter) = self.listener.as_ref().filter(|(listened, _)| listened == topic)?;
-        if payload.is_empty() {
-            return None;
+        match self.listener.as_ref()? {
+            Listener::Topic(listened, getter) if listened == topic && !payload.is_empty() => {
+                said(getter, payload).transpose()
+            }
+            Listener::Topic(..) | Listener::Provider(..) => None,
         }
-        match getter.read(payload) {
-            Ok(Some(Value::Number(price))) => Some(Ok(What::Price(price))),
-            Ok(Some(Value::Text(text))) => Some(forecast::parse(&text).map(What::Rates)),
-            Ok(Some(Value::Bool(_) | Value::Status(_)) | None) => None,
-            Err(error) => Some(Err(error)),
+    }
+
+    /// Takes news; an error comes back if the news before was none.
+    fn news(
+        &mut self,
+        now: Now,
+        heard: Result<What, String>,
+        retained: bool,
+    ) -> Option<Result<(), String>> {
+        match heard {
+            Ok(what) => {
+                self.failing = false;
+                self.take(now.utc, what, retained);
+                Some(Ok(()))
+            }
+            Err(error) => (!std::mem::replace(&mut self.failing, true)).then_some(Err(error)),
         }
     }
 
@@ -301,7 +381,7 @@ impl Feed {
 
     /// As it is stored.
     fn text(&self) -> Option<String> {
-        let (topic, _) = self.listener.as_ref()?;
+        let topic = self.listener.as_ref()?.name();
         let heard = self.heard.as_ref()?;
         let at = heard.at.timestamp();
         Some(match &heard.what {
@@ -327,4 +407,21 @@ impl Heard {
         };
         Some(Self { at, what })
     }
+}
+
+/// What a text says of a price or of rates; nothing if it says that nothing is known.
+fn said(getter: &Getter, text: &[u8]) -> Result<Option<What>, String> {
+    match getter.read(text)? {
+        Some(Value::Number(price)) => Ok(Some(What::Price(price))),
+        Some(Value::Text(text)) => forecast::parse(&text).map(|rates| Some(What::Rates(rates))),
+        Some(Value::Bool(_) | Value::Status(_)) | None => Ok(None),
+    }
+}
+
+/// An address without the keys that may stand in it, by which it is known again (FNV-1a).
+fn fingerprint(uri: &str) -> String {
+    let hash = uri.bytes().fold(0xCBF2_9CE4_8422_2325_u64, |hash, byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01B3)
+    });
+    format!("http:{hash:016x}")
 }

@@ -1,0 +1,104 @@
+//! Prices and forecasts over HTTP: a task per provider asks for ever, so that a provider that is
+//! silent delays nobody and is heard again when it is back (plans-vehicles-devices.md §2.6, W-10).
+
+use std::time::Duration;
+
+use tokio::sync::mpsc;
+use tokio::time::sleep;
+
+use super::{Getter, What, said};
+use crate::config::HttpRequest;
+use crate::edges::fetch::Fetch;
+
+/// First pause after no answer; it doubles with every further one.
+const FIRST: Duration = Duration::from_secs(1);
+/// First pause after an answer that cannot be used: the provider is there, and may have had enough.
+const REFUSED: Duration = Duration::from_secs(60);
+/// Longest pause after failures, where nothing longer is usual.
+const LONGEST: Duration = Duration::from_secs(900);
+
+/// Whom one tariff asks, and for what.
+pub struct Provider {
+    /// Position of the tariff.
+    pub(super) feed: usize,
+    pub(super) request: HttpRequest,
+    pub(super) getter: Getter,
+    /// Between two answers.
+    pub(super) interval: Duration,
+    /// Before the first question: what was heard before a restart may be young enough.
+    pub(super) wait: Duration,
+}
+
+/// What a provider said, or why it said nothing that can be used.
+pub struct Reply {
+    pub(super) feed: usize,
+    pub(super) what: Result<Option<What>, String>,
+}
+
+/// How an attempt failed.
+enum Failure {
+    /// Nobody answered.
+    Silent(String),
+    /// The answer cannot be used.
+    Refused(String),
+}
+
+impl Provider {
+    /// Asks until nobody listens any more.
+    pub async fn run(self, fetch: Fetch, replies: mpsc::Sender<Reply>) {
+        let mut failures = 0;
+        sleep(self.wait).await;
+        loop {
+            let (what, pause) = match self.ask(&fetch).await {
+                Ok(what) => {
+                    failures = 0;
+                    (Ok(what), self.interval)
+                }
+                Err(failure) => {
+                    failures = u32::saturating_add(failures, 1);
+                    let (error, first) = match failure {
+                        Failure::Silent(error) => (error, FIRST),
+                        Failure::Refused(error) => (error, REFUSED),
+                    };
+                    (Err(error), pause(first, failures))
+                }
+            };
+            if replies.send(Reply { feed: self.feed, what }).await.is_err() {
+                return;
+            }
+            sleep(pause).await;
+        }
+    }
+
+    async fn ask(&self, fetch: &Fetch) -> Result<Option<What>, Failure> {
+        let answer = fetch.send(&self.request).await;
+        let answer = answer.map_err(|failure| Failure::Silent(failure.to_string()))?;
+        if answer.status >= 400 {
+            return Err(Failure::Refused(format!("the provider answers {}", answer.status)));
+        }
+        said(&self.getter, &answer.body).map_err(Failure::Refused)
+    }
+}
+
+/// The pause after failures in a row, at random from half of it on.
+fn pause(first: Duration, failures: u32) -> Duration {
+    let doubled = first * (1 << (failures - 1).min(10));
+    doubled.min(LONGEST).mul_f64(0.5 + fastrand::f64() / 2.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pauses_grow_to_a_quarter_of_an_hour_and_stay_there() {
+        for first in [FIRST, REFUSED] {
+            let mut step = first;
+            for failures in 1..100 {
+                let pause = pause(first, failures);
+                assert!(step / 2 <= pause && pause <= step, "{pause:?} of {step:?}");
+                step = (step * 2).min(LONGEST);
+            }
+        }
+    }
+}
