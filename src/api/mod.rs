@@ -15,8 +15,10 @@ pub mod metrics;
 mod operation;
 mod parse;
 mod payload;
+mod preview;
 mod project;
 mod rates;
+mod restore;
 mod table;
 mod topic;
 mod value;
@@ -32,8 +34,12 @@ pub use message::Occasion;
 pub use operation::{
     Access, Content, Method, OPERATIONS, OnMqtt, Op, Operation, PATH_PARAMETERS, Parameter, SCHEMAS,
 };
+pub use preview::{
+    preview, repeating as preview_repeating, strategy as preview_strategy, wanted as preview_wanted,
+};
 pub use project::{Changes, State};
+pub use restore::{Problem, restore};
 pub use table::{NOT_TOLD, NotTold, TABLES, all, rows};
 pub use topic::{Address, Place};
 pub use value::Value;
-pub use write::{Answer, Code, MAX_PAYLOAD, Problem, Raw, restore, write, write_topic};
+pub use write::{Answer, Code, MAX_PAYLOAD, Raw, write, write_topic};

@@ -14,6 +14,12 @@ pub enum Op {
     State,
     /// The plan of a load point.
     Plan,
+    /// A plan by SoC or energy that nobody made.
+    PlanPreview,
+    /// The same, at its older place.
+    PlanPreviewOld,
+    /// The next occurrence of a repeating plan that nobody made.
+    PlanPreviewRepeating,
     /// What is known of a tariff.
     Tariff,
     /// The state and its changes as they happen.
@@ -146,6 +152,12 @@ impl Operation {
 
 /// Every parameter that can stand in a path, in both tables.
 pub const PATH_PARAMETERS: &[Parameter] = &[
+    Parameter { name: "clock", kind: Kind::Text, doc: "Time of day, `HH:MM`." },
+    Parameter {
+        name: "goal",
+        kind: Kind::Enum(&["soc", "energy"]),
+        doc: "What is planned: a SoC where SoC and capacity are known, else an energy.",
+    },
     Parameter { name: "id", kind: Kind::Int, doc: "Number of the load point, from 1." },
     Parameter { name: "name", kind: Kind::Text, doc: "Name of the vehicle." },
     Parameter { name: "source", kind: Kind::Text, doc: "Who asks; free text." },
@@ -155,7 +167,9 @@ pub const PATH_PARAMETERS: &[Parameter] = &[
         kind: Kind::Enum(&["grid", "feedin", "co2", "planner", "solar", "temperature"]),
         doc: "What the tariff is for.",
     },
+    Parameter { name: "tz", kind: Kind::Text, doc: "IANA name of a time zone, URL-encoded." },
     Parameter { name: "value", kind: Kind::Text, doc: "The value, in a spelling of its kind." },
+    Parameter { name: "weekdays", kind: Kind::Text, doc: "Numbers with commas, 0 is Sunday." },
 ];
 
 /// Every operation, by path.
@@ -227,6 +241,33 @@ pub const OPERATIONS: &[Operation] = &[
         answer: Content::Json(PLAN),
         mqtt: OnMqtt::No("the plan's parts are fields of the load point"),
         doc: "Tells the plan of a load point as it was last reckoned.",
+        ..Operation::READ
+    },
+    Operation {
+        op: Op::PlanPreviewOld,
+        path: "/api/loadpoints/{id}/plan/preview/{goal}/{value}/{time}",
+        query: STRATEGY,
+        answer: Content::Json(PREVIEW),
+        mqtt: OnMqtt::No("the same as the static preview"),
+        doc: "Tells what a plan would be like, at the place of releases up to 0.131.",
+        ..Operation::READ
+    },
+    Operation {
+        op: Op::PlanPreviewRepeating,
+        path: "/api/loadpoints/{id}/plan/repeating/preview/{value}/{weekdays}/{clock}/{tz}",
+        query: STRATEGY,
+        answer: Content::Json(PREVIEW),
+        mqtt: OnMqtt::No("a request for the static preview may name weekdays and a zone"),
+        doc: "Tells what the next occurrence of a repeating plan would be like.",
+        ..Operation::READ
+    },
+    Operation {
+        op: Op::PlanPreview,
+        path: "/api/loadpoints/{id}/plan/static/preview/{goal}/{value}/{time}",
+        query: STRATEGY,
+        answer: Content::Json(PREVIEW),
+        mqtt: OnMqtt::Request("loadpoints/{id}/planPreview/set"),
+        doc: "Tells what a plan would be like, without making it.",
         ..Operation::READ
     },
     Operation {
@@ -312,6 +353,23 @@ const PLAN: &str = r##"{"type":"object","properties":{
     "duration":{"type":"integer","description":"seconds of charging"},
     "plan":{"type":["array","null"],"items":{"$ref":"#/components/schemas/Rate"}},
     "power":{"type":"number","description":"W"}}}"##;
+
+/// A plan that nobody made (api.md §3.6).
+const PREVIEW: &str = r##"{"type":"object","properties":{
+    "planTime":{"type":"string","format":"date-time"},
+    "duration":{"type":"integer","description":"seconds of charging"},
+    "plan":{"type":["array","null"],"items":{"$ref":"#/components/schemas/Rate"}},
+    "power":{"type":"number","description":"W"}}}"##;
+
+/// How a previewed plan is carried out, instead of what is set.
+const STRATEGY: &[Parameter] = &[
+    Parameter { name: "continuous", kind: Kind::Bool, doc: "Without a pause." },
+    Parameter {
+        name: "precondition",
+        kind: Kind::Duration,
+        doc: "So many seconds of it right before the time of the plan.",
+    },
+];
 
 /// What is known of a tariff (api.md §3.2).
 const RATES: &str = r##"{"type":"object","properties":{

@@ -11,10 +11,10 @@ use crate::model::TariffUse;
 use super::Value;
 use super::field::{About, Cadence, Field, Scope, Told, View};
 use super::rates;
+use super::restore::stored_key;
 use super::table::{self, rows};
 use super::topic::{Address, Place};
 use super::value::{write_comma, write_json_text};
-use super::write::stored_key;
 
 /// All values at one instant. The default is the state of which nothing has been told.
 #[derive(Clone, Debug, Default)]

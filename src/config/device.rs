@@ -103,6 +103,8 @@ pub struct VehicleDevice {
     pub status: Option<Source>,
     /// Bool.
     pub climater: Option<Source>,
+    /// Written `true`.
+    pub wakeup: Option<Sink>,
 }
 
 /// Every phase with its source, in order.

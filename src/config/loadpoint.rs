@@ -76,7 +76,7 @@ fn read_loadpoint(
             format!("its safeCurrent is above maxCurrent: {safe} > {max_current}"),
         );
     }
-    ignored_soc(section);
+    let estimate = estimate(section);
     LoadPointSetup {
         name: format!("lp-{n}"),
         title: section.text("title").unwrap_or_default(),
@@ -90,6 +90,7 @@ fn read_loadpoint(
         max_current,
         thresholds: thresholds(section),
         wiring: catalogs.circuits.wiring(section),
+        estimate,
         vehicle: section.get("vehicle").and_then(|field| {
             let name = field.text()?;
             catalogs.vehicles.find(&field, &name).map(VehicleIx)
@@ -250,8 +251,11 @@ fn display(section: &Section<'_>) -> DisplayRange {
 }
 
 /// `soc: {poll, estimate}`: nothing is polled, and the file's other keys are older spellings.
-fn ignored_soc(section: &Section<'_>) {
-    if let Some(soc) = section.section("soc") {
-        soc.finish(Scope::Soc);
-    }
+fn estimate(section: &Section<'_>) -> bool {
+    let Some(soc) = section.section("soc") else {
+        return true;
+    };
+    let estimate = soc.flag("estimate").unwrap_or(true);
+    soc.finish(Scope::Soc);
+    estimate
 }

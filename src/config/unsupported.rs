@@ -85,7 +85,6 @@ const TABLE: &[(Scope, &str, &str)] = &[
     (Scope::LoadPoint, "smartcostlimit", AT_RUN_TIME),
     (Scope::LoadPoint, "vehicles", "older spelling, not used: vehicles are detected"),
     (Scope::Soc, "alwaysupdate", PUSHED),
-    (Scope::Soc, "estimate", LATER),
     (Scope::Soc, "min", AT_RUN_TIME),
     (Scope::Soc, "poll", PUSHED),
     (Scope::Soc, "target", AT_RUN_TIME),
@@ -116,7 +115,6 @@ const TABLE: &[(Scope, &str, &str)] = &[
     (Scope::Vehicle, "ondisconnect", "not used"),
     (Scope::Vehicle, "position", LATER),
     (Scope::Vehicle, "targetsoc", AT_RUN_TIME),
-    (Scope::Vehicle, "wakeup", LATER),
 ];
 
 /// What happens instead of a known key; `None` for an unknown one.

@@ -3,39 +3,55 @@
 use std::time::Duration;
 
 use crate::model::{
-    ChargeStatus, ChargerFeature, LoadPointIx, Mono, Now, Percent, VehicleFeature, VehicleIx,
+    ChargeStatus, ChargerFeature, LoadPointIx, Now, Percent, Trust, VehicleFeature, VehicleIx,
 };
 
 use super::announce::SocSteps;
 use super::loadpoint::VehicleView;
-use super::{Control, LoadPoint, Refusal, Vehicle};
+use super::{Control, Refusal, Sign, Vehicle};
 
 /// A vehicle is looked for this long after plugging in (control.md §20.4).
 const DETECTION: Duration = Duration::from_secs(600);
-/// A car that was plugged in this long before the load point saw one stands elsewhere.
-const PLUGGED_ELSEWHERE: Duration = Duration::from_secs(120);
+
+/// A default vehicle may turn out to stand elsewhere for so long; later nobody is swapped.
+const DOUBTED: Duration = Duration::from_secs(300);
 
 impl Control {
-    /// A car was plugged in: the default vehicle, or the search for one, begins (control.md §20.3).
+    /// A car was plugged in: the default vehicle, or the search for one, begins (control.md §20.3). A
+    /// default vehicle that stands elsewhere for sure is not the one (F17).
     pub(super) fn welcome(&mut self, now: Now, lp: LoadPointIx) {
-        let loadpoint = &mut self.loadpoints[lp.0];
+        let loadpoint = &self.loadpoints[lp.0];
         if loadpoint.has(ChargerFeature::IntegratedDevice) {
             return;
         }
-        if let Some(vehicle) = loadpoint.setup.vehicle {
-            self.assign(lp, Some(vehicle));
-        } else if loadpoint.vehicle.is_none() && !self.vehicles.is_empty() {
-            loadpoint.detecting_until = Some(now.mono + DETECTION);
+        let default = loadpoint.setup.vehicle;
+        match default {
+            Some(vehicle) if !self.surely_elsewhere(now, lp, vehicle) => {
+                self.assign(lp, Some(vehicle))
+            }
+            Some(_) => self.search(now, lp),
+            None if loadpoint.vehicle.is_none() && !self.vehicles.is_empty() => {
+                self.search(now, lp)
+            }
+            None => {}
         }
     }
 
-    /// Looks for the vehicle of a load point once more, or stops looking (control.md §20.4).
-    ///
-    /// # Errors
-    /// There is no such load point.
-    pub fn set_detection(&mut self, now: Now, lp: LoadPointIx, on: bool) -> Result<(), Refusal> {
-        self.loadpoint_mut(now, lp)?.detecting_until = on.then(|| now.mono + DETECTION);
-        Ok(())
+    /// Whether a vehicle stands elsewhere, by its own fresh word or because it is known where.
+    fn surely_elsewhere(&self, now: Now, lp: LoadPointIx, vehicle: VehicleIx) -> bool {
+        match self.stands_elsewhere(now, lp, vehicle) {
+            None => false,
+            Some(Sign::Taken) => true,
+            Some(_) => matches!(self.vehicles[vehicle.0].trust, Trust::Live | Trust::Asleep),
+        }
+    }
+
+    /// Looks for the vehicle of a load point from now on.
+    pub(super) fn search(&mut self, now: Now, lp: LoadPointIx) {
+        self.assign(lp, None);
+        let loadpoint = &mut self.loadpoints[lp.0];
+        loadpoint.detecting_until = Some(now.mono + DETECTION);
+        loadpoint.trace.acted_on = None;
     }
 
     /// Whether a car that was just plugged in wants current once (control.md §19.1).
@@ -52,12 +68,25 @@ impl Control {
     }
 
     /// The car left: back to the default vehicle or none (control.md §6.2).
-    pub(super) fn farewell(&mut self, lp: LoadPointIx) {
-        let default = self.loadpoints[lp.0].setup.vehicle;
-        self.assign(lp, default);
+    pub(super) fn farewell(&mut self, now: Now, lp: LoadPointIx) {
+        let loadpoint = &mut self.loadpoints[lp.0];
+        let came = loadpoint.session.connected_at.is_some();
+        loadpoint.trace.left =
+            loadpoint.vehicle.filter(|_| came).map(|vehicle| (vehicle, now.mono));
+        loadpoint.candidates.clear();
+        loadpoint.trace.acted_on = None;
+        let default = loadpoint.setup.vehicle;
+        // A vehicle that stands elsewhere is not taken from there.
+        let here = default.filter(|vehicle| {
+            let mut others = self.loadpoints.iter().enumerate();
+            !others
+                .any(|(other, at)| other != lp.0 && at.vehicle == Some(*vehicle) && at.connected())
+        });
+        self.assign(lp, here);
     }
 
-    /// Assigns a vehicle; another load point that has it loses it. The mode follows only a real change.
+    /// Assigns a vehicle; another load point that has it loses it. The mode follows only a real
+    /// change, and not at a restart.
     pub(super) fn assign(&mut self, lp: LoadPointIx, vehicle: Option<VehicleIx>) {
         let changed = self.loadpoints[lp.0].vehicle != vehicle;
         if vehicle.is_some() {
@@ -69,7 +98,10 @@ impl Control {
         let loadpoint = &mut self.loadpoints[lp.0];
         loadpoint.vehicle = vehicle;
         loadpoint.detecting_until = None;
+        loadpoint.guest = false;
         if changed {
+            // What was pursued was the goal of somebody else.
+            loadpoint.plan.release();
             loadpoint.soc_steps = SocSteps::default();
         }
         let mode = vehicle.and_then(|ix| {
@@ -78,6 +110,7 @@ impl Control {
         });
         if let Some(mode) = mode
             && (changed || !loadpoint.connected())
+            && !self.restoring
         {
             if loadpoint.settings.mode != mode {
                 loadpoint.request_boost(false);
@@ -86,83 +119,90 @@ impl Control {
         }
     }
 
-    /// Looks for the vehicle of a load point, by what identified itself, then by status (control.md §20.4).
+    /// Looks for the vehicle of a load point, by what identified itself, then by what the vehicles
+    /// tell (control.md §20.4). An identifier counts when it is new (E-68).
     pub(super) fn detect(&mut self, now: Now, lp: LoadPointIx) {
-        let loadpoint = &self.loadpoints[lp.0];
-        if let Some(vehicle) = loadpoint.identity.as_deref().and_then(|id| self.identified(id)) {
-            if loadpoint.vehicle != Some(vehicle) {
-                self.assign(lp, Some(vehicle));
+        let loadpoint = &mut self.loadpoints[lp.0];
+        if loadpoint.identity != loadpoint.trace.acted_on {
+            loadpoint.trace.acted_on.clone_from(&loadpoint.identity);
+            let identity = loadpoint.identity.as_deref();
+            if let Some(vehicle) = identity.and_then(|id| identified(&self.vehicles, id)) {
+                if self.loadpoints[lp.0].vehicle != Some(vehicle) {
+                    self.assign(lp, Some(vehicle));
+                }
+                self.loadpoints[lp.0].detecting_until = None;
+                return;
             }
+        }
+        let loadpoint = &self.loadpoints[lp.0];
+        if let Some(default) =
+            loadpoint.vehicle.filter(|_| loadpoint.vehicle == loadpoint.setup.vehicle)
+            && loadpoint.session.connected_at.is_some_and(|at| now.mono.since(at.mono) < DOUBTED)
+            && loadpoint.connected()
+            && self.surely_elsewhere(now, lp, default)
+        {
+            return self.search(now, lp);
+        }
+        if loadpoint.detecting_until.is_none() && !loadpoint.guest {
             return;
         }
-        let Some(until) = loadpoint.detecting_until else {
+        if !loadpoint.connected() {
+            self.loadpoints[lp.0].detecting_until = None;
             return;
-        };
-        if !loadpoint.connected() || now.mono >= until {
-            let connected = loadpoint.connected();
-            let loadpoint = &mut self.loadpoints[lp.0];
+        }
+        self.loadpoints[lp.0].candidates = self.candidates(now, lp);
+        if let Some(vehicle) = self.likely(now, lp) {
+            return self.assign(lp, Some(vehicle));
+        }
+        let loadpoint = &mut self.loadpoints[lp.0];
+        if loadpoint.detecting_until.is_some_and(|until| now.mono >= until) {
             loadpoint.detecting_until = None;
-            loadpoint.detection_failed = connected;
-        } else if let Some(vehicle) = self.plugged(lp, loadpoint) {
-            self.assign(lp, Some(vehicle));
+            loadpoint.guest = true;
+            loadpoint.detection_failed = true;
         }
     }
 
-    /// The vehicle with this identifier; exact matches before patterns (Q27: anchored).
-    fn identified(&self, id: &str) -> Option<VehicleIx> {
-        let by = |matches: fn(&str, &str) -> bool| {
-            self.vehicles
-                .iter()
-                .position(|vehicle| {
-                    vehicle.setup.identifiers.iter().any(|pattern| matches(pattern, id))
-                })
-                .map(VehicleIx)
-        };
-        by(|pattern, id| pattern.eq_ignore_ascii_case(id)).or_else(|| by(matches_pattern))
-    }
-
-    /// The one vehicle that can have been plugged in here, if there is exactly one.
-    fn plugged(&self, lp: LoadPointIx, loadpoint: &LoadPoint) -> Option<VehicleIx> {
-        let connected_at = loadpoint.session.connected_at?.mono;
-        let candidates: Vec<(VehicleIx, ChargeStatus)> = self
-            .vehicles
-            .iter()
-            .enumerate()
-            .filter(|(ix, vehicle)| self.is_candidate(lp, VehicleIx(*ix), vehicle, connected_at))
-            .filter_map(|(ix, vehicle)| Some((VehicleIx(ix), vehicle.status?)))
-            .filter(|(_, status)| *status != ChargeStatus::Disconnected)
-            .collect();
-        let exact: Vec<_> =
-            candidates.iter().filter(|(_, status)| Some(*status) == loadpoint.status).collect();
-        match (exact.as_slice(), candidates.as_slice()) {
-            ([only], _) => Some(only.0),
-            ([], [only]) => Some(only.0),
-            _ => None,
+    /// Looks for the vehicle of a load point once more, or stops looking (control.md §20.4, §20.5).
+    /// Until one is found there is none.
+    ///
+    /// # Errors
+    /// There is no such load point.
+    pub fn set_detection(&mut self, now: Now, lp: LoadPointIx, on: bool) -> Result<(), Refusal> {
+        let loadpoint = self.loadpoint_mut(now, lp)?;
+        loadpoint.guest = false;
+        loadpoint.detecting_until = None;
+        match on {
+            true => self.search(now, lp),
+            false => loadpoint.trace.acted_on.clone_from(&loadpoint.identity),
         }
+        Ok(())
     }
 
-    fn is_candidate(
-        &self,
-        lp: LoadPointIx,
-        ix: VehicleIx,
-        vehicle: &Vehicle,
-        connected_at: Mono,
-    ) -> bool {
-        let taken = self
-            .loadpoints
-            .iter()
-            .enumerate()
-            .any(|(i, other)| i != lp.0 && other.vehicle == Some(ix));
-        let elsewhere =
-            vehicle.plugged_since.is_some_and(|at| at + PLUGGED_ELSEWHERE < connected_at);
-        !taken && !elsewhere && !vehicle.has(VehicleFeature::AutodetectDisabled)
+    /// Puts the vehicle back that stood here at an earlier start, unless somebody else came.
+    pub(super) fn found(&mut self, now: Now, lp: LoadPointIx, status: ChargeStatus) {
+        if status == ChargeStatus::Disconnected {
+            self.restore(|control| control.farewell(now, lp));
+        } else if [None, self.loadpoints[lp.0].setup.vehicle]
+            .contains(&self.loadpoints[lp.0].vehicle)
+        {
+            self.welcome(now, lp);
+        }
     }
 
     /// What a decision needs to know of the vehicle at a load point.
-    pub(super) fn vehicle_view(&self, loadpoint: &LoadPoint) -> VehicleView {
-        let Some(vehicle) = loadpoint.vehicle.and_then(|ix| self.vehicles.get(ix.0)) else {
-            return VehicleView { soc: loadpoint.charger_soc, ..VehicleView::default() };
+    pub(super) fn vehicle_view(&self, lp: usize) -> VehicleView {
+        self.view_of(lp, self.loadpoints[lp].vehicle)
+    }
+
+    /// The same, if that vehicle stood there.
+    pub(super) fn view_of(&self, lp: usize, vehicle: Option<VehicleIx>) -> VehicleView {
+        let loadpoint = &self.loadpoints[lp];
+        let here = loadpoint.vehicle == vehicle;
+        let of_charger = loadpoint.charger_soc.filter(|_| here);
+        let Some(vehicle) = vehicle.and_then(|ix| self.vehicles.get(ix.0)) else {
+            return VehicleView { soc: of_charger, ..VehicleView::default() };
         };
+        let estimate = loadpoint.estimated_soc().filter(|_| here);
         let identify = &vehicle.setup.on_identify;
         VehicleView {
             present: true,
@@ -174,30 +214,45 @@ impl Control {
             max_power: identify.max_power,
             coarse: vehicle.has(VehicleFeature::CoarseCurrent),
             offline: vehicle.has(VehicleFeature::Offline),
-            soc: loadpoint.estimated_soc().or_else(|| self.told_soc(loadpoint)),
+            soc: estimate.or(of_charger).or(vehicle.soc),
             min_soc: vehicle.settings.min_soc,
             limit_soc: vehicle.settings.limit_soc,
             climate: vehicle.climater == Some(true)
                 && !vehicle.has(VehicleFeature::ClimaterDisabled),
-            full: loadpoint
-                .charger_soc
+            full: of_charger
                 .or(vehicle.soc)
                 .is_some_and(|soc| soc >= vehicle.limit_soc.unwrap_or(Percent(100.0))),
             never_wake: vehicle.has(VehicleFeature::WakeUpDisabled),
+            can_wake: vehicle.setup.can_wake,
+            efficiency: vehicle.learned.efficiency,
+            taper: vehicle.learned.taper,
+            share: vehicle.learned.shares.get(&LoadPointIx(lp)).copied(),
         }
     }
 
     /// State of charge at a load point, the charger's word before the vehicle's, estimated between
     /// two words; 0 to 100.
     pub fn soc(&self, lp: LoadPointIx) -> Option<Percent> {
-        let loadpoint = self.loadpoints.get(lp.0)?;
-        self.vehicle_view(loadpoint).soc
+        self.loadpoints.get(lp.0)?;
+        self.vehicle_view(lp.0).soc
     }
 
     /// The vehicle that is assigned to a load point.
     pub fn vehicle_at(&self, lp: LoadPointIx) -> Option<&Vehicle> {
         self.vehicles.get(self.loadpoints.get(lp.0)?.vehicle?.0)
     }
+}
+
+/// The vehicle with this identifier; exact matches before patterns (W-16: anchored).
+fn identified(vehicles: &[Vehicle], id: &str) -> Option<VehicleIx> {
+    let by = |matches: fn(&str, &str) -> bool| {
+        let mut vehicles = vehicles.iter();
+        let knows = |vehicle: &Vehicle| {
+            vehicle.setup.identifiers.iter().any(|pattern| matches(pattern, id))
+        };
+        vehicles.position(knows).map(VehicleIx)
+    };
+    by(|pattern, id| pattern.eq_ignore_ascii_case(id)).or_else(|| by(matches_pattern))
 }
 
 /// Whether `id` matches a pattern in which `*` stands for any text; anchored, ignoring case (Q27).

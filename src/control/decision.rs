@@ -20,6 +20,8 @@ pub struct Decision {
 pub enum Why {
     /// Nothing has been heard of the charger yet.
     ChargerUnknown,
+    /// The charger tells its status no more; it is left as it is.
+    ChargerSilent,
     /// Nothing is connected.
     Disconnected,
     /// The mode is off.
@@ -81,6 +83,7 @@ impl Why {
     pub fn code(self) -> &'static str {
         match self {
             Self::ChargerUnknown => "charger_unknown",
+            Self::ChargerSilent => "charger_silent",
             Self::Disconnected => "disconnected",
             Self::ModeOff => "mode_off",
             Self::ModeNow => "mode_now",
@@ -115,6 +118,7 @@ impl Why {
     pub fn sentence(self) -> &'static str {
         match self {
             Self::ChargerUnknown => "Waiting for the charger's first status.",
+            Self::ChargerSilent => "The charger is silent: nothing is raised and off still works.",
             Self::Disconnected => "No vehicle is connected.",
             Self::ModeOff => "The mode is off.",
             Self::ModeNow => "Charging as fast as possible, as asked.",

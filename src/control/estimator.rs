@@ -21,6 +21,8 @@ pub struct Estimator {
     capacity: WattHours,
     /// Energy from the grid for one percent.
     per_percent: WattHours,
+    /// It is what this session has shown.
+    learned: bool,
     soc: Option<Percent>,
     first: Option<Sample>,
     last: Option<Sample>,
@@ -51,11 +53,17 @@ pub struct Remaining {
 }
 
 impl Estimator {
-    /// An estimator that has heard nothing yet.
+    /// An estimator that has heard nothing yet, of a car with the usual efficiency.
     pub fn new(capacity: KilowattHours) -> Self {
+        Self::with_efficiency(capacity, CHARGE_EFFICIENCY)
+    }
+
+    /// An estimator that has heard nothing yet. Of the energy from the grid, `efficiency` (above 0)
+    /// ends up in the battery.
+    pub fn with_efficiency(capacity: KilowattHours, efficiency: f64) -> Self {
         let capacity = capacity.watt_hours();
-        let per_percent = capacity / CHARGE_EFFICIENCY / 100.0;
-        Self { capacity, per_percent, soc: None, first: None, last: None }
+        let per_percent = capacity / efficiency / 100.0;
+        Self { capacity, per_percent, learned: false, soc: None, first: None, last: None }
     }
 
     /// Takes the car's word, if there is one, and the energy of the session; gives the estimate.
@@ -74,6 +82,10 @@ impl Estimator {
             return self.soc;
         }
         let sample = Sample { soc, energy };
+        if self.last.is_some_and(|last| energy < last.energy) {
+            // The counter began anew: what was charged since the first word is not known (W-26).
+            self.first = None;
+        }
         if soc.0 > 0.0 {
             self.learn(sample);
         }
@@ -93,7 +105,14 @@ impl Estimator {
         if soc.0 > LEARN_AFTER && energy.0 > 0.0 {
             // No battery takes in more than it is given.
             self.per_percent = WattHours(energy.0 / soc.0).max(self.capacity / 100.0);
+            self.learned = true;
         }
+    }
+
+    /// Share of the energy from the grid that ended up in the battery, if the session was long enough
+    /// to show it.
+    pub fn efficiency(&self) -> Option<f64> {
+        self.learned.then(|| self.capacity.0 / (self.per_percent.0 * 100.0))
     }
 }
 
@@ -104,12 +123,23 @@ impl Control {
             let loadpoint = &self.loadpoints[lp];
             let told = self.told_soc(loadpoint);
             let subject = self.subject(loadpoint);
-            let loadpoint = &mut self.loadpoints[lp];
-            let energy = loadpoint.session.energy;
-            loadpoint.estimator = subject.map(|subject| {
-                let known = loadpoint.estimator.filter(|(before, _)| *before == subject);
-                let (_, mut estimator) =
-                    known.unwrap_or((subject, Estimator::new(subject.capacity)));
+            let same = |(before, _): &(Subject, Estimator)| Some(*before) == subject;
+            let (known, over) = match loadpoint.estimator {
+                Some(estimator) if same(&estimator) => (Some(estimator.1), None),
+                other => (None, other),
+            };
+            if let Some((whose, session)) = over
+                && let Some(efficiency) = session.efficiency()
+                && let Some(vehicle) = self.vehicles.get_mut(whose.vehicle.0)
+            {
+                vehicle.learned.take_efficiency(efficiency);
+            }
+            let energy = self.loadpoints[lp].session.energy;
+            self.loadpoints[lp].estimator = subject.map(|subject| {
+                let learned = || self.vehicles.get(subject.vehicle.0)?.learned.efficiency;
+                let efficiency = || learned().unwrap_or(CHARGE_EFFICIENCY);
+                let anew = || Estimator::with_efficiency(subject.capacity, efficiency());
+                let mut estimator = known.unwrap_or_else(anew);
                 estimator.update(told, energy);
                 (subject, estimator)
             });
@@ -124,7 +154,8 @@ impl Control {
 
     /// Whose SoC can be estimated at a load point, if anybody's.
     fn subject(&self, loadpoint: &LoadPoint) -> Option<Subject> {
-        if !loadpoint.connected() || loadpoint.has(ChargerFeature::Heating) {
+        let wanted = loadpoint.setup.estimate && !loadpoint.has(ChargerFeature::Heating);
+        if !loadpoint.connected() || !wanted {
             return None;
         }
         let vehicle = loadpoint.vehicle?;
@@ -138,7 +169,7 @@ impl Control {
         let Some(loadpoint) = self.loadpoints.get(lp.0) else {
             return Remaining::default();
         };
-        let view = self.vehicle_view(loadpoint);
+        let view = self.vehicle_view(lp.0);
         let of_car = self.vehicle_at(lp).and_then(|vehicle| vehicle.limit_soc);
         let own = loadpoint.charger_limit_soc.or(of_car).filter(|limit| limit.0 > 0.0);
         let limit = loadpoint.effective.limit_soc.min(own.unwrap_or(Percent(100.0)));
@@ -159,7 +190,7 @@ impl LoadPoint {
     pub(super) fn virtual_capacity(&self, vehicle: &VehicleView) -> Option<WattHours> {
         let learned = self.estimator.map(|(_, estimator)| estimator.virtual_capacity());
         let nominal = vehicle.capacity.filter(|capacity| capacity.0 > 0.0);
-        learned.or_else(|| nominal.map(|capacity| capacity.watt_hours() / CHARGE_EFFICIENCY))
+        learned.or_else(|| nominal.map(|capacity| capacity.watt_hours() / vehicle.efficiency()))
     }
 
     /// The estimated SoC, if anything is known to estimate from.

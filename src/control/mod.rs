@@ -9,9 +9,12 @@ mod battery_settings;
 mod circuit;
 mod coordinator;
 mod decision;
+mod detection;
 mod estimator;
 mod history;
+mod home;
 mod kept;
+mod learn;
 mod loadpoint;
 mod plan;
 mod reading;
@@ -23,6 +26,8 @@ mod vintage;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
+
+use chrono::{DateTime, Utc};
 
 use crate::model::{
     Effect, Event, EventKind, Fact, LoadPointIx, MeterValue, Mono, Now, Setup, VehicleIx,
@@ -37,13 +42,16 @@ use tariff::Tariffs;
 pub use battery::{Battery, EXTERNAL_TTL};
 pub use circuit::{Circuit, Circuits, Operator};
 pub use decision::{Decision, Why};
+pub use detection::{Candidate, Sign};
 pub use estimator::{Estimator, Remaining};
 pub use history::{ChargedEnergy, History};
+pub use home::Home;
 pub use kept::{COLORS_MAX, Kept};
+pub use learn::{Learned, Taper};
 pub use loadpoint::{Effective, LoadPoint, LoadPointSettings, Session, SmartLimit};
 pub use plan::{
-    Aim, EnergyPlan, Goal, PlanState, RepeatingPlan, Request, SocPlan, Strategy, charge_duration,
-    choose, mean_value, missing_energy, plan,
+    Aim, EnergyPlan, Goal, PlanState, Preview, RepeatingPlan, Request, SocPlan, Strategy, Wanted,
+    charge_duration, choose, mean_value, missing_energy, plan,
 };
 pub use reading::Reading;
 pub use settings::Refusal;
@@ -71,6 +79,7 @@ pub struct Control {
     vehicles: Vec<Vehicle>,
     battery: Battery,
     tariffs: Tariffs,
+    home: Home,
     circuits: Circuits,
     history: History,
     kept: Kept,
@@ -78,6 +87,10 @@ pub struct Control {
     share_again: Option<Mono>,
     effects: VecDeque<Effect>,
     started: Mono,
+    /// The wall clock at the start.
+    began: DateTime<Utc>,
+    /// Wishes come from the store: they were granted before.
+    restoring: bool,
     decided: Mono,
     /// When a decision last took a new sample of a site meter into account.
     sampled: Mono,
@@ -119,14 +132,26 @@ impl Control {
             vehicles,
             battery,
             tariffs: Tariffs::default(),
+            home: Home::default(),
             effects: VecDeque::new(),
             started: now.mono,
+            began: now.utc,
+            restoring: false,
             decided: now.mono,
             sampled: now.mono,
             new_sample: false,
             due: (now.mono + GATHER, Wake::Fact),
             grid_silent: false,
         }
+    }
+
+    /// Grants wishes that were granted at an earlier start: a plan may have passed since, and a
+    /// vehicle that is put back where it was changes no mode.
+    pub fn restore<T>(&mut self, wishes: impl FnOnce(&mut Self) -> T) -> T {
+        self.restoring = true;
+        let result = wishes(self);
+        self.restoring = false;
+        result
     }
 
     /// The site as it was configured.
@@ -196,7 +221,11 @@ impl Control {
                 };
                 // The first status tells what is; it is no news (Q07).
                 let known = loadpoint.status.is_some();
-                for change in loadpoint.record(now, value, origin, green) {
+                let changes = loadpoint.record(now, value, origin, green);
+                if let (false, Some(status)) = (known, loadpoint.status) {
+                    self.found(now, lp, status);
+                }
+                for change in changes {
                     self.follow(now, lp, change, known);
                     if change == Change::Connect && known && self.wants_welcome(lp) {
                         self.loadpoints[lp.0].offer_welcome(now);
@@ -245,7 +274,10 @@ impl Control {
         let slot = self.tariffs.next_change(now.utc).map(|at| now.until(at));
         let slot_ends = Some(self.slot_ends(now));
         let others = [self.site.stale_at(now.mono), self.circuits.stale_at(now.mono), slot_ends];
-        let others = others.into_iter().chain([self.share_again, first_word, slot]).flatten();
+        let reported = (0..self.loadpoints.len()).map(|lp| self.all_reported(LoadPointIx(lp)));
+        let reported = reported.flatten().filter(|at| *at > now.mono).min();
+        let others =
+            others.into_iter().chain([self.share_again, first_word, slot, reported]).flatten();
         if let Some(at) = timers.chain(others).min() {
             self.wake(at.max(now.mono + Duration::from_millis(1)), Wake::Timer);
         }
@@ -271,7 +303,9 @@ impl Control {
     fn follow(&mut self, now: Now, lp: LoadPointIx, change: Change, known: bool) {
         let kind = match change {
             Change::Connect => {
-                self.welcome(now, lp);
+                if known {
+                    self.welcome(now, lp);
+                }
                 let loadpoint = &mut self.loadpoints[lp.0];
                 loadpoint.soc_steps = SocSteps::default();
                 loadpoint.unannounced = known && loadpoint.detecting_until.is_some();
@@ -288,7 +322,7 @@ impl Control {
         let event = kind.map(|kind| Effect::Event(Event { lp: Some(lp), vehicle, kind }));
         self.effects.extend(event);
         if change == Change::Disconnect {
-            self.farewell(lp);
+            self.farewell(now, lp);
         }
     }
 
@@ -305,10 +339,12 @@ impl Control {
         let green = self.site.balance.green_share_loadpoints;
         let grid_at =
             self.site.grid_meter().map(|meter| meter.power.map_or(Mono(0), |power| power.at));
-        let views: Vec<_> = self.loadpoints.iter().map(|lp| self.vehicle_view(lp)).collect();
+        let views: Vec<_> = (0..self.loadpoints.len()).map(|lp| self.vehicle_view(lp)).collect();
         for (loadpoint, view) in self.loadpoints.iter_mut().zip(&views) {
             loadpoint.refresh(now, grid_at, voltage, green, view);
         }
+        self.learn(now, &views);
+        self.learn_home(now);
         self.plan(now, &views);
         let charge = self.loadpoints.iter().map(LoadPoint::charge_power).sum();
         let power = self.site.balance(now, charge);
@@ -332,15 +368,7 @@ impl Control {
             if let Some(budget) = &mut budget {
                 budget.decided(lp, loadpoint.granted(voltage, view));
             }
-            let (commands, asleep) = (loadpoint.take_commands(), loadpoint.take_asleep());
-            let vehicle = loadpoint.vehicle;
-            let lp = LoadPointIx(lp);
-            self.effects
-                .extend(commands.into_iter().map(|command| Effect::Charger { lp, command }));
-            if asleep {
-                let kind = EventKind::Asleep;
-                self.effects.push_back(Effect::Event(Event { lp: Some(lp), vehicle, kind }));
-            }
+            self.effects.extend(loadpoint.take_effects(LoadPointIx(lp)));
         }
         self.decide_battery(now);
         // The shares were those of the last wishes: where these have changed, share anew.

@@ -8,7 +8,7 @@ use crate::model::{
 };
 
 use super::loadpoint::Timer;
-use super::{Control, LoadPoint, SiteSettings, VehicleSettings, Wake};
+use super::{Control, LoadPoint, SiteSettings, Vehicle, VehicleSettings, Wake};
 
 /// Why a wish was not granted. The text does not name the field: the caller adds it.
 #[derive(Clone, Debug, PartialEq)]
@@ -50,6 +50,12 @@ pub enum Refusal {
     InvalidTimezone(String),
     /// No time of day.
     InvalidTime(String),
+    /// A plan without any day.
+    NoWeekday,
+    /// SoC or capacity of the vehicle is not known: only energy can be planned.
+    PlanByEnergy,
+    /// SoC and capacity of the vehicle are known: a SoC is planned.
+    PlanBySoc,
     /// More repeating plans than a vehicle can have.
     TooManyPlans {
         /// So many it can have.
@@ -97,6 +103,11 @@ impl fmt::Display for Refusal {
             Self::InvalidWeekday(day) => write!(f, "weekday out of range: {day}"),
             Self::InvalidTimezone(zone) => write!(f, "invalid timezone: {zone}"),
             Self::InvalidTime(time) => write!(f, "invalid time: {time}"),
+            Self::NoWeekday => f.write_str("no weekday: nothing is due"),
+            Self::PlanByEnergy => {
+                f.write_str("soc or capacity of the vehicle is not known: plan an energy")
+            }
+            Self::PlanBySoc => f.write_str("soc and capacity of the vehicle are known: plan a soc"),
             Self::TooManyPlans { most } => write!(f, "more than {most} repeating plans"),
             Self::NoTarget => f.write_str("no target for this time: write targetEnergy first"),
             Self::Malformed(message) => f.write_str(message),
@@ -296,10 +307,12 @@ impl Control {
         lp: LoadPointIx,
         vehicle: Option<VehicleIx>,
     ) -> Result<(), Refusal> {
-        self.loadpoint_mut(now, lp)?;
         if let Some(ix) = vehicle.filter(|ix| ix.0 >= self.vehicles.len()) {
             return Err(Refusal::NotFound(format!("vehicle {}", ix.0 + 1)));
         }
+        let loadpoint = self.loadpoint_mut(now, lp)?;
+        // A user knows better than what was read before.
+        loadpoint.trace.acted_on.clone_from(&loadpoint.identity);
         self.assign(lp, vehicle);
         Ok(())
     }
@@ -396,9 +409,17 @@ impl Control {
         now: Now,
         vehicle: VehicleIx,
     ) -> Result<&mut VehicleSettings, Refusal> {
+        Ok(&mut self.vehicle_mut(now, vehicle)?.settings)
+    }
+
+    pub(super) fn vehicle_mut(
+        &mut self,
+        now: Now,
+        vehicle: VehicleIx,
+    ) -> Result<&mut Vehicle, Refusal> {
         self.wake(now.mono, Wake::Wish);
         let missing = || Refusal::NotFound(format!("vehicle {}", vehicle.0 + 1));
-        Ok(&mut self.vehicles.get_mut(vehicle.0).ok_or_else(missing)?.settings)
+        self.vehicles.get_mut(vehicle.0).ok_or_else(missing)
     }
 
     pub(super) fn battery_settings(&mut self) -> Result<&mut SiteSettings, Refusal> {

@@ -7,7 +7,7 @@ use crate::model::{
     VehicleValue,
 };
 
-use super::{RepeatingPlan, SocPlan, Strategy};
+use super::{Goal, Learned, RepeatingPlan, SocPlan, Strategy};
 
 /// One vehicle.
 #[derive(Clone, Debug)]
@@ -46,8 +46,14 @@ pub struct Vehicle {
     pub trust: Trust,
     /// Since when the car has been plugged in, if it was seen to be.
     pub plugged_since: Option<Mono>,
+    /// When it was seen to begin (true) or to stop charging.
+    pub(super) turned: Option<(bool, Mono)>,
     /// When the source last spoke; `None` while only retained values are known.
     pub updated: Option<Now>,
+    /// What its sessions have taught us.
+    pub learned: Learned,
+    /// The goal for which people were asked to plug it in.
+    pub(super) reminded: Option<Goal>,
 }
 
 /// What a vehicle's owner wants; stored.
@@ -88,7 +94,10 @@ impl Vehicle {
             telemetry: BTreeMap::new(),
             trust: Trust::Unknown,
             plugged_since: None,
+            turned: None,
             updated: None,
+            learned: Learned::default(),
+            reminded: None,
         }
     }
 
@@ -130,6 +139,13 @@ impl Vehicle {
             self.plugged_since = None;
         } else if !plugged(self.status) && origin.is_live() {
             self.plugged_since = Some(now.mono);
+        }
+        let charging = |status| status == Some(ChargeStatus::Charging);
+        if self.status.is_some()
+            && origin == Origin::Live
+            && charging(status) != charging(self.status)
+        {
+            self.turned = Some((charging(status), now.mono));
         }
         self.status = status;
     }

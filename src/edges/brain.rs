@@ -12,7 +12,7 @@ use crate::model::{
 };
 use crate::teslamate::{self, Heard, Mirror};
 
-use super::devices::{Broken, Decoder};
+use super::devices::{Broken, Decoder, Silence};
 use super::tariffs::Feeds;
 
 /// Core, TeslaMate mirror and device decoder of one site.
@@ -25,6 +25,7 @@ pub struct Brain {
     pub feeds: Feeds,
     mirror: Mirror,
     decoder: Decoder,
+    silence: Silence,
     /// Cars that are vehicles, configured or discovered.
     cars: BTreeMap<TeslaMateCar, VehicleIx>,
     /// Attributes of a vehicle that its own sources supply: TeslaMate's word does not count there.
@@ -51,6 +52,7 @@ impl Brain {
             feeds,
             mirror: Mirror::new(),
             decoder,
+            silence: Silence::new(config),
             cars: BTreeMap::new(),
             own: BTreeMap::new(),
             discover: config.discover_cars,
@@ -66,7 +68,7 @@ impl Brain {
         }
         let mut remarks: Vec<String> = broken.iter().map(Broken::to_string).collect();
         remarks.extend(wrong);
-        remarks.extend(brain.restore(now, |_| true));
+        remarks.extend(brain.restore(now, |_, _| true));
         (brain, remarks)
     }
 
@@ -102,6 +104,7 @@ impl Brain {
         retained: bool,
     ) -> Option<String> {
         let origin = if retained { Origin::Retained } else { Origin::Live };
+        self.silence.hear(now.mono, topic);
         let decoded = self.decoder.decode(now.mono, topic, payload, origin);
         for fact in decoded.facts {
             self.control.handle(now, fact);
@@ -141,6 +144,9 @@ impl Brain {
     /// Does what is due; comes back with what is worth a line in the log.
     pub fn handle_timeout(&mut self, now: Now) -> Vec<String> {
         self.mirror.handle_timeout(now);
+        for fact in self.silence.lost(now.mono) {
+            self.control.handle(now, fact);
+        }
         let remarks = self.discover(now);
         while let Some((car, value, origin)) = self.mirror.poll() {
             if let Some(vehicle) = self.cars.get(&car).copied()
@@ -159,7 +165,8 @@ impl Brain {
     /// When to call [`Self::handle_timeout`] next.
     pub fn deadline(&self) -> Mono {
         let control = self.control.deadline().0;
-        let others = self.mirror.deadline().into_iter().chain(self.feeds.deadline());
+        let others = [self.mirror.deadline(), self.feeds.deadline(), self.silence.deadline()];
+        let others = others.into_iter().flatten();
         others.fold(control, Mono::min)
     }
 
@@ -190,14 +197,22 @@ impl Brain {
             self.cars.insert(car, ix);
             remarks.push(format!("discovered vehicle {name}"));
             let prefix = format!("vehicle.{name}.");
-            remarks.extend(self.restore(now, |key| key.starts_with(&prefix)));
+            remarks.extend(self.restore(now, |key, text| {
+                key.starts_with(&prefix) || (key.ends_with(".vehicleName") && text == name)
+            }));
         }
         remarks
     }
 
     /// Replays stored settings; those of vehicles that are not there yet wait for their discovery.
-    fn restore(&mut self, now: Now, wanted: impl Fn(&str) -> bool) -> Vec<String> {
-        let known = |key: &str| {
+    fn restore(&mut self, now: Now, wanted: impl Fn(&str, &str) -> bool) -> Vec<String> {
+        let exists =
+            |name: &str| self.control.vehicles().iter().any(|vehicle| vehicle.setup.name == name);
+        let known = |key: &str, text: &str| {
+            // Who stood at a load point may be one of them.
+            if key.ends_with(".vehicleName") {
+                return text.is_empty() || exists(text);
+            }
             key.strip_prefix("vehicle.").is_none_or(|rest| {
                 let mut vehicles = self.control.vehicles().iter();
                 vehicles.any(|vehicle| {
@@ -208,7 +223,7 @@ impl Brain {
         };
         let (ready, later) = std::mem::take(&mut self.stored)
             .into_iter()
-            .partition(|(key, _)| wanted(key) && known(key));
+            .partition(|(key, text)| wanted(key, text) && known(key, text));
         self.stored = later;
         let problems = api::restore(&mut self.control, &self.system, now, &ready);
         problems

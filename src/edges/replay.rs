@@ -127,6 +127,9 @@ impl<W: Write> Player<'_, W> {
                 Effect::Battery { meter, mode } => {
                     self.say(now, &format!("battery {}: {mode}", meter.0))?
                 }
+                Effect::WakeVehicle { vehicle } => {
+                    self.say(now, &format!("vehicle {}: wake up", vehicle.0 + 1))?
+                }
                 Effect::Event(event) => self.say(now, &format!("event {}", event.kind.as_str()))?,
                 Effect::Slot(_) | Effect::GridLimit(_) => {}
             }

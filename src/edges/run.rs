@@ -263,6 +263,10 @@ impl Run {
                 info!(battery = meter.0, "{mode}");
                 self.devices.battery(meter, mode);
             }
+            Effect::WakeVehicle { vehicle } => {
+                info!(vehicle = vehicle.0 + 1, "wake up");
+                self.devices.wake(vehicle);
+            }
             Effect::Event(event) => self.tell_event(now, &event),
             Effect::Slot(record) => self.store.record_slot(*record),
             Effect::GridLimit(limit) => self.store.record_grid_limit(limit),

@@ -19,6 +19,11 @@ pub enum Effect {
         /// What to tell it.
         mode: BatteryMode,
     },
+    /// Wake a vehicle through its own channel.
+    WakeVehicle {
+        /// Which one.
+        vehicle: VehicleIx,
+    },
     /// Tell people (`<root>/events`, not retained).
     Event(Event),
     /// Keep what happened in a slot that is over.
@@ -70,6 +75,8 @@ pub enum EventKind {
     Guest,
     /// The goal of a charging plan will be reached too late.
     PlanOverrun,
+    /// A charging plan has to begin soon and its vehicle is not plugged in.
+    PlanUnplugged,
     /// An input that control needs has fallen silent.
     MeterSilent,
     /// That input is back.
@@ -106,6 +113,7 @@ impl EventKind {
         "meterback",
         "metersilent",
         "planoverrun",
+        "planunplugged",
         "soc",
         "start",
         "stop",
@@ -123,6 +131,7 @@ impl EventKind {
             | Self::Soc(_)
             | Self::Guest
             | Self::PlanOverrun
+            | Self::PlanUnplugged
             | Self::Asleep
             | Self::BatteryNotHeld
             | Self::MeterSilent
@@ -146,6 +155,7 @@ impl EventKind {
             Self::Start => "start",
             Self::Stop => "stop",
             Self::PlanOverrun => "planoverrun",
+            Self::PlanUnplugged => "planunplugged",
             Self::MeterSilent => "metersilent",
             Self::MeterBack => "meterback",
             Self::Asleep => "asleep",

@@ -167,6 +167,27 @@ pub enum ChargerValue {
     Identity(String),
     /// Why it does not charge the car that is on it.
     StatusReason(StatusReason),
+    /// It does not say this any more.
+    Lost(ChargerAttribute),
+}
+
+/// What a charger says, without its value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ChargerAttribute {
+    /// A, B or C.
+    Status,
+    /// Whether the charger offers current.
+    Enabled,
+    /// Charge power.
+    Power,
+    /// Current of one phase.
+    Current(Phase),
+    /// Voltage of one phase.
+    Voltage(Phase),
+    /// State of charge.
+    Soc,
+    /// Limit that is set in the device.
+    LimitSoc,
 }
 
 /// One attribute of a vehicle; `None` says that the source has withdrawn it.

@@ -15,7 +15,10 @@ mod time;
 mod units;
 
 pub use command::{ChargerCommand, Effect, Event, EventKind};
-pub use fact::{ChargerValue, Fact, MeterValue, Origin, Outcome, Phase, Telemetry, VehicleValue};
+pub use fact::{
+    ChargerAttribute, ChargerValue, Fact, MeterValue, Origin, Outcome, Phase, Telemetry,
+    VehicleValue,
+};
 pub use formula::Formula;
 pub use history::{
     Counters, Entity, EntityRecord, GridLimit, GridSession, Past, PastEnergy, Prices, SlotEnergy,

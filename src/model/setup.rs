@@ -75,6 +75,8 @@ pub struct LoadPointSetup {
     pub thresholds: Thresholds,
     /// How it is connected.
     pub wiring: Wiring,
+    /// The SoC is estimated between two words of the car (`soc.estimate`, default true).
+    pub estimate: bool,
     /// The default vehicle.
     pub vehicle: Option<VehicleIx>,
     /// What the charger can do.
@@ -199,6 +201,8 @@ pub struct VehicleSetup {
     pub identifiers: Vec<String>,
     /// What happens when it is assigned.
     pub on_identify: OnIdentify,
+    /// It has a channel of its own through which it can be woken.
+    pub can_wake: bool,
     /// Features of the vehicle.
     pub features: Vec<VehicleFeature>,
 }

@@ -91,6 +91,11 @@ impl World {
                     battery.mode = *mode;
                 }
             }
+            Effect::WakeVehicle { vehicle } => {
+                if let Some(car) = self.cars.get_mut(vehicle.0) {
+                    car.wake();
+                }
+            }
             Effect::Event(_) | Effect::Slot(_) | Effect::GridLimit(_) => {}
         }
     }
@@ -184,6 +189,7 @@ fn loadpoint(ix: usize, wallbox: &WallBoxPlan) -> LoadPointSetup {
         max_current: wallbox.max_current,
         thresholds: Thresholds::default(),
         wiring: Wiring::default(),
+        estimate: true,
         vehicle: Some(VehicleIx(ix)),
         charger: ChargerSetup {
             name: format!("wb{}", ix + 1),

@@ -2,6 +2,8 @@
 
 mod battery;
 mod events;
+mod vehicles;
+mod wakeup;
 
 use std::time::Duration;
 
@@ -18,6 +20,8 @@ struct Bench {
     commands: Vec<(u64, usize, ChargerCommand)>,
     events: Vec<EventKind>,
     batteries: Vec<BatteryMode>,
+    /// How often a vehicle was woken through its own channel.
+    wakes: usize,
 }
 
 fn start() -> Now {
@@ -35,6 +39,7 @@ fn loadpoint(name: &str) -> LoadPointSetup {
         max_current: Amps(16.0),
         thresholds: Thresholds::default(),
         wiring: Wiring::default(),
+        estimate: true,
         vehicle: None,
         charger: ChargerSetup { has_power: true, ..ChargerSetup::default() },
     }
@@ -94,6 +99,7 @@ impl Rhythm for Bench {
                 }
                 Effect::Event(event) => self.events.push(event.kind),
                 Effect::Battery { mode, .. } => self.batteries.push(mode),
+                Effect::WakeVehicle { .. } => self.wakes += 1,
                 Effect::Slot(_) | Effect::GridLimit(_) => {}
             }
         }
@@ -109,6 +115,7 @@ impl Bench {
             commands: vec![],
             events: vec![],
             batteries: vec![],
+            wakes: 0,
         }
     }
 

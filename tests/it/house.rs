@@ -115,6 +115,7 @@ fn loadpoint(name: &str, title: &str) -> LoadPointSetup {
         max_current: Amps(16.0),
         thresholds: Thresholds::default(),
         wiring: Wiring::default(),
+        estimate: true,
         vehicle: None,
         charger: ChargerSetup {
             name: "wb2".to_owned(),

@@ -81,6 +81,7 @@ fn site() -> Setup {
         max_current: Amps(16.0),
         thresholds: Thresholds::default(),
         wiring: Wiring::default(),
+        estimate: true,
         vehicle: (index == 0).then_some(VehicleIx(0)),
         charger: ChargerSetup {
             phase_switching: index == 0,

@@ -234,7 +234,6 @@ pub(super) const ROWS: &[Field] = &[
         write: Some(Write {
             name: "vehicle",
             clears: true,
-            stored: false,
             rest: Rest {
                 method: Method::Post,
                 set: &["/loadpoints/{id}/vehicle/{value}"],

@@ -4,6 +4,7 @@ mod battery;
 mod charger;
 mod circuit;
 mod configured;
+mod detection;
 mod history;
 mod kept;
 mod loadpoint;
@@ -48,6 +49,9 @@ pub const TABLES: &[&[Field]] = &[
     plan::LOADPOINT,
     plan::VEHICLE,
     circuit::SITE,
+    detection::SITE,
+    detection::LOADPOINT,
+    detection::VEHICLE,
     circuit::LOADPOINT,
     configured::SITE,
     kept::SITE,

@@ -2,7 +2,7 @@
 
 use super::{Device, Flaw, Kind, Section, essential, features, kind, optional};
 use crate::config::device::{TeslaMateCar, VehicleDevice};
-use crate::config::source::{Want, source};
+use crate::config::source::{Want, sink, source};
 use crate::config::text::quoted;
 use crate::config::unsupported::Scope;
 use crate::model::{Amps, KilowattHours, OnIdentify, VehicleFeature, VehicleSetup, Watts};
@@ -54,6 +54,10 @@ pub(in crate::config) fn vehicle(device: &Device<'_>) -> Option<Vehicle> {
             Ok(VehicleDevice::default())
         }
     });
+    // A vehicle of any kind may have it: TeslaMate itself only listens (§5.5).
+    let wakeup = optional(&section, "wakeup", |field| sink(field, "wakeup"));
+    setup.can_wake = wakeup.is_some();
+    let telemetry = telemetry.map(|device| VehicleDevice { wakeup, ..device });
     let device = match telemetry {
         Ok(device) => Some(device),
         Err(Flaw::Reported) => None,
@@ -101,6 +105,7 @@ fn setup(section: &Section<'_>, name: String) -> VehicleSetup {
         phases: phases.filter(|phases| *phases > 0),
         identifiers: identifiers.unwrap_or_default().into_iter().map(|(_, id)| id).collect(),
         on_identify: on_identify(section),
+        can_wake: false,
         features,
     }
 }
@@ -144,6 +149,7 @@ fn custom(section: &Section<'_>) -> Result<VehicleDevice, Flaw> {
         limit_soc: number("limitsoc"),
         status: optional(section, "status", |field| source(field, Want::Status)),
         climater: optional(section, "climater", |field| source(field, Want::Flag)),
+        wakeup: None,
     };
     let mut device = VehicleDevice { soc: Some(soc?), ..device };
     if let Some(cache) = section.duration("cache") {

@@ -131,6 +131,17 @@ impl Circuits {
         guards
     }
 
+    /// The power that all circuits of a load point together carry; `None` without a limit. It counts
+    /// on nobody else: who else charges then is not known yet.
+    pub(super) fn carried_power(&self, lp: usize, volts: Volts, phases: u8) -> Option<Watts> {
+        let path = self.fed_by.get(lp).copied().flatten().map(|circuit| &self.paths[circuit]);
+        let limits = path.into_iter().flatten().flat_map(|ix| {
+            let setup = &self.circuits[*ix].setup;
+            [setup.max_power, setup.max_current.map(|current| current.power(volts, phases))]
+        });
+        limits.flatten().filter(|limit| limit.0 > 0.0).reduce(Watts::min)
+    }
+
     /// The limits that a load point is subject to.
     pub(super) fn path(&self, lp: usize) -> Vec<usize> {
         let circuit = self.fed_by.get(lp).copied().flatten();

@@ -2,6 +2,7 @@
 
 use crate::model::{Amps, ChargerFeature, KilowattHours, Percent, Volts, WattHours, Watts};
 
+use crate::control::Taper;
 use crate::control::estimator::CHARGE_EFFICIENCY;
 
 use super::{LoadPoint, LoadPointSettings};
@@ -56,6 +57,14 @@ pub(crate) struct VehicleView {
     pub(crate) full: bool,
     /// It is not to be woken.
     pub(crate) never_wake: bool,
+    /// It can be woken through a channel of its own.
+    pub(crate) can_wake: bool,
+    /// Share of the energy from the grid that ends up in the battery, as learned.
+    pub(crate) efficiency: Option<f64>,
+    /// Share of the nominal power that it draws at this load point, as learned.
+    pub(crate) share: Option<f64>,
+    /// Share of that when it is nearly full, as learned.
+    pub(crate) taper: Taper,
 }
 
 impl VehicleView {
@@ -63,6 +72,11 @@ impl VehicleView {
     pub(crate) fn soc_based(&self) -> bool {
         self.capacity.is_some_and(|capacity| capacity.0 > 0.0)
             && (!self.offline || self.soc.is_some())
+    }
+
+    /// Share of the energy from the grid that ends up in the battery.
+    pub(crate) fn efficiency(&self) -> f64 {
+        self.efficiency.unwrap_or(CHARGE_EFFICIENCY)
     }
 }
 
@@ -84,12 +98,14 @@ impl LoadPoint {
     pub(crate) fn max_phases(&self, vehicle: &VehicleView) -> u8 {
         let measurable = self.phases > 1 && vehicle.phases != 1 && self.charger_phases() != 1;
         let measured = if measurable { self.measured_phases } else { 0 };
+        self.wired_phases(vehicle).min(known_or_3(measured))
+    }
+
+    /// Most phases that car and wires have, whatever has been measured.
+    pub(crate) fn wired_phases(&self, vehicle: &VehicleView) -> u8 {
         let physical =
             if self.switchable() { self.settings.phases_configured } else { self.phases };
-        known_or_3(vehicle.phases)
-            .min(known_or_3(physical))
-            .min(known_or_3(measured))
-            .min(known_or_3(self.charger_phases()))
+        known_or_3(vehicle.phases).min(known_or_3(physical)).min(known_or_3(self.charger_phases()))
     }
 
     /// Fewest phases that could carry current (control.md §7.1 `min`).
@@ -162,7 +178,7 @@ impl LoadPoint {
             (Some(soc), _) => soc < min,
             (None, Some(capacity)) if vehicle.present => {
                 let missing =
-                    WattHours(capacity.watt_hours().0 * min.0 / 100.0 / CHARGE_EFFICIENCY);
+                    WattHours(capacity.watt_hours().0 * min.0 / 100.0 / vehicle.efficiency());
                 self.session.energy < missing
             }
             (None, _) => false,

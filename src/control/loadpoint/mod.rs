@@ -8,6 +8,7 @@ mod phases;
 mod session;
 mod setpoint;
 mod settings;
+mod share;
 mod smart;
 mod solar;
 mod strategy;
@@ -20,13 +21,14 @@ mod examples;
 use std::time::Duration;
 
 use crate::model::{
-    Amps, ChargeStatus, ChargerCommand, ChargerFeature, ChargerValue, KilowattHours,
-    LoadPointSetup, Mode, Mono, Now, Origin, Percent, PhaseAction, PvAction, StatusReason,
-    VehicleIx, Volts, Watts,
+    Amps, ChargeStatus, ChargerAttribute, ChargerCommand, ChargerFeature, ChargerValue,
+    KilowattHours, LoadPointSetup, Mode, Mono, Now, Origin, Percent, PhaseAction, PvAction,
+    StatusReason, VehicleIx, Volts, Watts,
 };
 
 use super::announce::SocSteps;
 use super::circuit::Cap;
+use super::detection::{Candidate, Trace};
 use super::estimator::{Estimator, Subject};
 use super::vintage::Targets;
 use super::{Decision, PlanState, Reading, Why};
@@ -86,6 +88,8 @@ pub struct LoadPoint {
     pub vehicle: Option<VehicleIx>,
     /// Until when a vehicle is looked for, while it is.
     pub detecting_until: Option<Mono>,
+    /// Who may have been plugged in, as it was last reckoned while nobody was known.
+    pub candidates: Vec<Candidate>,
     /// Nobody was found for who was plugged in, and people have not heard of it yet.
     pub(super) detection_failed: bool,
     /// Somebody was plugged in, and people have not heard of it yet.
@@ -113,6 +117,14 @@ pub struct LoadPoint {
 
     /// The estimate of the vehicle's SoC while it is connected.
     pub(super) estimator: Option<(Subject, Estimator)>,
+    /// The search ended and nobody was found: only strong signs count from then on.
+    pub(super) guest: bool,
+    /// The charger does not tell its status any more.
+    pub(super) silent: bool,
+    /// What is remembered of those who came and went.
+    pub(super) trace: Trace,
+    /// Since when it draws what it can, or was last looked at while it did.
+    pub(super) full_since: Option<Mono>,
     pub(super) pv_timer: Timer<PvAction>,
     pub(super) phase_timer: Timer<PhaseAction>,
     boost: Boost,
@@ -187,6 +199,10 @@ impl LoadPoint {
             identity: None,
             status_reason: StatusReason::Unknown,
             detecting_until: None,
+            candidates: Vec::new(),
+            guest: false,
+            silent: false,
+            trace: Trace::default(),
             detection_failed: false,
             unannounced: false,
             soc_steps: SocSteps::default(),
@@ -200,6 +216,7 @@ impl LoadPoint {
             smart_feed_in: SmartLimit::default(),
             decision,
             estimator: None,
+            full_since: None,
             pv_timer: Timer::Idle,
             phase_timer: Timer::Idle,
             boost: Boost::Off,
@@ -277,12 +294,26 @@ impl LoadPoint {
             ChargerValue::Phases(phases) => self.reported_phases = Some(phases),
             ChargerValue::Soc(soc) => self.charger_soc = Some(soc),
             ChargerValue::LimitSoc(soc) => self.charger_limit_soc = Some(soc),
+            ChargerValue::Lost(attribute) => self.lose(attribute),
             ChargerValue::Identity(identity) => {
                 self.identity = Some(identity).filter(|id| !id.is_empty())
             }
             ChargerValue::StatusReason(reason) => self.status_reason = reason,
         }
         Vec::new()
+    }
+
+    /// What the charger does not say any more is not known any more.
+    fn lose(&mut self, attribute: ChargerAttribute) {
+        match attribute {
+            ChargerAttribute::Status => self.silent = true,
+            ChargerAttribute::Enabled => self.reported_enabled = None,
+            ChargerAttribute::Power => self.power = None,
+            ChargerAttribute::Current(phase) => self.currents[phase.index()] = None,
+            ChargerAttribute::Voltage(phase) => self.voltages[phase.index()] = None,
+            ChargerAttribute::Soc => self.charger_soc = None,
+            ChargerAttribute::LimitSoc => self.charger_limit_soc = None,
+        }
     }
 
     fn record_power(&mut self, now: Now, power: Watts, origin: Origin, green: f64) {
@@ -299,6 +330,7 @@ impl LoadPoint {
     fn record_status(&mut self, now: Now, status: ChargeStatus) -> Vec<Change> {
         use ChargeStatus::{Charging, Disconnected};
 
+        self.silent = false;
         let previous = self.status.replace(status);
         if previous == Some(status) {
             return Vec::new();
@@ -312,6 +344,9 @@ impl LoadPoint {
                 self.pv_timer = Timer::Elapsed;
             }
             changes.push(Change::Connect);
+        }
+        if previous.is_some() && (status == Charging || previous == Some(Charging)) {
+            self.trace.turned = Some((status == Charging, now.mono));
         }
         if status == Charging {
             self.session.start(now.mono, self.energy);
@@ -336,6 +371,7 @@ impl LoadPoint {
         self.measured_phases = 0;
         self.identity = None;
         self.detecting_until = None;
+        self.guest = false;
         self.welcome_until = None;
         self.boost = Boost::Off;
         if self.has(ChargerFeature::IntegratedDevice) {
@@ -409,40 +445,6 @@ impl LoadPoint {
             self.record_power(now, estimate, Origin::Live, green);
         }
         self.land(now, grid_at);
-    }
-
-    /// What this load point could give up for one of higher priority (control.md §25.1).
-    pub(super) fn flexible_power(&self, voltage: Volts, vehicle: &VehicleView) -> Watts {
-        if !self.charging() || self.min_soc_not_reached || self.plan.active {
-            return Watts::ZERO;
-        }
-        match self.settings.mode {
-            Mode::Off | Mode::Now => Watts::ZERO,
-            Mode::Pv => self.charge_power(),
-            Mode::MinPv
-                if self.has(ChargerFeature::SwitchDevice)
-                    || self.has(ChargerFeature::Continuous) =>
-            {
-                Watts::ZERO
-            }
-            Mode::MinPv => {
-                (self.charge_power() - self.min_power(voltage, vehicle)).max(Watts::ZERO)
-            }
-        }
-    }
-
-    /// What it will take first, while it waits for its enable delay (control.md §25.2, Q28).
-    pub(super) fn reservation(&self, voltage: Volts, vehicle: &VehicleView) -> Watts {
-        let starting = self.settings.mode == Mode::Pv
-            && self.connected()
-            && !self.enabled
-            && !self.held_back()
-            && self.pv_timer.is_set();
-        if starting && !self.soc_limit_reached(vehicle) && !self.energy_limit_reached(vehicle) {
-            self.min_power(voltage, vehicle)
-        } else {
-            Watts::ZERO
-        }
     }
 
     /// Takes what the circuits leave for it.

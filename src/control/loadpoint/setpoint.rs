@@ -171,6 +171,9 @@ impl LoadPoint {
             return;
         }
         self.in_flight = None;
+        if outcome == Outcome::Asleep {
+            self.refused_by_sleep();
+        }
         // Less is asked for again soon, however often it fails (design S4).
         let less = matches!(command, ChargerCommand::MaxCurrent(current) if current < self.taken);
         match command {

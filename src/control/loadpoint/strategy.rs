@@ -68,6 +68,9 @@ impl LoadPoint {
         if self.status.is_none() {
             return Wish { current: None, why: Why::ChargerUnknown };
         }
+        if self.silent {
+            return Wish { current: None, why: Why::ChargerSilent };
+        }
         if !self.connected() {
             return Wish::off(Why::Disconnected);
         }

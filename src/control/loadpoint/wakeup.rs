@@ -1,9 +1,11 @@
-//! Getting a sleeping vehicle to charge: current once after plugging in, then the charger's own
-//! wake-up (control.md §19.1, §19.3).
+//! Getting a sleeping vehicle to charge: current once after plugging in, then wake-ups through the
+//! charger and through the vehicle's own channel in turn (control.md §19.1, §19.3).
 
 use std::time::Duration;
 
-use crate::model::{ChargeStatus, ChargerCommand, ChargerFeature, Mono, Now};
+use crate::model::{
+    ChargeStatus, ChargerCommand, ChargerFeature, Effect, Event, EventKind, LoadPointIx, Mono, Now,
+};
 
 use super::LoadPoint;
 use super::effective::VehicleView;
@@ -29,6 +31,10 @@ pub(super) struct WakeUp {
     spent: u8,
     /// The sequence came to its end without success.
     exhausted: bool,
+    /// The charger says that the vehicle sleeps.
+    refused: bool,
+    /// The vehicle is to be woken through its own channel.
+    by_vehicle: bool,
 }
 
 impl WakeUp {
@@ -77,15 +83,28 @@ impl LoadPoint {
         self.welcome_until.into_iter().chain(self.wake_up.due).min()
     }
 
-    /// Continues the sequence; to be called at the end of a decision. The vehicle itself has no
-    /// channel for it, so the even attempts, which are its own, pass without a command.
+    /// A command was refused because the vehicle sleeps (control.md §10).
+    pub(super) fn refused_by_sleep(&mut self) {
+        self.wake_up.refused = true;
+    }
+
+    /// Continues the sequence; to be called at the end of a decision. Odd attempts are the charger's,
+    /// or the vehicle's where the charger cannot; even ones are the vehicle's if both can (E-76).
     pub(super) fn continue_wake_up(&mut self, now: Now, vehicle: &VehicleView) {
         let offers = self.commands.iter().any(|command| {
             matches!(command, ChargerCommand::Enable(true) | ChargerCommand::Phases(_))
         });
-        let sleeps = self.enabled && self.status == Some(ChargeStatus::Connected);
+        let refused = std::mem::take(&mut self.wake_up.refused);
+        let waits = self.status == Some(ChargeStatus::Connected);
         let hopeless = self.has(ChargerFeature::IntegratedDevice) || vehicle.never_wake;
-        if !sleeps || hopeless || vehicle.full || self.soc_limit_reached(vehicle) {
+        if !waits || hopeless || vehicle.full || self.soc_limit_reached(vehicle) {
+            self.wake_up.due = None;
+            return;
+        }
+        if refused && vehicle.can_wake && self.wake_up.spend(now.mono) {
+            self.wake_up.by_vehicle = true;
+        }
+        if !self.enabled {
             self.wake_up.due = None;
             return;
         }
@@ -102,14 +121,28 @@ impl LoadPoint {
         }
         self.wake_up.due = Some(now.mono + ATTEMPT_AFTER);
         self.wake_up.left -= 1;
-        let turn = self.wake_up.left % 2 == 1 && self.setup.charger.can_wake;
-        if turn && self.wake_up.spend(now.mono) {
-            self.command(ChargerCommand::WakeUp);
+        let charger = self.setup.charger.can_wake;
+        let by_charger = self.wake_up.left % 2 == 1 && charger;
+        let by_vehicle = vehicle.can_wake && (self.wake_up.left % 2 == 1) != charger;
+        if (by_charger || by_vehicle) && self.wake_up.spend(now.mono) {
+            match by_charger {
+                true => self.command(ChargerCommand::WakeUp),
+                false => self.wake_up.by_vehicle = true,
+            }
         }
     }
 
-    /// Whether a sequence has come to its end without success since this was last asked.
-    pub(crate) fn take_asleep(&mut self) -> bool {
-        std::mem::take(&mut self.wake_up.exhausted)
+    /// What has been decided since this was last asked, in the order in which it must be carried out.
+    pub(crate) fn take_effects(&mut self, lp: LoadPointIx) -> Vec<Effect> {
+        let commands = self.take_commands().into_iter();
+        let mut effects: Vec<_> = commands.map(|command| Effect::Charger { lp, command }).collect();
+        let wake = std::mem::take(&mut self.wake_up.by_vehicle);
+        effects
+            .extend(self.vehicle.filter(|_| wake).map(|vehicle| Effect::WakeVehicle { vehicle }));
+        if std::mem::take(&mut self.wake_up.exhausted) {
+            let (vehicle, kind) = (self.vehicle, EventKind::Asleep);
+            effects.push(Effect::Event(Event { lp: Some(lp), vehicle, kind }));
+        }
+        effects
     }
 }

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::control::learn::taper_steps;
+use crate::control::loadpoint::VehicleView;
 use crate::model::{Percent, WattHours, Watts};
 
 /// Cars take this little just before they are full.
@@ -10,6 +12,21 @@ const LEAST: f64 = 1000.0;
 const SLOPE: f64 = (50_000.0 - LEAST) / 50.0;
 /// Whatever takes longer is not planned to the second: times stay far from the ends of a calendar.
 const LONGEST: f64 = 366.0 * 24.0 * 3600.0;
+
+/// Of a power that was learned, this part of the time is planned more (W-34).
+const RESERVE: f64 = 0.05;
+/// At most so much more: less than the pause for which a plan is not interrupted, so that what is not
+/// needed in the end costs no second start.
+const RESERVE_MAX: Duration = Duration::from_secs(10 * 60);
+
+/// What is planned beyond the required time, so that a cold battery or a neighbour's kettle is no
+/// missed deadline. Where nothing was learned yet, nothing: the plan is that of the nominal power.
+pub(super) fn reserve(required: Duration, vehicle: &VehicleView) -> Duration {
+    match vehicle.share {
+        Some(_) => required.mul_f64(RESERVE).min(RESERVE_MAX),
+        None => Duration::ZERO,
+    }
+}
 
 /// How long it takes to get from `soc` to `goal` at `power`, slower where the car tapers; `None`
 /// without power. `capacity` is what the grid has to give for all of the battery.
@@ -26,6 +43,26 @@ pub fn charge_duration(
     let share = |percent: f64| WattHours(capacity.0 * percent / 100.0);
     let seconds = seconds_of(share(below), power)? + seconds_of(share(above), tapered)?;
     whole_seconds(seconds)
+}
+
+/// As [`charge_duration`], with what is known of the last fifth of this car (W-26).
+pub(super) fn learned_duration(
+    capacity: WattHours,
+    goal: Percent,
+    power: Watts,
+    vehicle: &VehicleView,
+) -> Option<Duration> {
+    let soc = vehicle.soc.unwrap_or(Percent::ZERO);
+    let mut total = charge_duration(capacity, soc, goal, power)?;
+    for (begin, end, share) in taper_steps(&vehicle.taper) {
+        let (from, to) = (soc.max(begin), goal.min(end));
+        if let Some(share) = share.filter(|_| from < to) {
+            let usual = charge_duration(capacity, from, to, power)?;
+            let known = energy_duration(missing_energy(capacity, from, to), power * share)?;
+            total = total.saturating_sub(usual) + known;
+        }
+    }
+    Some(total)
 }
 
 /// How long `energy` takes at constant `power`; `None` without power.

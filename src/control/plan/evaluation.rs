@@ -3,13 +3,15 @@
 
 use std::time::Duration;
 
-use crate::control::loadpoint::VehicleView;
-use crate::control::{Control, LoadPoint};
-use crate::model::{Event, EventKind, LoadPointIx, Now, Percent, Volts, WattHours, Watts};
+use chrono::{DateTime, Utc};
 
-use super::duration::{charge_duration, energy_duration};
+use crate::control::loadpoint::VehicleView;
+use crate::control::{Control, LoadPoint, VehicleSettings};
+use crate::model::{ChargeStatus, Effect, Event, EventKind, LoadPointIx, Now, WattHours, Watts};
+
+use super::duration::{energy_duration, learned_duration, reserve};
 use super::state::Inputs;
-use super::{Aim, Goal, choose};
+use super::{Aim, Goal, Strategy, choose};
 
 impl Control {
     /// Looks at the plans of all load points.
@@ -22,25 +24,32 @@ impl Control {
                 }
             }
         }
+        self.remind(now, views);
     }
 
     /// Looks at the plan of a load point; tells whether it is done with.
     fn plan_one(&mut self, now: Now, lp: usize, view: &VehicleView) -> bool {
-        let voltage = self.setup.voltage;
         let goal = self.goal(now, lp, view);
+        let power = self.plan_power(lp, view);
+        let strategy = self.plan_strategy(lp, view);
+        let began = self.began;
         let loadpoint = &mut self.loadpoints[lp];
-        let required = goal.and_then(|goal| loadpoint.required(goal.aim, voltage, view));
+        let required = goal.and_then(|goal| loadpoint.required(goal.aim, power, view));
         let vehicle = loadpoint.vehicle;
-        let of_vehicle = vehicle.and_then(|ix| self.vehicles.get(ix.0));
-        let strategy = of_vehicle
-            .filter(|_| view.soc_based())
-            .map_or(loadpoint.settings.plan_strategy, |vehicle| vehicle.settings.plan_strategy);
-        let (connected, power) = (loadpoint.connected(), loadpoint.plan_power(voltage, view));
-        let inputs = Inputs { connected, goal, strategy, required, power };
+        let inputs = Inputs {
+            status: loadpoint.status,
+            goal,
+            strategy,
+            required,
+            reserve: required.map_or(Duration::ZERO, |required| reserve(required, view)),
+            power,
+            // Nobody can set a plan for a time that has passed: it is one of an earlier start.
+            resumed: goal.is_some_and(|goal| goal.id == Goal::STATIC && goal.time < began),
+        };
         let verdict = loadpoint.plan.evaluate(now, self.tariffs.planner_rates(), &inputs);
         if verdict.late {
             let event = Event { lp: Some(LoadPointIx(lp)), vehicle, kind: EventKind::PlanOverrun };
-            self.effects.push_back(crate::model::Effect::Event(event));
+            self.effects.push_back(Effect::Event(event));
         }
         let Some(goal) = goal.filter(|goal| verdict.finished && goal.id == Goal::STATIC) else {
             return false;
@@ -65,42 +74,67 @@ impl Control {
             return Some(Goal { id: Goal::STATIC, time: plan.time, aim });
         }
         let settings = &self.vehicles.get(loadpoint.vehicle?.0)?.settings;
-        let fixed = settings.plan.map(|plan| Goal {
+        // The choice counts on the same power as the plan itself (W-04).
+        let power = self.plan_power(lp, view);
+        let required = |goal: Goal| {
+            let required = loadpoint.required(goal.aim, power, view).unwrap_or_default();
+            (goal, required + reserve(required, view))
+        };
+        let goals: Vec<_> = settings.goals(now.utc).map(required).collect();
+        choose(&goals, view.soc)
+    }
+
+    /// The power that a plan counts on: what circuits and car allow, as far as it is known or was
+    /// learned (§1.5, W-34).
+    pub(super) fn plan_power(&self, lp: usize, view: &VehicleView) -> Watts {
+        let voltage = self.setup.voltage;
+        let loadpoint = &self.loadpoints[lp];
+        let phases = loadpoint.max_phases(view);
+        let nominal = loadpoint.effective.max_current.power(voltage, phases);
+        let learned = view.share.map(|share| loadpoint.wired_power(voltage, view) * share);
+        let of_car = view.max_power.filter(|limit| limit.0 > 0.0);
+        let circuits = self.circuits.carried_power(lp, voltage, phases);
+        [learned, of_car, circuits].into_iter().flatten().fold(nominal, Watts::min)
+    }
+
+    /// How plans are carried out at a load point.
+    pub(super) fn plan_strategy(&self, lp: usize, view: &VehicleView) -> Strategy {
+        let loadpoint = &self.loadpoints[lp];
+        let of_vehicle = loadpoint.vehicle.and_then(|ix| self.vehicles.get(ix.0));
+        of_vehicle
+            .filter(|_| view.soc_based())
+            .map_or(loadpoint.settings.plan_strategy, |vehicle| vehicle.settings.plan_strategy)
+    }
+}
+
+impl VehicleSettings {
+    /// The goals of all plans, each at its next occurrence (§1.4).
+    pub(super) fn goals(&self, now: DateTime<Utc>) -> impl Iterator<Item = Goal> {
+        let fixed = self.plan.map(|plan| Goal {
             id: Goal::STATIC,
             time: plan.time,
             aim: Aim::Soc(plan.soc),
         });
-        let repeating = settings.repeating.iter().enumerate().filter_map(|(n, plan)| {
-            let time = plan.next(now.utc)?;
+        let repeating = self.repeating.iter().enumerate().filter_map(move |(n, plan)| {
+            let time = plan.next(now)?;
             Some(Goal { id: Goal::REPEATING + n, time, aim: Aim::Soc(plan.soc()) })
         });
-        let goals: Vec<_> = fixed
-            .into_iter()
-            .chain(repeating)
-            .map(|goal| {
-                let required = loadpoint.required(goal.aim, self.setup.voltage, view);
-                (goal, required.unwrap_or(Duration::ZERO))
-            })
-            .collect();
-        choose(&goals, view.soc)
+        fixed.into_iter().chain(repeating)
     }
 }
 
 impl LoadPoint {
-    /// The power that a plan counts on.
-    pub(crate) fn plan_power(&self, voltage: Volts, vehicle: &VehicleView) -> Watts {
-        let power = self.effective.max_current.power(voltage, self.max_phases(vehicle));
-        let limit = vehicle.max_power.filter(|limit| limit.0 > 0.0);
-        limit.map_or(power, |limit| limit.min(power))
-    }
-
     /// How long charging takes until the aim is reached; `None` if nobody knows.
-    fn required(&self, aim: Aim, voltage: Volts, vehicle: &VehicleView) -> Option<Duration> {
-        let power = self.plan_power(voltage, vehicle);
+    pub(super) fn required(
+        &self,
+        aim: Aim,
+        power: Watts,
+        vehicle: &VehicleView,
+    ) -> Option<Duration> {
         match aim {
             Aim::Soc(goal) => {
                 let capacity = self.virtual_capacity(vehicle)?;
-                charge_duration(capacity, vehicle.soc.unwrap_or(Percent::ZERO), goal, power)
+                learned_duration(capacity, goal, power, vehicle)
             }
             Aim::Energy(goal) => {
                 let charged = self.session.energy - self.plan.offset;
@@ -108,5 +142,10 @@ impl LoadPoint {
                 energy_duration(missing, power)
             }
         }
+    }
+
+    /// Whether nothing is plugged in for sure.
+    pub(super) fn unplugged(&self) -> bool {
+        self.status == Some(ChargeStatus::Disconnected)
     }
 }

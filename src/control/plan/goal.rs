@@ -32,6 +32,14 @@ impl Goal {
     /// The id of the first repeating plan.
     pub(crate) const REPEATING: usize = 2;
 
+    /// The SoC that is to be reached, if it is one.
+    pub(super) fn soc(&self) -> Option<Percent> {
+        match self.aim {
+            Aim::Soc(soc) => Some(soc),
+            Aim::Energy(_) => None,
+        }
+    }
+
     /// Whether the SoC is reached; an unknown one is not.
     fn reached(&self, soc: Option<Percent>) -> bool {
         match (self.aim, soc.filter(|soc| soc.0 > 0.0)) {

@@ -59,7 +59,7 @@ pub fn plan(request: &Request, rates: &[Rate]) -> Option<Vec<Rate>> {
     let rest = required - length(&late);
     let mut plan = match (rest > TimeDelta::zero(), continuous) {
         (false, _) => Vec::new(),
-        (true, false) => cheapest(early, rest),
+        (true, false) => cheapest(early, rest, &late),
         (true, true) => match cheapest_window(&early, rest, split) {
             Some(window) => window,
             None => return Some(simple),
@@ -87,52 +87,55 @@ fn without_slack(known: Vec<Rate>, simple: Vec<Rate>) -> Vec<Rate> {
     ends(before).into_iter().chain(known.iter().copied()).chain(ends(after)).collect()
 }
 
-/// The cheapest slots, later ones first among equals. The last one taken is shortened, so that it
-/// stays next to the others or, alone, starts at once.
-fn cheapest(mut slots: Vec<Rate>, mut required: TimeDelta) -> Vec<Rate> {
+/// The cheapest slots. Among equals those that touch what is charged in anyway count first, because
+/// every block is a start of its own (W-02), then later ones. The last one taken is shortened, so
+/// that it stays next to the others or, alone, starts at once.
+fn cheapest(mut slots: Vec<Rate>, mut required: TimeDelta, late: &[Rate]) -> Vec<Rate> {
     slots.sort_by(|a, b| a.value.total_cmp(&b.value).then(b.start.cmp(&a.start)));
     let mut plan: Vec<Rate> = Vec::new();
-    for mut slot in slots {
-        if required <= TimeDelta::zero() {
-            break;
-        }
+    while required > TimeDelta::zero()
+        && let Some(cheapest) = slots.first().copied()
+    {
+        let taken = |touches: fn(&Rate, &Rate) -> bool, slot: &Rate| {
+            plan.iter().chain(late).any(|other| touches(slot, other))
+        };
+        let follows = |slot: &Rate| taken(|slot, other| other.end == slot.start, slot);
+        let precedes = |slot: &Rate| taken(|slot, other| slot.end == other.start, slot);
+        let mut equals = slots.iter().take_while(|slot| slot.value == cheapest.value);
+        let next = equals.position(|slot| follows(slot) || precedes(slot)).unwrap_or(0);
+        let mut slot = slots[next];
         let excess = slot.length() - required;
         required -= slot.length();
         if excess > TimeDelta::zero() {
             let first = !plan.is_empty() && plan.iter().all(|taken| slot.start < taken.start);
-            if first {
+            if (first || precedes(&slot)) && !follows(&slot) {
                 slot.start += excess;
             } else {
                 slot.end -= excess;
             }
         }
         plan.push(slot);
+        slots.remove(next);
     }
     plan.sort_by_key(|slot| slot.start);
     plan
 }
 
-/// The cheapest window without a gap that begins with a slot and ends by `target`, the latest one
-/// among equals.
+/// The cheapest window without a gap that begins or ends with a slot (W-05) and ends by `target`.
+/// Among equals the latest one that begins with a slot.
 fn cheapest_window(
     slots: &[Rate],
     required: TimeDelta,
     target: DateTime<Utc>,
 ) -> Option<Vec<Rate>> {
+    let starts = slots.iter().rev().map(|slot| slot.start);
+    let ends = slots.iter().rev().map(|slot| slot.end - required);
     let mut best: Option<(f64, Vec<Rate>)> = None;
-    for (n, first) in slots.iter().enumerate() {
-        let end = first.start + required;
-        if end > target {
-            break;
-        }
-        let window: Vec<Rate> = slots[n..]
-            .iter()
-            .take_while(|slot| slot.start < end)
-            .filter_map(|slot| slot.within(first.start, end))
-            .collect();
+    for start in starts.chain(ends).filter(|start| *start + required <= target) {
+        let window = clamp(slots, start, start + required);
         let cost = cost(&window);
-        let cheapest = best.as_ref().is_none_or(|(least, _)| cost <= *least);
-        if length(&window) == required && cheapest {
+        let cheaper = best.as_ref().is_none_or(|(least, _)| cost < *least);
+        if length(&window) == required && cheaper {
             best = Some((cost, window));
         }
     }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use chrono::{DateTime, DurationRound, TimeDelta, Utc};
 
 use crate::control::Why;
-use crate::model::{Mono, Now, Percent, Rate, WattHours, Watts};
+use crate::model::{ChargeStatus, Mono, Now, Percent, Rate, WattHours, Watts};
 
 use super::{Aim, Goal, Request, Strategy, plan};
 
@@ -13,9 +13,13 @@ use super::{Aim, Goal, Request, Strategy, plan};
 const SHORT: TimeDelta = TimeDelta::minutes(14);
 /// A rest that is shorter than a slot is charged without a pause.
 const SLOT: TimeDelta = TimeDelta::minutes(15);
+/// A plan is looked at at once when the power it counts on is so much another one.
+const POWER_MOVED: Watts = Watts(100.0);
 /// A plan is looked at anew this often while nothing happens: every look can move its slots a
 /// little, and everybody is told.
 const AGAIN: Duration = Duration::from_secs(10);
+/// A plan whose time passed while we were down goes on if that was no longer ago.
+const RESUME_MAX: TimeDelta = TimeDelta::hours(24);
 /// People are told of a delay from here on; a little is lost whenever a car ramps up.
 const OVERRUN_TOLD: TimeDelta = TimeDelta::minutes(1);
 
@@ -48,6 +52,8 @@ pub struct PlanState {
     slot_end: Option<DateTime<Utc>>,
     /// The goal for which people have been told of the delay.
     told: Option<Goal>,
+    /// The goal for which people were asked to plug the car in.
+    pub(super) reminded: Option<Goal>,
     seen: Option<Inputs>,
     due: Option<Mono>,
 }
@@ -55,12 +61,17 @@ pub struct PlanState {
 /// What a plan depends on, but for rates and time.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Inputs {
-    pub(super) connected: bool,
+    /// `None` before the charger's first word.
+    pub(super) status: Option<ChargeStatus>,
     pub(super) goal: Option<Goal>,
     pub(super) strategy: Strategy,
     /// How long charging takes; `None` if nobody knows.
     pub(super) required: Option<Duration>,
+    /// What is planned beyond that until charging begins.
+    pub(super) reserve: Duration,
     pub(super) power: Watts,
+    /// The goal is that of an earlier start.
+    pub(super) resumed: bool,
 }
 
 /// What follows from an evaluation.
@@ -111,11 +122,14 @@ impl PlanState {
 
     /// Looks at the plan, if something changed or it is time to.
     pub(super) fn evaluate(&mut self, now: Now, rates: &[Rate], inputs: &Inputs) -> Verdict {
-        // The time that is required shrinks all the while.
+        // The time that is required shrinks all the while, and what is learned moves a little.
         let done = |inputs: &Inputs| inputs.required.is_some_and(|required| required.is_zero());
+        let steady = |inputs: &Inputs| {
+            let connected = inputs.status.map(|status| status != ChargeStatus::Disconnected);
+            (connected, inputs.goal, inputs.strategy, inputs.resumed, done(inputs))
+        };
         let same = self.seen.is_some_and(|seen| {
-            Inputs { required: None, ..seen } == Inputs { required: None, ..*inputs }
-                && done(&seen) == done(inputs)
+            steady(&seen) == steady(inputs) && (seen.power - inputs.power).abs() < POWER_MOVED
         });
         if same && self.due.is_none_or(|due| now.mono < due) {
             return Verdict::default();
@@ -129,11 +143,13 @@ impl PlanState {
         self.projected = None;
         self.overrun = Duration::ZERO;
         let mut late = false;
-        let look = match inputs.goal {
-            Some(goal) if inputs.connected => self.look(now.utc, rates, inputs, goal, &mut late),
+        let look = match (inputs.goal, inputs.status) {
+            (Some(goal), Some(ChargeStatus::Connected | ChargeStatus::Charging)) => {
+                self.look(now.utc, rates, inputs, goal, &mut late)
+            }
             // Whoever left before the goal was reached does not come back to a plan of the past.
-            Some(goal) if goal.time < now.utc => Look::Finished,
-            Some(_) | None => Look::Inactive,
+            (Some(goal), Some(ChargeStatus::Disconnected)) if goal.time < now.utc => Look::Finished,
+            (Some(_) | None, Some(_) | None) => Look::Inactive,
         };
         match look {
             Look::Active(why) => {
@@ -162,7 +178,8 @@ impl PlanState {
         late: &mut bool,
     ) -> Look {
         let now = utc.duration_trunc(TimeDelta::seconds(1)).unwrap_or(utc);
-        if goal.time < now && !self.active {
+        let goes_on = inputs.resumed && now - goal.time < RESUME_MAX;
+        if goal.time < now && !self.active && !goes_on {
             return Look::Finished;
         }
         let Some(required) = inputs.required.and_then(|time| TimeDelta::from_std(time).ok()) else {
@@ -176,7 +193,13 @@ impl PlanState {
             return if self.active && full { Look::Active(Why::Plan) } else { Look::Finished };
         }
         let continuous = inputs.strategy.continuous;
-        let request = Request { now, required, precondition, target: goal.time, continuous };
+        let reserve = match self.active {
+            true => TimeDelta::zero(),
+            false => TimeDelta::from_std(inputs.reserve).unwrap_or_else(|_| TimeDelta::zero()),
+        };
+        let target = goal.time;
+        let request =
+            Request { now, required: required + reserve, precondition, target, continuous };
         let Some(slots) = plan(&request, rates) else {
             return Look::Inactive;
         };

@@ -50,7 +50,7 @@ impl Control {
         lp: LoadPointIx,
         plan: Option<EnergyPlan>,
     ) -> Result<(), Refusal> {
-        in_the_future(now, plan.map(|plan| plan.time))?;
+        self.in_the_future(now, plan.map(|plan| plan.time))?;
         let loadpoint = self.loadpoint_mut(now, lp)?;
         if loadpoint.settings.plan != plan {
             loadpoint.settings.plan = plan;
@@ -83,7 +83,7 @@ impl Control {
         vehicle: VehicleIx,
         plan: Option<SocPlan>,
     ) -> Result<(), Refusal> {
-        in_the_future(now, plan.map(|plan| plan.time))?;
+        self.in_the_future(now, plan.map(|plan| plan.time))?;
         let settings = self.vehicle_settings(now, vehicle)?;
         if settings.plan != plan {
             settings.plan = plan;
@@ -124,17 +124,18 @@ impl Control {
         Ok(())
     }
 
+    /// Nobody plans for the past, but a plan of an earlier start may have passed in between.
+    fn in_the_future(&self, now: Now, time: Option<DateTime<Utc>>) -> Result<(), Refusal> {
+        match time {
+            Some(time) if time < now.utc && !self.restoring => Err(Refusal::TimeInPast),
+            Some(_) | None => Ok(()),
+        }
+    }
+
     /// Whoever changes a plan wants it to be looked at anew.
     fn release_plans(&mut self) {
         for loadpoint in &mut self.loadpoints {
             loadpoint.plan.release();
         }
-    }
-}
-
-fn in_the_future(now: Now, time: Option<DateTime<Utc>>) -> Result<(), Refusal> {
-    match time {
-        Some(time) if time < now.utc => Err(Refusal::TimeInPast),
-        Some(_) | None => Ok(()),
     }
 }

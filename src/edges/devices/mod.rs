@@ -29,10 +29,12 @@ mod queue;
 pub mod register;
 mod script;
 mod setter;
+mod silence;
 mod sink;
 mod start;
 mod tree;
 mod value;
+mod vehicle;
 mod watchdog;
 mod web;
 
@@ -48,7 +50,7 @@ use tokio_util::task::TaskTracker;
 use super::fetch::Fetch;
 use crate::config::{Config, template};
 use crate::model::{
-    BatteryMode, ChargerCommand, Fact, LoadPointIx, LoadPointSetup, MeterIx, Origin,
+    BatteryMode, ChargerCommand, Fact, LoadPointIx, LoadPointSetup, MeterIx, Origin, VehicleIx,
 };
 
 use charger::Inbox;
@@ -62,6 +64,7 @@ pub use health::DeviceHealth;
 pub use inbox::{Counts, Decoded, Decoder, Problem};
 pub use js::{MEMORY_MAX, TIME_MAX};
 pub use pipeline::{Getter, MAX_TEXT, convert};
+pub use silence::Silence;
 pub use sink::Publish;
 pub use template::{Scalar, Template};
 pub use value::{Kind, Value};
@@ -92,6 +95,8 @@ pub struct Devices {
     chargers: Vec<Arc<Inbox>>,
     /// By position in `Setup::meters`; `None` = takes no commands.
     batteries: Vec<Option<watch::Sender<BatteryMode>>>,
+    /// By position in `Setup::vehicles`; `None` = cannot be woken. Counts the wake-ups.
+    vehicles: Vec<Option<watch::Sender<u64>>>,
     bus: watch::Sender<u64>,
     /// By topic: values that the tasks put together.
     ears: BTreeMap<String, Vec<(Getter, Outlet)>>,
@@ -115,7 +120,8 @@ impl Devices {
         start.inputs(config);
         let chargers = start.chargers(config);
         let batteries = start.batteries(config);
-        start.finish(chargers, batteries, facts)
+        let vehicles = start.vehicles(config);
+        start.finish(chargers, batteries, vehicles, facts)
     }
 
     /// Takes a message for the values that are made of messages and of what is asked for; the
@@ -141,6 +147,13 @@ impl Devices {
     pub fn battery(&self, meter: MeterIx, mode: BatteryMode) {
         if let Some(Some(battery)) = self.batteries.get(meter.0) {
             battery.send_replace(mode);
+        }
+    }
+
+    /// Wakes a vehicle through its own channel; never waits.
+    pub fn wake(&self, vehicle: VehicleIx) {
+        if let Some(Some(calls)) = self.vehicles.get(vehicle.0) {
+            calls.send_modify(|count| *count += 1);
         }
     }
 

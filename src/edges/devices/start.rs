@@ -21,6 +21,7 @@ use super::setter::{Delta, Setter};
 use super::sink::{Publish, Writer};
 use super::template::Template;
 use super::value::{Board, Kind, Target};
+use super::vehicle::{self, Vehicle};
 use super::watchdog::{self, Task};
 use super::web::{Order, Question};
 use super::{Broken, Devices, charger_name, repeat};
@@ -91,6 +92,7 @@ impl Start {
         mut self,
         chargers: Vec<Arc<Inbox>>,
         batteries: Vec<Option<watch::Sender<BatteryMode>>>,
+        vehicles: Vec<Option<watch::Sender<u64>>>,
         facts: mpsc::Sender<Fact>,
     ) -> Devices {
         for (_, LinkParts { polls, receiver, .. }) in std::mem::take(&mut self.links) {
@@ -108,7 +110,7 @@ impl Start {
         }
         self.tasks.close();
         let Self { bus, desk, broken, ears, tasks, .. } = self;
-        Devices { chargers, batteries, bus, ears, health: desk.health, broken, tasks }
+        Devices { chargers, batteries, vehicles, bus, ears, health: desk.health, broken, tasks }
     }
 
     /// Runs a task until `stop`.
@@ -239,6 +241,22 @@ impl Start {
                 let modes = watch::Sender::new(BatteryMode::Unknown);
                 self.spawn(battery.run(modes.subscribe(), self.bus.subscribe()));
                 Some(modes)
+            })
+            .collect()
+    }
+
+    pub(super) fn vehicles(&mut self, config: &Config) -> Vec<Option<watch::Sender<u64>>> {
+        let pairs = config.setup.vehicles.iter().zip(&config.devices.vehicles);
+        pairs
+            .map(|(setup, device)| {
+                let attribute = Attribute { device: &setup.name, name: vehicle::ATTRIBUTE };
+                let sink = self.writer(attribute, &device.wakeup)?;
+                self.desk.health.expect(&setup.name);
+                let health = Arc::clone(&self.desk.health);
+                let calls = watch::Sender::new(0);
+                let vehicle = Vehicle { name: setup.name.clone(), sink, health };
+                self.spawn(vehicle.run(calls.subscribe()));
+                Some(calls)
             })
             .collect()
     }

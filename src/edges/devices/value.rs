@@ -8,8 +8,8 @@ use tokio::sync::Notify;
 
 use super::tree::{Known, Tree};
 use crate::model::{
-    ChargeStatus, ChargerValue, Fact, LoadPointIx, MeterIx, MeterValue, Mono, OperatorSignal,
-    Origin, Phase, VehicleIx, VehicleValue,
+    ChargeStatus, ChargerAttribute, ChargerValue, Fact, LoadPointIx, MeterIx, MeterValue, Mono,
+    OperatorSignal, Origin, Phase, VehicleIx, VehicleValue,
 };
 
 /// Time between two requests of a meter or charger.
@@ -190,6 +190,18 @@ impl Delivery {
         target
     }
 
+    /// The fact that the value of an attribute is lost; meters grow stale by themselves.
+    pub(super) fn lost(&self, now: Mono, attribute: &str) -> Option<Fact> {
+        match self.target() {
+            Target::Vehicle(..) => self.deliver(now, None, Origin::Live).ok().flatten(),
+            Target::Charger(lp, make) => {
+                let value = ChargerValue::Lost(lost(attribute, make)?);
+                Some(Fact::Charger { lp: *lp, value, origin: Origin::Live })
+            }
+            Target::Meter(..) | Target::Operator(_) | Target::Cell(..) => None,
+        }
+    }
+
     /// The fact that follows from a value, if any does; `None` = the source has withdrawn its value.
     ///
     /// # Errors
@@ -217,6 +229,20 @@ impl Delivery {
                 })
             }
         }
+    }
+}
+
+/// What a charger does not say any more; counters and identifiers stay what they were.
+fn lost(attribute: &str, make: &Make<ChargerValue>) -> Option<ChargerAttribute> {
+    match (attribute.split(['[', '.']).next()?, make) {
+        ("status", _) => Some(ChargerAttribute::Status),
+        ("enabled", _) => Some(ChargerAttribute::Enabled),
+        ("power", _) => Some(ChargerAttribute::Power),
+        ("currents", Make::Phase(phase, _)) => Some(ChargerAttribute::Current(*phase)),
+        ("voltages", Make::Phase(phase, _)) => Some(ChargerAttribute::Voltage(*phase)),
+        ("soc", _) => Some(ChargerAttribute::Soc),
+        ("limitsoc", _) => Some(ChargerAttribute::LimitSoc),
+        _ => None,
     }
 }
 

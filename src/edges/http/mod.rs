@@ -116,6 +116,8 @@ fn handler(row: &Operation) -> MethodRouter<App> {
         Op::Metrics => on(method, metrics::metrics),
         Op::State => on(method, state::state),
         Op::Plan => on(method, plan::plan),
+        Op::PlanPreview | Op::PlanPreviewOld => on(method, plan::preview),
+        Op::PlanPreviewRepeating => on(method, plan::repeating),
         Op::Tariff => on(method, tariff::tariff),
         Op::OpenApi => on(method, documents::openapi),
         Op::AsyncApi => on(method, documents::asyncapi),

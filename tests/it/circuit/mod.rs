@@ -34,6 +34,7 @@ struct House {
 
 fn loadpoint(circuit: usize, rotation: Rotation) -> LoadPointSetup {
     LoadPointSetup {
+        estimate: true,
         name: "lp".into(),
         title: String::new(),
         default_mode: None,
@@ -105,7 +106,10 @@ impl Rhythm for House {
                     self.control.handle(self.now, fact);
                 }
                 Effect::Event(event) => self.events.push(event.kind),
-                Effect::Battery { .. } | Effect::Slot(_) | Effect::GridLimit(_) => {}
+                Effect::Battery { .. }
+                | Effect::WakeVehicle { .. }
+                | Effect::Slot(_)
+                | Effect::GridLimit(_) => {}
             }
         }
     }

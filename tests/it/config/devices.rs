@@ -34,6 +34,28 @@ loadpoints:
 }
 
 #[test]
+fn any_vehicle_can_have_a_channel_that_wakes_it() {
+    let wakeup = "wakeup: {source: mqtt, topic: car/wake}";
+    let text = format!(
+        "{SMALL}loadpoints:
+  - {{charger: wallbox, soc: {{estimate: false}}}}
+vehicles:
+  - {{name: own, type: custom, soc: {{source: mqtt, topic: car/soc}}, {wakeup}}}
+  - {{name: blue, type: template, template: teslamate, {wakeup}}}
+  - {{name: still, type: template, template: offline}}
+"
+    );
+    let config = good(&text);
+    assert_eq!(notices(&text).len(), 0);
+    let wakes: Vec<_> = config.setup.vehicles.iter().map(|car| car.can_wake).collect();
+    assert_eq!(wakes, [true, true, false]);
+    let channel = Sink::Mqtt { topic: "car/wake".to_owned(), payload: None, retained: false };
+    assert_eq!(config.devices.vehicles[0].wakeup, Some(channel.clone()));
+    assert_eq!(config.devices.vehicles[1].wakeup, Some(channel));
+    assert!(!config.setup.loadpoints[0].estimate);
+}
+
+#[test]
 fn everything_a_charger_can_say() {
     let text = format!(
         "{SMALL}    maxcurrentmillis: {{source: mqtt, topic: wb/ma, payload: '${{maxcurrentmillis:%.1fk}}', retained: true}}

@@ -56,14 +56,13 @@ fn keys_that_are_not_used() {
     noticed(
         &loadpoint(&[
             "guardduration: 5m",
-            "soc: {poll: {mode: charging}, estimate: true}",
+            "soc: {poll: {mode: charging}, estimate: false}",
             "enable: {threshold: 100}",
             "disable: {threshold: -100}",
         ]),
         &[
             "11:5 loadpoints[0].guardduration: not used, as in evcc",
             "12:11 loadpoints[0].soc.poll: not used: values are taken the moment they arrive",
-            "12:35 loadpoints[0].soc.estimate: not built yet, ignored",
             "13:5 loadpoints[0].enable: its threshold is above that of disable: charging stops and \
              starts in turn",
             "13:14 loadpoints[0].enable.threshold: is above 0: charging starts while power is \

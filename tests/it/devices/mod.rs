@@ -13,7 +13,9 @@ mod registers;
 mod scripts;
 pub(crate) mod servers;
 mod setters;
+mod silence;
 mod templates;
+mod vehicle;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -101,6 +103,7 @@ fn loadpoint_setup(n: usize) -> LoadPointSetup {
         max_current: Amps(16.0),
         thresholds: Thresholds::default(),
         wiring: Wiring::default(),
+        estimate: true,
         vehicle: None,
         charger: ChargerSetup { name: format!("charger{n}"), ..ChargerSetup::default() },
     }

@@ -34,6 +34,20 @@ fn samples(field: &Field) -> Vec<(String, Value)> {
                 ("active".into(), Value::Bool(true)),
             ])]),
         )],
+        (Kind::Json, "home") => {
+            let home =
+                serde_json::json!({ "latitude": 52.5, "longitude": 13.4, "geofence": "Home" });
+            vec![(home.to_string(), Value::Json(home))]
+        }
+        (Kind::Json, "chargeShares") => {
+            let shares = serde_json::json!({ "1": 0.95 });
+            vec![(shares.to_string(), Value::Json(shares))]
+        }
+        (Kind::Json, "chargeTaper") => {
+            let taper = serde_json::json!({ "80": 1.0, "95": 0.4 });
+            vec![(taper.to_string(), Value::Json(taper))]
+        }
+        (Kind::Float, "chargeEfficiency") => vec![("0.91".into(), Value::float(0.91))],
         (Kind::Text, "vehicleName") => vec![("zoe".into(), Value::word("zoe"))],
         (Kind::Text, "remoteDemand") => vec![
             ("soft/hems".into(), Value::word("soft/hems")),

@@ -1,5 +1,7 @@
 //! Plans in a living core, on virtual time.
 
+mod foresight;
+
 use std::time::Duration;
 
 use chargebus::control::tariff::{Tariff, TariffStatus, Tariffs};
@@ -40,7 +42,10 @@ impl Rhythm for Bench {
                     self.control.handle(self.now, fact);
                 }
                 Effect::Event(event) => self.events.push(event.kind),
-                Effect::Battery { .. } | Effect::Slot(_) | Effect::GridLimit(_) => {}
+                Effect::Battery { .. }
+                | Effect::WakeVehicle { .. }
+                | Effect::Slot(_)
+                | Effect::GridLimit(_) => {}
             }
         }
     }
@@ -48,20 +53,44 @@ impl Rhythm for Bench {
 
 impl Bench {
     fn new(mode: Mode) -> Self {
+        Self::with(mode, |_| {})
+    }
+
+    fn with(mode: Mode, edit: impl FnOnce(&mut Setup)) -> Self {
+        let mut bench = Self::silent(edit);
+        bench.charger(ChargerValue::Status(ChargeStatus::Disconnected));
+        bench.charger(ChargerValue::Status(ChargeStatus::Connected));
+        bench.control.set_mode(bench.now, LP, mode).unwrap();
+        bench.minutes(0.5);
+        bench
+    }
+
+    /// Settings are restored; the charger has not spoken yet.
+    fn after_restart(restore: impl FnOnce(&mut Control, Now)) -> Self {
+        let mut bench = Self::silent(|_| {});
+        restore(&mut bench.control, bench.now);
+        bench.control.set_mode(bench.now, LP, Mode::Pv).unwrap();
+        bench
+    }
+
+    fn silent(edit: impl FnOnce(&mut Setup)) -> Self {
         let now = Now { mono: Mono(1_000_000), utc: origin() };
         let mut setup = house::setup();
         setup.loadpoints[0].charger.phase_switching = false;
         setup.loadpoints[0].phases_configured = 3;
         setup.loadpoints[0].default_mode = None;
+        edit(&mut setup);
         let control = Control::new(setup, now);
         let mut bench = Self { control, now, share: 1.0, energy: 100.0, events: vec![] };
         bench.vehicle(VehicleValue::Soc(Some(Percent(41.0))));
         bench.charger(ChargerValue::Energy(KilowattHours(bench.energy)));
-        bench.charger(ChargerValue::Status(ChargeStatus::Disconnected));
-        bench.charger(ChargerValue::Status(ChargeStatus::Connected));
-        bench.control.set_mode(now, LP, mode).unwrap();
-        bench.minutes(0.5);
         bench
+    }
+
+    /// The same of the second load point.
+    fn charger_two(&mut self, value: ChargerValue) {
+        let fact = Fact::Charger { lp: LoadPointIx(1), value, origin: Origin::Live };
+        self.control.handle(self.now, fact);
     }
 
     fn charger(&mut self, value: ChargerValue) {

@@ -29,10 +29,11 @@ fn cheapest(rates: &[Rate], required: TimeDelta) -> f64 {
         .fold(f64::MAX, f64::min)
 }
 
-/// The cheapest of all blocks that start on a minute at the edge of a slot.
+/// The cheapest of all blocks: one that starts or ends at the edge of a slot (W-05).
 fn cheapest_block(rates: &[Rate], required: TimeDelta, target: DateTime<Utc>) -> f64 {
-    let starts = rates.iter().map(|rate| rate.start);
-    let blocks = starts.filter(|start| *start + required <= target).map(|start| {
+    let starts = rates.iter().flat_map(|rate| [rate.start, rate.end - required]);
+    let within = |start: &DateTime<Utc>| *start >= origin() && *start + required <= target;
+    let blocks = starts.filter(within).map(|start| {
         let parts: Vec<Rate> =
             rates.iter().filter_map(|rate| rate.within(start, start + required)).collect();
         cost(&parts)

@@ -63,6 +63,7 @@ pub(super) fn loadpoint(lp: &Value, now: Now) -> (LoadPoint, VehicleView) {
     let switchable = flag(lp, "switchable");
     let phases = integer(lp, "phases", 3);
     let setup = LoadPointSetup {
+        estimate: true,
         name: "lp-1".into(),
         title: String::new(),
         default_mode: None,
