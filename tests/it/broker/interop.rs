@@ -3,13 +3,13 @@
 use std::process::Stdio;
 use std::time::Duration;
 
-use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader};
+use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::Command;
 use tokio::time::timeout;
 
 use super::client::SOON;
 use super::targets::{OPEN, Ours};
-use crate::support::program;
+use crate::support::{clients, program};
 
 /// Runs mosquitto's publisher to its end.
 async fn publish(ours: &Ours, arguments: &[&str]) {
@@ -90,11 +90,9 @@ async fn mosquittos_clients_use_what_mqtt_5_offers() {
     assert_eq!(timeout(SOON, first).await.unwrap().trim(), "q/x 2");
 }
 
-/// MQTT.js in version 5, as Node-RED, Homebridge and web pages use it; found where npm puts it.
+/// MQTT.js in version 5, as Node-RED, Homebridge and web pages use it.
 const SCRIPT: &str = r#"
-let mqtt;
-try { mqtt = require("mqtt") } catch { console.log("missing"); process.exit(0) }
-const client = mqtt.connect(process.argv[1], {
+const client = require("mqtt").connect(process.argv[1], {
     protocolVersion: 5, clean: true, clientId: "js",
     properties: { topicAliasMaximum: 5, receiveMaximum: 3, sessionExpiryInterval: 10 },
 });
@@ -115,25 +113,16 @@ client.subscribe("js/#", { qos: 2, nl: false, rap: true, rh: 1 }, error => {
 
 #[tokio::test]
 async fn mqtt_js_is_served() {
-    let Some(node) = program("node") else {
+    let Some((node, folder)) = clients() else {
         return;
     };
     let ours = Ours::start(OPEN).await;
     let url = format!("mqtt://{}", ours.addr());
-    let global = ["/usr/lib/node_modules", "/usr/local/lib/node_modules", "/usr/share/nodejs"];
-    let mut child = Command::new(node)
+    let run = Command::new(node)
         .args(["-e", SCRIPT, &url])
-        .env("NODE_PATH", std::env::var("NODE_PATH").unwrap_or_else(|_| global.join(":")))
-        .stdout(Stdio::piped())
+        .current_dir(folder)
         .kill_on_drop(true)
-        .spawn()
-        .unwrap();
-    let mut said = String::new();
-    let mut stdout = child.stdout.take().unwrap();
-    timeout(SOON, stdout.read_to_string(&mut said)).await.unwrap().unwrap();
-    if said.trim() == "missing" {
-        println!("skipped: the npm package mqtt is not installed");
-        return;
-    }
-    assert_eq!(said.trim(), "js/x hello me answer");
+        .output();
+    let said = timeout(SOON, run).await.unwrap().unwrap();
+    assert_eq!(String::from_utf8_lossy(&said.stdout).trim(), "js/x hello me answer", "{said:?}");
 }

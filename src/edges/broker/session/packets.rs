@@ -122,6 +122,8 @@ impl Session {
         for wanted in filters {
             let known = self.subscriptions.contains(&wanted.path) || new.contains(&wanted.path);
             let fits = known || self.subscriptions.len() + new.len() < self.limits.filters;
+            // A packet may name a filter again and again, but not for ever.
+            let fits = fits && accepted.len() < 2 * self.limits.filters;
             if let Some(refusal) = refusal(&wanted.path, fits) {
                 debug!(client = self.client, filter = wanted.path, "subscription refused");
                 return_codes.push(refusal);
@@ -172,8 +174,9 @@ impl Session {
                 true => UnsubAckReason::Success,
                 false => UnsubAckReason::NoSubscriptionExisted,
             });
-            self.replays.retain(|replay| replay.filter != *filter);
         }
+        let gone: BTreeSet<&String> = filters.iter().collect();
+        self.replays.retain(|replay| !gone.contains(&replay.filter));
         self.link.follow(self.subscriptions.filters()).await?;
         wire.send(&Packet::UnsubAck(UnsubAck { pkid, reasons, properties: None }));
         Ok(())
