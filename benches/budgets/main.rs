@@ -11,6 +11,7 @@ mod mqtt;
 mod process;
 mod service;
 mod site;
+mod socket;
 mod table;
 mod wire;
 mod write;
@@ -23,10 +24,11 @@ use table::Table;
 /// One room of measurements; it adds rows, or says why it cannot.
 type Room = fn(&mut Table) -> anyhow::Result<()>;
 
-const ROOMS: [(&str, Room); 5] = [
+const ROOMS: [(&str, Room); 6] = [
     ("core", core::measure),
     ("wire", wire::measure),
     ("write", write::measure),
+    ("socket", socket::measure),
     ("start", process::measure_start),
     ("house", process::measure_house),
 ];
@@ -55,6 +57,6 @@ fn main() -> ExitCode {
         println!("{name}: measured in {:.0} s", begun.elapsed().as_secs_f64());
     }
     println!("\n{table}\nmeasured in {:.0} s", started.elapsed().as_secs_f64());
-    println!("again: cargo bench [-- core|wire|write|start|house]");
+    println!("again: cargo bench [-- core|wire|write|socket|start|house]");
     ExitCode::SUCCESS
 }

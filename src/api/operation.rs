@@ -1,11 +1,31 @@
 //! The second table: what REST can do that is not a field. Routes and documents are loops over it.
 
+mod auth;
+
 use super::field::Kind;
 use super::history::Aggregate;
 
 /// What an operation does; the facade binds each to its handler in one exhaustive match.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Op {
+    /// Whether the owner asks.
+    AuthStatus,
+    /// Begins a session.
+    Login,
+    /// Ends it.
+    Logout,
+    /// Sets the password.
+    SetPassword,
+    /// Whether there is an API key.
+    ApiKey,
+    /// Makes it anew.
+    NewApiKey,
+    /// The keys of programs.
+    Keys,
+    /// Makes one.
+    NewKey,
+    /// Removes one.
+    RemoveKey,
     /// Whether the service is well.
     Health,
     /// The state for Prometheus.
@@ -74,6 +94,8 @@ pub enum Access {
     Write,
     /// The owner.
     Admin,
+    /// The owner who gives the password once more in `X-Admin-Password`, or a key of the owner.
+    Confirmed,
 }
 
 /// A part of the path or of the query.
@@ -159,6 +181,7 @@ pub const PATH_PARAMETERS: &[Parameter] = &[
         doc: "What is planned: a SoC where SoC and capacity are known, else an energy.",
     },
     Parameter { name: "id", kind: Kind::Int, doc: "Number of the load point, from 1." },
+    Parameter { name: "key", kind: Kind::Text, doc: "Name of the key." },
     Parameter { name: "name", kind: Kind::Text, doc: "Name of the vehicle." },
     Parameter { name: "source", kind: Kind::Text, doc: "Who asks; free text." },
     Parameter { name: "time", kind: Kind::Time, doc: "RFC 3339 time; a plus stays a plus." },
@@ -172,8 +195,17 @@ pub const PATH_PARAMETERS: &[Parameter] = &[
     Parameter { name: "weekdays", kind: Kind::Text, doc: "Numbers with commas, 0 is Sunday." },
 ];
 
-/// Every operation, by path.
+/// Every operation, by path. Rows that belong together may stand in a file of their own.
 pub const OPERATIONS: &[Operation] = &[
+    auth::API_KEY,
+    auth::NEW_API_KEY,
+    auth::KEYS,
+    auth::NEW_KEY,
+    auth::REMOVE_KEY,
+    auth::LOGIN,
+    auth::LOGOUT,
+    auth::SET_PASSWORD,
+    auth::AUTH_STATUS,
     Operation {
         op: Op::AsyncApi,
         path: "/api/asyncapi.json",
@@ -376,9 +408,17 @@ const RATES: &str = r##"{"type":"object","properties":{
     "rates":{"type":"array","items":{"$ref":"#/components/schemas/Rate"}}}}"##;
 
 /// Schemas that rows refer to as `#/components/schemas/<name>`.
-pub const SCHEMAS: &[(&str, &str)] = &[(
-    "Rate",
-    r#"{"type":"object","properties":{
+pub const SCHEMAS: &[(&str, &str)] = &[
+    (
+        "Key",
+        r#"{"type":"object","properties":{
+            "name":{"type":"string"},"scope":{"enum":["read","write","admin"]},
+            "configured":{"type":"boolean"},"key":{"type":"string","description":"shown once"}}}"#,
+    ),
+    (
+        "Rate",
+        r#"{"type":"object","properties":{
         "start":{"type":"string","format":"date-time"},"end":{"type":"string","format":"date-time"},
         "value":{"type":"number","description":"price or CO2 per kWh, W, or degrees Celsius"}}}"#,
-)];
+    ),
+];

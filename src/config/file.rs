@@ -11,7 +11,7 @@ use super::reader::{Field, Section};
 use super::text::quoted;
 use super::unsupported::Scope;
 use super::{
-    Broker, Config, Extras, Mqtt, MqttVersion, Network, Takeover, address, circuit, export,
+    Broker, Config, Extras, Mqtt, MqttVersion, Network, Takeover, address, api, circuit, export,
     messaging, site, tariff,
 };
 use crate::model::{LimitSetup, Setup};
@@ -40,6 +40,7 @@ pub(super) fn read(root: Section<'_>) -> Config {
         devices,
         interval: interval(&root),
         network: network(&root),
+        api: api::read(&root),
         mqtt,
         root: topic,
         broker: broker(&root),

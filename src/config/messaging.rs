@@ -253,7 +253,11 @@ fn service(entry: &Section<'_>) -> Result<Vec<Service>, Flaw> {
 }
 
 fn custom(entry: &Section<'_>) -> Result<Vec<Carrier>, Flaw> {
-    let send = source::sink(&entry.need("send")?, "send")?;
+    let field = entry.need("send")?;
+    let send = source::sink(&field, "send")?;
+    if !matches!(send, Sink::Mqtt { .. } | Sink::Http(_) | Sink::Script(_)) {
+        return Err(field.unsupported("cannot take a text: use source mqtt, http or script"));
+    }
     let encoding = match entry.get("encoding").and_then(|field| Some((field.text()?, field))) {
         None => MessageEncoding::Message,
         Some((word, field)) => match word.to_lowercase().as_str() {

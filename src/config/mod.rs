@@ -5,6 +5,7 @@
 //! `source` each read their part; `finding` collects what is said about it.
 
 mod address;
+mod api;
 mod circuit;
 mod device;
 mod devices;
@@ -27,7 +28,7 @@ mod zone;
 
 use std::time::Duration;
 
-use crate::model::Setup;
+use crate::model::{KeyScope, Setup};
 
 pub use device::{
     ChargerDevice, Devices, MeterDevice, OperatorDevice, TeslaMateCar, VehicleDevice, by_phase,
@@ -62,6 +63,8 @@ pub struct Config {
     pub interval: Duration,
     /// REST, WebSocket and web page.
     pub network: Network,
+    /// What REST asks of whoever comes.
+    pub api: Api,
     /// The MQTT broker to connect to; `None` when only the embedded one is used.
     pub mqtt: Option<Mqtt>,
     /// Root topic without slashes at its ends.
@@ -128,6 +131,36 @@ pub struct Network {
     pub port: u16,
     /// Where a proxy mounts us, like `/charge`: empty, or with a slash only at its beginning.
     pub base_path: String,
+}
+
+/// What REST asks of whoever comes (`api:`).
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Api {
+    /// Only a session or a key may read the state.
+    pub protect_reads: bool,
+    /// Only a session or a key may change what the site does.
+    pub protect_writes: bool,
+    /// Keys for programs, by name.
+    pub keys: Vec<ApiKey>,
+}
+
+/// A key for a program.
+#[derive(Clone, PartialEq, Eq)]
+pub struct ApiKey {
+    /// Unique.
+    pub name: String,
+    /// What it opens.
+    pub scope: KeyScope,
+    /// The key itself, 20 to 200 letters.
+    pub key: String,
+}
+
+impl std::fmt::Debug for ApiKey {
+    /// Leaves the key out.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { name, scope, key: _ } = self;
+        f.debug_struct("ApiKey").field("name", name).field("scope", scope).finish_non_exhaustive()
+    }
 }
 
 /// The broker to connect to (api.md §1.1).

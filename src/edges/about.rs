@@ -6,6 +6,7 @@ use crate::api::{About, Value};
 use crate::config::{Config, EventText, Mqtt};
 
 use super::app::Place;
+use super::auth::Mode;
 use super::embedded::Embedded;
 
 /// Stands for a secret that there is.
@@ -43,8 +44,8 @@ pub(super) fn about(config: &Config, place: &Place, found: Found<'_>) -> About {
         database: found.database,
         sections,
         fatal: found.no_database.map(|why| (why, "database")).into_iter().collect(),
-        demo: place.demo,
-        auth_disabled: false,
+        demo: place.auth == Mode::Demo,
+        auth_disabled: place.auth == Mode::Disabled,
         publish_config: config.extras.config,
         vintage: config.extras.vintage,
     }

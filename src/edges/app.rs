@@ -16,6 +16,7 @@ use crate::api::{About, State, System};
 use crate::config::{self, Config};
 
 use super::about::{Found, about};
+use super::auth::{self, Auth};
 use super::brain::Brain;
 use super::bus::{Bus, Inbox, Options};
 use super::clock::{Clock, zone};
@@ -61,8 +62,8 @@ pub struct Place {
     pub config: Option<PathBuf>,
     /// Relative paths of the configuration start here.
     pub dir: PathBuf,
-    /// Whether this is the demo.
-    pub demo: bool,
+    /// How much REST asks of whoever comes.
+    pub auth: auth::Mode,
     /// This program; it is started anew to evaluate `?jq=`, so that no filter can hold us up.
     pub program: PathBuf,
 }
@@ -124,10 +125,7 @@ pub async fn start(config: Config, place: Place) -> anyhow::Result<App> {
     let tasks = TaskTracker::new();
     let (store, no_database) = open(&place.database)?;
 
-    let address = format!("{}:{}", config.network.host, config.network.port);
-    let listener = TcpListener::bind(&address).await.with_context(|| {
-        format!("cannot listen on {address}: change network.port or stop who has it")
-    })?;
+    let listener = listen(&config.network).await?;
     let http = listener.local_addr()?;
 
     let broker = match &config.broker {
@@ -137,7 +135,11 @@ pub async fn start(config: Config, place: Place) -> anyhow::Result<App> {
     let server = config.mqtt.clone().or_else(|| broker.as_ref().map(Embedded::client));
 
     let now = clock.now();
-    let stored = loaded("settings", store.load_settings().await);
+    let settings = store.load_settings().await;
+    // Whoever came first would become the owner.
+    let auth = if settings.is_err() { auth::Mode::Locked } else { place.auth };
+    let mut stored = loaded("settings", settings);
+    let auth = Auth::new(auth, &config.api, &mut stored, store.clone(), clock);
     let database = match (&place.database, &no_database) {
         (Database::File(path), None) => path.display().to_string(),
         (Database::File(_), Some(_)) | (Database::Memory, _) => String::new(),
@@ -191,7 +193,7 @@ pub async fn start(config: Config, place: Place) -> anyhow::Result<App> {
         metrics: config.metrics.then_some(figures),
         jq: place.program,
     };
-    let settings = http::Settings { base_path: config.network.base_path.clone() };
+    let settings = http::Settings { base_path: config.network.base_path.clone(), auth };
     tasks.spawn(serve(listener, door, settings, stop.clone()));
     Ok(App { http, broker, stop, superseded, tasks, store })
 }
@@ -221,6 +223,13 @@ fn ask(
         tasks.spawn(stop.clone().run_until_cancelled_owned(asking));
     }
     replies
+}
+
+async fn listen(network: &config::Network) -> anyhow::Result<TcpListener> {
+    let address = format!("{}:{}", network.host, network.port);
+    TcpListener::bind(&address).await.with_context(|| {
+        format!("cannot listen on {address}: change network.port or stop who has it")
+    })
 }
 
 /// Messages, lines and figures, as far as they are wanted.

@@ -14,12 +14,15 @@ use tracing_subscriber::EnvFilter;
 use crate::config::{Broker, Checked, Config, Takeover};
 
 use super::app::{self, App, DATABASE, Database, Place};
-use super::{broker, demo, jq, replay};
+use super::auth::Mode;
+use super::{demo, jq, password, replay};
 
 /// Where the configuration is looked for when `-c` is not given.
 const USUAL_PLACES: [&str; 2] = ["evcc.yaml", "/etc/evcc.yaml"];
 /// A longer line is no password.
 const PASSWORD_BYTES_MAX: u64 = 1024;
+/// Open files that we ask the system for.
+const FILES: u64 = 8192;
 /// A larger file is no configuration.
 const CONFIG_BYTES_MAX: u64 = 1 << 20;
 
@@ -44,6 +47,9 @@ struct Common {
     /// Also start the embedded broker, with this broker.toml or the built-in one.
     #[arg(long, global = true, value_name = "FILE", num_args = 0..=1, default_missing_value = "")]
     broker: Option<String>,
+    /// Ask for no password and no key, also where a forgotten one is set anew.
+    #[arg(long, global = true)]
+    disable_auth: bool,
 }
 
 #[derive(Debug, Subcommand)]
@@ -116,10 +122,10 @@ impl Arguments {
             }
             Some(Command::Jq { program }) => return Ok(jq::main(&program)),
             Some(Command::Hash) => {
-                let mut password = String::new();
+                let mut written = String::new();
                 BufReader::new(std::io::stdin().take(PASSWORD_BYTES_MAX))
-                    .read_line(&mut password)?;
-                say(&broker::hash_password(password.trim_end_matches(['\r', '\n']))?)
+                    .read_line(&mut written)?;
+                say(&password::hash(written.trim_end_matches(['\r', '\n']))?)
             }
             Some(Command::Health { port }) => {
                 let variable = || std::env::var("EVCC_NETWORK_PORT").ok()?.parse().ok();
@@ -142,12 +148,13 @@ fn run(common: &Common) -> anyhow::Result<()> {
         config.broker = Some(Broker { file, listen: None });
     }
     let dir = path.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let auth = if common.disable_auth { Mode::Disabled } else { Mode::Guarded };
     let place = Place {
         database: database(&config, dir),
         config: Some(path.clone()),
         dir: dir.to_owned(),
-        demo: false,
         program: program()?,
+        auth,
     };
     runtime()?.block_on(async {
         loop {
@@ -257,11 +264,23 @@ async fn until_signal(app: App) -> anyhow::Result<Ended> {
     Ok(ended)
 }
 
+/// Every connection needs a file, and many systems start programs with 1024 of them.
+fn raise_file_limit() {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let limit = getrlimit(Resource::Nofile);
+    let wanted = limit.maximum.map_or(FILES, |most| most.min(FILES));
+    if limit.current.is_some_and(|current| current < wanted) {
+        // Without it new connections wait when there are many.
+        let _ = setrlimit(Resource::Nofile, Rlimit { current: Some(wanted), ..limit });
+    }
+}
+
 fn program() -> anyhow::Result<PathBuf> {
     std::env::current_exe().context("cannot find our own program")
 }
 
 fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
+    raise_file_limit();
     Ok(tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?)
 }
 

@@ -12,6 +12,7 @@ use crate::config::{Broker, Config, Mqtt, MqttVersion, Takeover};
 use crate::sim::{self, Message, World};
 
 use super::app::{self, App, Database, Place};
+use super::auth::Mode;
 use super::bus::{Bus, Incoming, Options};
 use super::clock::Clock;
 
@@ -42,8 +43,8 @@ pub async fn start(speed: f64, http: u16, mqtt: u16, program: PathBuf) -> anyhow
         database: Database::Memory,
         config: None,
         dir: PathBuf::new(),
-        demo: true,
         program,
+        auth: Mode::Demo,
     };
     let app = app::start(config, place).await?;
     let address = app.broker().first().copied().context("the broker does not listen")?;

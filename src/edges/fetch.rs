@@ -329,3 +329,14 @@ fn innermost(error: &(dyn Error + 'static)) -> String {
     }
     error.to_string()
 }
+
+/// A text as a part of an address.
+pub(super) fn encoded(text: &str) -> String {
+    let letter = |byte: u8| match byte {
+        b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => {
+            char::from(byte).to_string()
+        }
+        byte => format!("%{byte:02X}"),
+    };
+    text.bytes().map(letter).collect()
+}

@@ -19,7 +19,7 @@ use super::backlog::Backlog;
 use super::backoff::Backoff;
 use super::clock::Clock;
 use super::door::Told;
-use super::fetch::{Answer, Fetch};
+use super::fetch::{Answer, Fetch, encoded};
 use super::figures::Source;
 
 /// Lines that wait while the server is away, in bytes; the oldest go.
@@ -177,17 +177,6 @@ fn request(influx: &Influx) -> HttpRequest {
     }
     request.insecure = *insecure;
     request
-}
-
-/// A text as a query takes it.
-fn encoded(text: &str) -> String {
-    let letter = |byte: u8| match byte {
-        b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => {
-            char::from(byte).to_string()
-        }
-        byte => format!("%{byte:02X}"),
-    };
-    text.bytes().map(letter).collect()
 }
 
 #[cfg(test)]

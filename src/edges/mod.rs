@@ -3,6 +3,7 @@
 mod about;
 mod answers;
 pub mod app;
+pub mod auth;
 mod backlog;
 mod backoff;
 pub mod brain;
@@ -22,6 +23,8 @@ mod influx;
 mod inputs;
 pub mod jq;
 mod messenger;
+pub mod password;
+mod program;
 mod reasons;
 pub mod replay;
 mod run;

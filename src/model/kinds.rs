@@ -103,6 +103,18 @@ spelled!(
 );
 
 spelled!(
+    /// What a key for programs opens (api.md §3.10); each opens what the one before opens, too.
+    KeyScope {
+        /// Reading the state.
+        Read = "read",
+        /// Changing what the site does.
+        Write = "write",
+        /// Everything.
+        Admin = "admin",
+    }
+);
+
+spelled!(
     /// What the running enable or disable delay will do (control.md §11).
     PvAction {
         /// No delay is running.

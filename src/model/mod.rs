@@ -26,8 +26,8 @@ pub use history::{
 };
 pub use ids::{LoadPointIx, MeterIx, TeslaMateCar, VehicleIx};
 pub use kinds::{
-    AlwaysCharge, BatteryMode, ChargeStatus, EnergyGroup, MeterRole, Mode, OptimizerStrategy,
-    PhaseAction, PvAction, RemoteDemand, StatusReason, Trust, UnknownSpelling,
+    AlwaysCharge, BatteryMode, ChargeStatus, EnergyGroup, KeyScope, MeterRole, Mode,
+    OptimizerStrategy, PhaseAction, PvAction, RemoteDemand, StatusReason, Trust, UnknownSpelling,
 };
 pub use limit::{
     CircuitIx, CircuitSetup, LimitSetup, OperatorSetup, OperatorSignal, Rotation, Wiring,

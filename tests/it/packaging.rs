@@ -5,8 +5,9 @@ use std::fs;
 use std::path::Path;
 
 use chargebus::config::{Config, Mqtt};
-use chargebus::edges::broker::{BrokerConfig, hash_password};
+use chargebus::edges::broker::BrokerConfig;
 use chargebus::edges::command::Arguments;
+use chargebus::edges::password;
 use clap::Parser as _;
 use saphyr_parser::{Event, Parser};
 use serde_json::{Map, Value, json};
@@ -254,7 +255,7 @@ fn the_environment_example_names_every_variable() {
 
 #[test]
 fn the_brokers_users_are_accepted_once_they_have_passwords() {
-    let hash = hash_password("a password of the test").unwrap();
+    let hash = password::hash("a password of the test").unwrap();
     let mut text = String::new();
     let mut users = 0;
     for line in read("docker/broker.toml").lines() {

@@ -416,11 +416,8 @@ impl LoadPoint {
         let offered = self.enabled && target > Amps::ZERO && self.consistent(now);
         let waits = offered && !self.charging() && left.why == wish.why;
         let rests = !self.enabled && target > Amps::ZERO && self.contactor_rests(now);
-        let why = match () {
-            () if rests => Why::ContactorRests,
-            () if waits => Why::NotDrawing,
-            () => left.why,
-        };
+        let quiet = if waits { Why::NotDrawing } else { left.why };
+        let why = if rests { Why::ContactorRests } else { quiet };
         let since = if self.decision.why == why { self.decision.since } else { now.mono };
         self.decision = Decision { why, target, surplus, since };
         self.continue_wake_up(now, vehicle);

@@ -9,7 +9,7 @@ use serde::Deserialize;
 
 use super::Internal;
 use super::filter;
-use super::users::is_hash;
+use crate::edges::password::is_hash;
 
 /// The checked-in file, which is the built-in default too.
 const BUILT_IN: &str = include_str!("../../../broker.toml");

@@ -56,7 +56,6 @@ use self::registry::{Registry, RegistryLimits};
 use self::retained::Capacity;
 use self::router::{ActiveLink, ActiveRouter, Link};
 use self::sys::Teller;
-pub use self::users::hash_password;
 use self::users::{Entrance, Users};
 
 /// Changes handed out at a time.

@@ -3,12 +3,10 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use anyhow::Context;
-use argon2::Argon2;
-use argon2::password_hash::phc::PasswordHash;
-use argon2::password_hash::{PasswordHasher, PasswordVerifier};
 use rumqttc::mqttbytes::v4::Login;
 use tokio::sync::Semaphore;
+
+use crate::edges::password::{equal, verify};
 
 use super::config::{AnonymousConfig, UserConfig};
 use super::filter;
@@ -105,7 +103,8 @@ impl Users {
         };
         if entrance == Entrance::Internal {
             let (user, password) = &self.internal;
-            let ours = login.username == *user && equal(&login.password, password);
+            let ours =
+                login.username == *user && equal(login.password.as_bytes(), password.as_bytes());
             let rights = Arc::new(Rights::full());
             return ours.then_some(Identity { user: Some(login.username), rights });
         }
@@ -121,34 +120,6 @@ impl Users {
         let rights = user.rights.clone();
         matches!(verified, Ok(true)).then(|| Identity { user: Some(login.username), rights })
     }
-}
-
-/// The hash of a password for `broker.toml`: argon2id with the crate's recommended parameters.
-///
-/// # Errors
-/// When the system gives no random salt.
-pub fn hash_password(password: &str) -> anyhow::Result<String> {
-    let hash: PasswordHash = Argon2::default()
-        .hash_password(password.as_bytes())
-        .map_err(|error| anyhow::anyhow!("{error}"))
-        .context("the password cannot be hashed")?;
-    Ok(hash.to_string())
-}
-
-/// Whether this text is a password hash that [`hash_password`] could have made.
-pub(super) fn is_hash(text: &str) -> bool {
-    PasswordHash::new(text).is_ok_and(|hash| hash.hash.is_some())
-}
-
-fn verify(hash: &str, password: &str) -> bool {
-    PasswordHash::new(hash)
-        .is_ok_and(|hash| Argon2::default().verify_password(password.as_bytes(), &hash).is_ok())
-}
-
-/// Compares without telling by its duration where the texts differ.
-fn equal(a: &str, b: &str) -> bool {
-    let differences = a.bytes().zip(b.bytes()).fold(0, |sum, (a, b)| sum | (a ^ b));
-    a.len() == b.len() && differences == 0
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@ use axum::extract::{FromRequest, FromRequestParts, Request};
 use axum::http::request::Parts;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use serde::de::DeserializeOwned;
 
 use crate::edges::door::Unanswered;
 
@@ -51,6 +52,26 @@ where
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Response> {
         T::from_request_parts(parts, state).await.map(Self).map_err(refused)
+    }
+}
+
+/// JSON of the body, whatever its type is called; what is wrong is told without repeating it.
+pub(super) struct Body<T>(pub(super) T);
+
+impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Body<T> {
+    type Rejection = Response;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, Response> {
+        let Checked(text) = Checked::<String>::from_request(request, state).await?;
+        serde_json::from_str(&text).map(Self).map_err(|error| {
+            let what = match error.is_data() {
+                true => "a member is missing or of another kind",
+                false => "not JSON",
+            };
+            let (line, column) = (error.line(), error.column());
+            let message = format!("{what} (line {line}, column {column})");
+            problem(StatusCode::BAD_REQUEST, &message)
+        })
     }
 }
 

@@ -4,6 +4,7 @@
 //! handlers are bound in [`handler`].
 
 mod answer;
+mod auth;
 mod conns;
 mod documents;
 mod fields;
@@ -19,6 +20,7 @@ mod transport;
 
 use std::future::IntoFuture as _;
 use std::io;
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use axum::extract::{DefaultBodyLimit, FromRef};
@@ -31,9 +33,11 @@ use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, watch};
 use tokio_util::sync::CancellationToken;
 
-use crate::api::{self, Method, Op, Operation};
+use crate::api::{self, Access, Method, Op, Operation};
+use crate::edges::auth::Auth;
 
 use answer::problem;
+use auth::Guard;
 use conns::Limited;
 use story::Step;
 
@@ -47,10 +51,12 @@ const CONNECTIONS: usize = 768;
 const BODY_MAX: usize = 64 * 1024;
 
 /// How the facade presents itself.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone)]
 pub struct Settings {
     /// Where a proxy mounts us, like `/charge`; requests may come with it or without. May be empty.
     pub base_path: String,
+    /// Who may do what.
+    pub auth: Auth,
 }
 
 /// Serves until `stop`; open requests are finished, WebSockets are closed.
@@ -67,10 +73,12 @@ pub async fn serve(
     let first = told.borrow_and_update().state.clone();
     let (steps, story) = watch::channel(Arc::new(Step::first(first)));
     let sockets = Arc::new(Semaphore::new(SOCKETS));
-    let app = App { door, sockets, story, stop: stop.clone() };
+    let Settings { base_path, auth } = settings;
+    let app = App { door, auth, sockets, story, stop: stop.clone() };
     let listener = Limited::new(listener, CONNECTIONS).tap_io(|io| io.send_at_once());
-    let server = axum::serve(listener, router(app, settings))
-        .with_graceful_shutdown(stop.clone().cancelled_owned());
+    let routes = router(app, base_path).into_make_service_with_connect_info::<SocketAddr>();
+    let server =
+        axum::serve(listener, routes).with_graceful_shutdown(stop.clone().cancelled_owned());
     let (served, _) =
         tokio::join!(server.into_future(), stop.run_until_cancelled(story::tell(told, steps)));
     served
@@ -79,6 +87,7 @@ pub async fn serve(
 #[derive(Clone)]
 struct App {
     door: Door,
+    auth: Auth,
     sockets: Arc<Semaphore>,
     story: watch::Receiver<Arc<Step>>,
     stop: CancellationToken,
@@ -90,12 +99,21 @@ impl FromRef<App> for Door {
     }
 }
 
+impl FromRef<App> for Auth {
+    fn from_ref(app: &App) -> Self {
+        app.auth.clone()
+    }
+}
+
 /// Every operation, every write of the field table, and the page.
-fn router(app: App, settings: Settings) -> Router {
+fn router(app: App, base_path: String) -> Router {
     let mut router = page::routes();
-    let operations = api::OPERATIONS.iter().map(|row| (row.path.to_owned(), handler(row)));
-    for (path, route) in operations.chain(fields::routes()) {
-        router = router.route(&path, route);
+    let operations =
+        api::OPERATIONS.iter().map(|row| (row.path.to_owned(), row.access, handler(row)));
+    let fields = fields::routes().map(|(path, route)| (path, Access::Write, route));
+    for (path, access, route) in operations.chain(fields) {
+        let guard = Guard { auth: app.auth.clone(), access };
+        router = router.route(&path, route.route_layer(from_fn_with_state(guard, auth::guard)));
     }
     let routed = router
         .fallback(not_found)
@@ -104,7 +122,7 @@ fn router(app: App, settings: Settings) -> Router {
         .layer(transport::compression())
         .layer(from_fn(transport::origins));
     // What changes the path stands before the routes.
-    let base: Arc<str> = settings.base_path.into();
+    let base: Arc<str> = base_path.into();
     Router::new().fallback_service(routed).layer(from_fn_with_state(base, transport::canonical))
 }
 
@@ -112,6 +130,15 @@ fn router(app: App, settings: Settings) -> Router {
 fn handler(row: &Operation) -> MethodRouter<App> {
     let method = filter(row.method);
     match row.op {
+        Op::AuthStatus => on(method, auth::status),
+        Op::Login => on(method, auth::login),
+        Op::Logout => on(method, auth::logout),
+        Op::SetPassword => on(method, auth::set_password),
+        Op::ApiKey => on(method, auth::api_key),
+        Op::NewApiKey => on(method, auth::new_api_key),
+        Op::Keys => on(method, auth::keys),
+        Op::NewKey => on(method, auth::new_key),
+        Op::RemoveKey => on(method, auth::remove_key),
         Op::Health => on(method, state::health),
         Op::Metrics => on(method, metrics::metrics),
         Op::State => on(method, state::state),

@@ -8,7 +8,8 @@ use crate::config::{Carrier, HttpAuth, HttpRequest, MessageEncoding, Sink};
 use crate::model::{Piece, Template};
 
 use super::super::devices::Publish;
-use super::super::fetch::{Failure, Fetch};
+use super::super::fetch::{Failure, Fetch, encoded as encoded_uri};
+use super::super::program;
 
 /// Of what a service says to an error, this much is logged.
 const SAID_MAX: usize = 200;
@@ -35,34 +36,37 @@ impl Way {
 
     /// Hands a message over and waits until it is taken.
     pub(super) async fn carry(&self, title: &str, msg: &str) -> Result<(), Trouble> {
-        match (&self.carrier, web(&self.carrier, title, msg)) {
-            (_, Some(request)) => self.ask(&request).await,
-            (Carrier::Custom { send, encoding }, None) => {
-                self.write(send, &encoded(*encoding, title, msg))
-            }
-            (_, None) => Ok(()),
+        if let Carrier::Custom { send, encoding } = &self.carrier {
+            return self.write(send, &encoded(*encoding, title, msg)).await;
+        }
+        match web(&self.carrier, title, msg) {
+            Some(request) => self.ask(&request).await,
+            None => Ok(()),
         }
     }
 
-    fn write(&self, send: &Sink, text: &str) -> Result<(), Trouble> {
-        let Sink::Mqtt { topic, payload, retained } = send else {
-            return Err(Trouble::Refused("a text can be sent over MQTT only".to_owned()));
-        };
-        let payload = payload.as_deref().map_or_else(
-            || text.to_owned(),
-            |payload| {
-                let (template, _) = Template::parse(payload);
-                let piece = |piece: Piece| match piece {
-                    Piece::Text(text) => text,
-                    Piece::Value { .. } => text.to_owned(),
-                };
-                template.pieces.into_iter().map(piece).collect()
-            },
-        );
-        match self.bus.publish(topic, &payload, *retained) {
-            true => Ok(()),
-            false => Err(Trouble::Away("not connected to the broker".to_owned())),
+    /// Writes a text to a sink of the user's. It stays one payload, one part of an address, one
+    /// argument: no shell takes part.
+    async fn write(&self, send: &Sink, text: &str) -> Result<(), Trouble> {
+        let away = |why: &str| Trouble::Away(why.to_owned());
+        if let Sink::Mqtt { topic, payload, retained } = send {
+            let payload =
+                payload.as_deref().map_or_else(|| text.to_owned(), |payload| filled(payload, text));
+            let sent = self.bus.publish(topic, &payload, *retained);
+            return if sent { Ok(()) } else { Err(away("not connected to the broker")) };
         }
+        if let Sink::Http(request) = send {
+            let mut request = HttpRequest::clone(request);
+            request.uri = filled(&request.uri, &encoded_uri(text));
+            request.body = filled(&request.body, text);
+            return self.ask(&request).await;
+        }
+        if let Sink::Script(command) = send {
+            let words: Vec<String> = command.words.iter().map(|word| filled(word, text)).collect();
+            let ended = program::run(&words, command.timeout).await;
+            return ended.map(drop).map_err(|why| away(&why));
+        }
+        Err(Trouble::Refused("a text can be sent over MQTT, HTTP or to a script only".to_owned()))
     }
 
     async fn ask(&self, request: &HttpRequest) -> Result<(), Trouble> {
@@ -147,6 +151,16 @@ fn bearing(mut request: HttpRequest, token: &str) -> HttpRequest {
         request.auth = HttpAuth::Bearer(token.to_owned());
     }
     request
+}
+
+/// A text of the configuration with the message in the place of `${send}`.
+fn filled(template: &str, text: &str) -> String {
+    let (template, _) = Template::parse(template);
+    let piece = |piece: Piece| match piece {
+        Piece::Text(text) => text,
+        Piece::Value { .. } => text.to_owned(),
+    };
+    template.pieces.into_iter().map(piece).collect()
 }
 
 /// What a sink of the user's is sent (§7.7).

@@ -383,7 +383,7 @@ async fn anonymous_clients_have_their_own_rights() {
 #[tokio::test]
 async fn a_hash_fits_its_password() {
     // The public function and its cost, once: this is what `chargebus hash` prints.
-    let hash = chargebus::edges::broker::hash_password("geheim").unwrap();
+    let hash = chargebus::edges::password::hash("geheim").unwrap();
     assert!(hash.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"), "{hash}");
     let config = GUARDED.replace("HASH", &hash);
     let ours = Ours::start(&config).await;

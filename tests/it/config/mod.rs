@@ -9,6 +9,7 @@ use chargebus::config::{
     Checked, Config, Errors, MqttSource, Pipeline, Sink, Source, TeslaMateCar,
 };
 
+mod api;
 mod broken;
 mod circuits;
 mod devices;

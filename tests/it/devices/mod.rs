@@ -22,8 +22,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use chargebus::config::{
-    ChargerDevice, Config, Devices as DeviceConfig, Extras, Messaging, MeterDevice, MqttSource,
-    Network, Pipeline, Sink, Source, VehicleDevice,
+    Api, ChargerDevice, Config, Devices as DeviceConfig, Extras, Messaging, MeterDevice,
+    MqttSource, Network, Pipeline, Sink, Source, VehicleDevice,
 };
 use chargebus::edges::devices::{Devices, Publish};
 use chargebus::edges::fetch::Fetch;
@@ -62,6 +62,7 @@ fn site(
         devices: DeviceConfig { meters, chargers, vehicles, operator: None },
         interval: Duration::from_secs(30),
         network: Network { host: "127.0.0.1".to_owned(), port: 0, base_path: String::new() },
+        api: Api::default(),
         mqtt: None,
         root: "evcc".to_owned(),
         broker: None,

@@ -114,6 +114,11 @@ fn what_cannot_be_reached_is_left_out_with_its_remedy() {
         ("{type: email, uri: 'smtp://u:secret@host'}", "let a script send it"),
         ("{type: shout, uri: 'smtp://u:secret@host'}", "let a script send it"),
         ("{type: shout, uri: 'teams://secret@host'}", "use type custom with send over HTTP"),
+        (
+            "{type: custom, send: {source: modbus, uri: 'h:502', id: 1, register: {type: \
+             writesingle, address: 1}}}",
+            "cannot take a text: use source mqtt, http or script",
+        ),
         ("{type: signal}", "custom reaches any other over a script, HTTP or MQTT"),
         ("{type: telegramm}", "did you mean \"telegram\"?"),
         ("{type: homeassistant, uri: ha}", "make a long-lived access token"),

@@ -1,16 +1,20 @@
 //! The facade over real TCP: a server, a loop that only writes, and a client that speaks raw HTTP.
 
+mod auth;
 mod fuzz;
 mod preview;
 mod rest;
 mod socket;
 mod transport;
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::time::Duration;
 
 use chargebus::api::{self, State, View};
+use chargebus::config::Api;
 use chargebus::control::Control;
+use chargebus::edges::auth::{Auth, Mode};
 use chargebus::edges::clock::Clock;
 use chargebus::edges::figures::Figures;
 use chargebus::edges::http::{Door, Question, Settings, Told, WriteRequest, serve};
@@ -39,12 +43,12 @@ struct Facade {
 impl Facade {
     /// With a loop that carries out writes as the real one does.
     async fn start() -> Self {
-        Self::with(Settings::default()).await
+        Self::with(open(), Store::memory().unwrap()).await
     }
 
     /// With a loop, and presented like this.
-    async fn with(settings: Settings) -> Self {
-        let (facade, writes, questions) = Self::serve(settings).await;
+    async fn with(settings: Settings, store: Store) -> Self {
+        let (facade, writes, questions) = Self::serve(settings, store).await;
         let told = facade.told.clone();
         tokio::spawn(carry_out(house::fed(), writes, questions, told));
         facade
@@ -52,11 +56,12 @@ impl Facade {
 
     /// Nobody takes writes and questions from the queues, which have room for one.
     async fn without_loop() -> (Self, mpsc::Receiver<WriteRequest>, mpsc::Receiver<Question>) {
-        Self::serve(Settings::default()).await
+        Self::serve(open(), Store::memory().unwrap()).await
     }
 
     async fn serve(
         settings: Settings,
+        store: Store,
     ) -> (Self, mpsc::Receiver<WriteRequest>, mpsc::Receiver<Question>) {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
@@ -67,7 +72,6 @@ impl Facade {
         let (told, seen) = watch::channel(Told { state, at: clock.now().mono });
         let stop = CancellationToken::new();
         let jq = env!("CARGO_BIN_EXE_chargebus").into();
-        let store = Store::memory().unwrap();
         let door = Door {
             writes,
             questions,
@@ -131,6 +135,14 @@ impl Facade {
         let (status, _, body) = self.call("GET", path).await;
         (status, body)
     }
+}
+
+/// As the service is without a word about it in the configuration.
+fn open() -> Settings {
+    let store = Store::memory().unwrap();
+    let stored = &mut BTreeMap::new();
+    let auth = Auth::new(Mode::Guarded, &Api::default(), stored, store, Clock::start());
+    Settings { base_path: String::new(), auth }
 }
 
 async fn carry_out(

@@ -81,7 +81,8 @@ async fn slashes_at_the_end_are_not_seen() {
 
 #[tokio::test]
 async fn a_proxy_may_mount_us_below_a_path() {
-    let facade = Facade::with(Settings { base_path: "/charge".to_owned() }).await;
+    let settings = Settings { base_path: "/charge".to_owned(), ..open() };
+    let facade = Facade::with(settings, Store::memory().unwrap()).await;
     // It may take the path off, or not.
     for path in ["/charge/api/health", "/api/health", "/charge/", "/", "/charge/app.js"] {
         assert_eq!(facade.get(path).await.0, 200, "{path}");

@@ -86,6 +86,50 @@ async fn people_are_told_once_and_a_dead_service_delays_nobody() {
     service.stop().await;
 }
 
+/// What a shell would take for commands stays a text, and a script that hangs is killed with all
+/// that it has started.
+#[tokio::test]
+async fn scripts_are_told_in_one_argument() {
+    let hook = Web::start(|_| Reply::ok("")).await;
+    let mut home = home("");
+    let dir = home.dir().display().to_string();
+    let write = |name: &str, text: &str| std::fs::write(format!("{dir}/{name}"), text).unwrap();
+    write("tell", "printf '%s|' \"$#\" \"$@\" >> \"$0.out\"\n");
+    write("hang", "tail -f /dev/null &\necho $$ $! >> \"$0.pids\"\nwait\n");
+    home.yaml.push_str(&format!(
+        "messaging:\n  events:\n    start: {{title: T, msg: 'a \"b\" $(touch {dir}/x) `id`; ''c'' \
+         ${{mode}}'}}\n  services:\n    - {{type: custom, send: {{source: script, cmd: '/bin/sh \
+         {dir}/hang', timeout: 500ms}}}}\n    - {{type: custom, send: {{source: script, cmd: \
+         '/bin/sh {dir}/tell -m \"${{send}}\"'}}}}\n    - {{type: custom, encoding: json, send: \
+         {{source: http, uri: '{}', body: '${{send}}'}}}}\n",
+        hook.uri("/hook?m=${send}")
+    ));
+    let service = home.start().await;
+    let client = service.client().await;
+    client.publish("sim/wb/1/status", "C", false).await;
+    let read = |name: &str| std::fs::read_to_string(format!("{dir}/{name}")).unwrap_or_default();
+    let text = format!("a \"b\" $(touch {dir}/x) `id`; 'c' pv");
+    until("the script", || read("tell.out").ends_with("pv|")).await;
+    assert_eq!(read("tell.out"), format!("2|-m|{text}|"));
+    assert!(!home.dir().join("x").exists(), "no shell has read it");
+    until("the hook", || !hook.heard().is_empty()).await;
+    let heard = &hook.heard()[0];
+    assert_eq!(json(heard), serde_json::json!({ "title": "T", "msg": text }));
+    assert!(heard.path.starts_with("/hook?m=%7B%22title%22") && heard.method == "POST");
+    until("the script that hangs to be tried again", || read("hang.pids").lines().count() >= 2)
+        .await;
+    let pids = read("hang.pids");
+    let first: Vec<&str> = pids.lines().next().unwrap().split(' ').collect();
+    assert_eq!(first.len(), 2);
+    let lives = |pid: &str| {
+        let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+        // Whoever has ended may wait to be buried.
+        stat.rsplit(") ").next().is_some_and(|rest| !rest.is_empty() && !rest.starts_with('Z'))
+    };
+    until("its end", || !first.iter().any(|pid| lives(pid))).await;
+    service.stop().await;
+}
+
 #[tokio::test]
 async fn lines_wait_for_a_database_that_is_away() {
     let asked = std::sync::atomic::AtomicUsize::new(0);

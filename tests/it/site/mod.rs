@@ -11,6 +11,7 @@ mod recorded;
 mod restart;
 mod safety;
 mod second;
+mod secrets;
 mod service;
 mod storm;
 mod teslamate;

@@ -10,7 +10,7 @@ use tokio::process::{Child, ChildStdout, Command};
 
 use super::client::Client;
 use super::service::{Home, http};
-use crate::support::{DEADLINE, free_port, soon};
+use crate::support::{DEADLINE, free_port, soon, until};
 
 fn chargebus(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_chargebus"));
@@ -106,6 +106,28 @@ async fn a_kill_is_told_by_the_will_and_loses_no_answered_write() {
     client.until("the farewell", |seen| seen.says("status", "offline")).await;
     let status = soon("the end", running.child.wait()).await.unwrap();
     assert!(status.success(), "{status}");
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn the_program_takes_the_files_that_it_may() {
+    let home = Home::with_embedded_broker();
+    let port = free_port();
+    let config = home.dir().join("evcc.yaml");
+    let yaml = home.yaml.replace("port: 7070", &format!("host: 127.0.0.1\n  port: {port}"));
+    std::fs::write(&config, yaml.replace("  broker: 127.0.0.1:1883\n", "")).unwrap();
+    let script = format!(
+        "ulimit -S -n 256 && exec {} run -c {}",
+        env!("CARGO_BIN_EXE_chargebus"),
+        config.display()
+    );
+    let mut command = Command::new("sh");
+    let child = command.args(["-c", &script]).kill_on_drop(true).spawn().unwrap();
+    until("the service", || std::net::TcpStream::connect(("127.0.0.1", port)).is_ok()).await;
+    let limits = std::fs::read_to_string(format!("/proc/{}/limits", child.id().unwrap())).unwrap();
+    let files = limits.lines().find(|line| line.starts_with("Max open files")).unwrap();
+    let soft: u64 = files.split_whitespace().nth(3).unwrap().parse().unwrap();
+    assert!(soft > 256, "{files}");
 }
 
 #[tokio::test]

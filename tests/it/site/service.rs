@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use chargebus::config::{Broker, Config};
 use chargebus::edges::app::{self, App, Database, Place};
+use chargebus::edges::auth::Mode;
 use serde_json::Value as Json;
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -96,8 +97,8 @@ impl Home {
             database: Database::File(self.database.clone()),
             config: Some(self.dir().join("evcc.yaml")),
             dir: self.dir().to_owned(),
-            demo: false,
             program: env!("CARGO_BIN_EXE_chargebus").into(),
+            auth: Mode::Guarded,
         };
         let app = soon("the start", app::start(config, place)).await.unwrap();
         let port = external.unwrap_or_else(|| app.broker()[0].port());
