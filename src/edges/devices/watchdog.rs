@@ -13,6 +13,8 @@ use crate::model::Mono;
 
 /// A change waits this much longer than the device remembers.
 const DEFER: Duration = Duration::from_secs(5);
+/// The first value is tried again after this until it is taken: the broker may come later.
+const RETRY: Duration = Duration::from_secs(1);
 /// Values that wait for the task; a further one is refused.
 pub(super) const QUEUE: usize = 8;
 
@@ -103,9 +105,8 @@ impl Task {
     pub(super) async fn run(self, mut wishes: mpsc::Receiver<Wish>) {
         let Self { watchdog, sink, desk, .. } = &self;
         let mut repeater = Repeater::new(watchdog.clone(), desk.now());
-        if let Some(initial) = watchdog.initial {
-            self.repeat(&mut repeater, Scalar::Float(initial)).await;
-        }
+        let mut initial = watchdog.initial.map(Scalar::Float);
+        let mut try_at = Instant::now();
         loop {
             let wait = repeater.deadline().map(|at| at.since(desk.now()));
             let due = Instant::now() + wait.unwrap_or_default();
@@ -113,6 +114,7 @@ impl Task {
                 biased;
                 wish = wishes.recv() => {
                     let Some((value, reply)) = wish else { return };
+                    initial = None;
                     let result = match repeater.set(desk.now(), value) {
                         true => {
                             let result = sink.write(value).await;
@@ -124,6 +126,14 @@ impl Task {
                     // The writer may have given up; then nobody wants to know.
                     let _ = reply.send(result);
                 }
+                () = sleep_until(try_at), if initial.is_some() => {
+                    if let Some(value) = initial
+                        && self.repeat(&mut repeater, value).await
+                    {
+                        initial = None;
+                    }
+                    try_at = Instant::now() + RETRY;
+                }
                 () = sleep_until(due), if wait.is_some() => {
                     if let Some(value) = repeater.due(desk.now()) {
                         self.repeat(&mut repeater, value).await;
@@ -133,12 +143,15 @@ impl Task {
         }
     }
 
-    async fn repeat(&self, repeater: &mut Repeater, value: Scalar) {
+    /// Writes by itself; returns whether the value was taken.
+    async fn repeat(&self, repeater: &mut Repeater, value: Scalar) -> bool {
         let health = &self.desk.health;
-        match self.sink.write(value).await {
+        let result = self.sink.write(value).await;
+        match &result {
             Ok(()) => health.good(&self.device, &self.attribute),
-            Err(error) => health.bad(&self.device, &self.attribute, &error),
+            Err(error) => health.bad(&self.device, &self.attribute, error),
         }
         repeater.wrote(self.desk.now(), value);
+        result.is_ok()
     }
 }

@@ -7,6 +7,7 @@ use chargebus::edges::devices::{Repeater, Scalar};
 use chargebus::model::{Amps, ChargerCommand, Fact, LoadPointIx, Mono, Outcome};
 
 use super::{DEADLINE, Rig, charger_site};
+use crate::support::until;
 use crate::web::{Reply, Web};
 
 const PUBLISH: &str = "{source: mqtt, topic: out}";
@@ -215,4 +216,17 @@ async fn a_watchdog_writes_at_once_and_at_the_start() {
     rig.devices.command(LoadPointIx(0), ChargerCommand::Enable(true));
     rig.devices.command(LoadPointIx(0), ChargerCommand::Enable(false));
     assert_eq!(rig.messages(1).await, ["w false"]);
+}
+
+#[tokio::test]
+async fn the_first_value_of_a_watchdog_waits_for_the_broker() {
+    let config = charger_site(&format!(
+        "enable: {PUBLISH}\nmaxcurrent: {{source: watchdog, timeout: 60s, initial: 0, reset: [0], \
+         set: {{source: mqtt, topic: w}}}}"
+    ));
+    let mut rig = Rig::start(&config);
+    rig.connect(false);
+    until("the failure", || rig.devices.health()[0].error.is_some()).await;
+    rig.connect(true);
+    assert_eq!(rig.messages(1).await, ["w 0"]);
 }

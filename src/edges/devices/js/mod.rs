@@ -1,5 +1,7 @@
 //! Scripts: a thread per machine, so that one that loops or eats memory delays nobody else (§7.1 `js`).
 
+#![cfg_attr(not(feature = "js"), allow(dead_code, reason = "only the engine looks at them"))]
+
 #[cfg(feature = "js")]
 mod engine;
 
