@@ -15,6 +15,13 @@ pub struct Decision {
     pub since: Mono,
 }
 
+impl Decision {
+    /// Before anything has been heard.
+    pub(super) fn first(since: Mono) -> Self {
+        Self { why: Why::ChargerUnknown, target: Amps::ZERO, surplus: None, since }
+    }
+}
+
 /// The rule that decided (control.md §9, plus the safety rules of the design).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Why {

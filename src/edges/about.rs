@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use crate::api::{About, Value};
 use crate::config::{Config, EventText, Mqtt};
 
-use super::app::Place;
+use super::app::{Database, Place};
 use super::auth::Mode;
 use super::embedded::Embedded;
 
@@ -18,8 +18,6 @@ const NO_TIME: &str = "0001-01-01T00:00:00Z";
 pub(super) struct Found<'a> {
     pub(super) http: SocketAddr,
     pub(super) broker: Option<&'a Embedded>,
-    /// Path of the database; empty if nothing is kept.
-    pub(super) database: String,
     /// Why nothing is kept, if it should be.
     pub(super) no_database: Option<String>,
 }
@@ -39,9 +37,13 @@ pub(super) fn about(config: &Config, place: &Place, found: Found<'_>) -> About {
     if !config.tariffs.is_empty() {
         sections.push(("tariffs", object(&[("yamlSource", word("file"))])));
     }
+    let database = match (&place.database, &found.no_database) {
+        (Database::File(path), None) => path.display().to_string(),
+        (Database::File(_), Some(_)) | (Database::Memory, _) => String::new(),
+    };
     About {
         config: file.map(|path| path.display().to_string()).unwrap_or_default(),
-        database: found.database,
+        database,
         sections,
         fatal: found.no_database.map(|why| (why, "database")).into_iter().collect(),
         demo: place.auth == Mode::Demo,

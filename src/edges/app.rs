@@ -140,11 +140,7 @@ pub async fn start(config: Config, place: Place) -> anyhow::Result<App> {
     let auth = if settings.is_err() { auth::Mode::Locked } else { place.auth };
     let mut stored = loaded("settings", settings);
     let auth = Auth::new(auth, &config.api, &mut stored, store.clone(), clock);
-    let database = match (&place.database, &no_database) {
-        (Database::File(path), None) => path.display().to_string(),
-        (Database::File(_), Some(_)) | (Database::Memory, _) => String::new(),
-    };
-    let found = Found { http, broker: broker.as_ref(), database, no_database };
+    let found = Found { http, broker: broker.as_ref(), no_database };
     let system = system(&config, now, about(&config, &place, found));
     let (mut brain, remarks) = Brain::new(&config, system, zone(), now, stored);
     brain.control.set_past(&loaded("history", store.load_past(now.utc).await));

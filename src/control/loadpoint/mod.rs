@@ -175,12 +175,6 @@ impl LoadPoint {
     pub(super) fn new(setup: LoadPointSetup, now: Now) -> Self {
         let settings = LoadPointSettings::new(&setup);
         let fixed_phases = if setup.charger.phase_switching { 0 } else { setup.phases_configured };
-        let decision = Decision {
-            why: Why::ChargerUnknown,
-            target: Amps::ZERO,
-            surplus: None,
-            since: now.mono,
-        };
         let mut loadpoint = Self {
             vehicle: setup.vehicle,
             setup,
@@ -214,7 +208,7 @@ impl LoadPoint {
             plan: PlanState::default(),
             smart_cost: SmartLimit::default(),
             smart_feed_in: SmartLimit::default(),
-            decision,
+            decision: Decision::first(now.mono),
             estimator: None,
             full_since: None,
             pv_timer: Timer::Idle,
