@@ -7,10 +7,9 @@ const LATER: &str = "2031-01-01T06:00:00Z";
 const REPEATING: &str =
     r#"[{"weekdays":[1,5],"time":"07:00","tz":"Europe/Berlin","soc":80,"active":true}]"#;
 
-/// Some values of a writable field, and what its getter then says.
-fn samples(field: &Field) -> Vec<(String, Value)> {
-    let write = field.write.unwrap();
-    match (field.kind, field.key) {
+/// Values of fields that take more than a number or a word.
+fn composed(field: &Field) -> Option<Vec<(String, Value)>> {
+    Some(match (field.kind, field.key) {
         (Kind::Float, "planEnergy") => {
             vec![(format!(r#"{{"time":"{LATER}","value":12.5}}"#), Value::float(12.5))]
         }
@@ -64,6 +63,17 @@ fn samples(field: &Field) -> Vec<(String, Value)> {
                 ("color".into(), Value::word("#ffcc00")),
             ])]),
         )],
+        _ => return None,
+    })
+}
+
+/// Some values of a writable field, and what its getter then says.
+fn samples(field: &Field) -> Vec<(String, Value)> {
+    if let Some(samples) = composed(field) {
+        return samples;
+    }
+    let write = field.write.unwrap();
+    match (field.kind, field.key) {
         (Kind::Enum(words), _) => {
             words.iter().map(|word| ((*word).to_owned(), Value::word(word))).collect()
         }
