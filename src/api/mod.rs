@@ -19,6 +19,7 @@ mod preview;
 mod project;
 mod rates;
 mod restore;
+mod sessions;
 mod table;
 mod topic;
 mod value;
@@ -39,6 +40,10 @@ pub use preview::{
 };
 pub use project::{Changes, State};
 pub use restore::{Problem, restore};
+pub use sessions::{
+    Period, SessionRequest, is_session_topic, period, session_edit, session_request, sessions_csv,
+    sessions_json,
+};
 pub use table::{NOT_TOLD, NotTold, TABLES, all, rows};
 pub use topic::{Address, Place};
 pub use value::Value;

@@ -42,6 +42,12 @@ pub enum Op {
     PlanPreviewRepeating,
     /// What is known of a tariff.
     Tariff,
+    /// The sessions of a period.
+    Sessions,
+    /// Corrects a session.
+    EditSession,
+    /// Removes a session.
+    DeleteSession,
     /// The state and its changes as they happen.
     Socket,
     /// The description of REST.
@@ -180,7 +186,11 @@ pub const PATH_PARAMETERS: &[Parameter] = &[
         kind: Kind::Enum(&["soc", "energy"]),
         doc: "What is planned: a SoC where SoC and capacity are known, else an energy.",
     },
-    Parameter { name: "id", kind: Kind::Int, doc: "Number of the load point, from 1." },
+    Parameter {
+        name: "id",
+        kind: Kind::Int,
+        doc: "Number of the load point, from 1, or of the session.",
+    },
     Parameter { name: "key", kind: Kind::Text, doc: "Name of the key." },
     Parameter { name: "name", kind: Kind::Text, doc: "Name of the vehicle." },
     Parameter { name: "source", kind: Kind::Text, doc: "Who asks; free text." },
@@ -197,6 +207,14 @@ pub const PATH_PARAMETERS: &[Parameter] = &[
 
 /// Every operation, by path. Rows that belong together may stand in a file of their own.
 pub const OPERATIONS: &[Operation] = &[
+    Operation {
+        op: Op::AsyncApi,
+        path: "/api/asyncapi.json",
+        answer: Content::Json(r#"{"type":"object"}"#),
+        mqtt: OnMqtt::No("a document of the program, the same everywhere"),
+        doc: "Describes every topic: AsyncAPI 3.0.",
+        ..Operation::READ
+    },
     auth::API_KEY,
     auth::NEW_API_KEY,
     auth::KEYS,
@@ -206,14 +224,6 @@ pub const OPERATIONS: &[Operation] = &[
     auth::LOGOUT,
     auth::SET_PASSWORD,
     auth::AUTH_STATUS,
-    Operation {
-        op: Op::AsyncApi,
-        path: "/api/asyncapi.json",
-        answer: Content::Json(r#"{"type":"object"}"#),
-        mqtt: OnMqtt::No("a document of the program, the same everywhere"),
-        doc: "Describes every topic: AsyncAPI 3.0.",
-        ..Operation::READ
-    },
     Operation {
         op: Op::GridSessions,
         path: "/api/gridsessions",
@@ -311,6 +321,33 @@ pub const OPERATIONS: &[Operation] = &[
         ..Operation::READ
     },
     Operation {
+        op: Op::EditSession,
+        method: Method::Put,
+        path: "/api/session/{id}",
+        body: Content::Json(SESSION_EDIT),
+        mqtt: OnMqtt::Request("sessions/{id}/set"),
+        doc: "Corrects vehicle, load point or odometer of a session; null clears.",
+        ..Operation::WRITE
+    },
+    Operation {
+        op: Op::DeleteSession,
+        method: Method::Delete,
+        path: "/api/session/{id}",
+        answer: Content::Json(r#"{"type":"null"}"#),
+        mqtt: OnMqtt::No("`null` on `sessions/{id}/set` does it"),
+        doc: "Removes a session from the list.",
+        ..Operation::WRITE
+    },
+    Operation {
+        op: Op::Sessions,
+        path: "/api/sessions",
+        query: SESSIONS_QUERY,
+        answer: Content::Media(&["application/json", "text/csv"]),
+        mqtt: OnMqtt::No("a list of thousands is no message"),
+        doc: "Lists the sessions from 0.05 kWh on, newest first, at most 10000.",
+        ..Operation::READ
+    },
+    Operation {
         op: Op::State,
         path: "/api/state",
         query: &[Parameter {
@@ -348,6 +385,27 @@ pub const OPERATIONS: &[Operation] = &[
         ..Operation::READ
     },
 ];
+
+/// Which sessions, and in which form (api.md §3.5).
+const SESSIONS_QUERY: &[Parameter] = &[
+    FORMAT,
+    LANGUAGE,
+    Parameter {
+        name: "month",
+        kind: Kind::Int,
+        doc: "Only those of this month of the year, from 1.",
+    },
+    Parameter {
+        name: "year",
+        kind: Kind::Int,
+        doc: "Only sessions created in this year, local time.",
+    },
+];
+
+/// What can be corrected of a session.
+const SESSION_EDIT: &str = r#"{"type":"object","properties":{
+    "vehicle":{"type":["string","null"]},"loadpoint":{"type":["string","null"]},
+    "odometer":{"type":["number","null"],"description":"km"}}}"#;
 
 /// The form of a list.
 const FORMAT: Parameter = Parameter {

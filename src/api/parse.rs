@@ -7,19 +7,17 @@ use crate::model::Mode;
 use super::Value;
 use super::field::{Field, Kind, Set, Write};
 use super::goal;
-use super::write::{Code, MAX_ECHO, Raw};
-
-/// Words that clear a field (api.md §2.1); case does not matter.
-const NULL_WORDS: [&str; 4] = ["-", "nil", "null", "none"];
+use super::payload::{echo, is_null_word};
+use super::write::{Code, Raw};
 
 /// A text in one of the spellings of the field's kind (api.md §2.1 "Our service").
 pub(super) fn parse(field: &Field, write: &Write, asked: &Raw) -> Result<Value, (Code, String)> {
     let invalid = |expected: &str, text: &str| {
-        let text: String = text.chars().take(MAX_ECHO).collect();
+        let text = echo(text);
         (Code::InvalidType, format!("invalid value: {text} (expected {expected})"))
     };
     let text = match asked {
-        Raw::Text(text) if !NULL_WORDS.iter().any(|word| word.eq_ignore_ascii_case(text)) => text,
+        Raw::Text(text) if !is_null_word(text) => text,
         Raw::Text(_) | Raw::Clear if write.clears => return Ok(Value::Null),
         Raw::Text(text) => text,
         Raw::Clear => return Err((Code::InvalidType, "cannot be cleared".to_owned())),

@@ -6,6 +6,30 @@ use super::write::Raw;
 
 /// The longest time that the writer of a lease can ask for.
 const TTL_MAX_S: u64 = 86_400;
+/// How much of a payload is repeated in the answer.
+const MAX_ECHO: usize = 256;
+/// Words that clear a field (api.md §2.1); case does not matter.
+const NULL_WORDS: [&str; 4] = ["-", "nil", "null", "none"];
+
+/// What is repeated of a payload.
+pub(super) fn echo(text: &str) -> String {
+    text.chars().take(MAX_ECHO).collect()
+}
+
+/// Whether a text clears a field.
+pub(super) fn is_null_word(text: &str) -> bool {
+    NULL_WORDS.iter().any(|word| word.eq_ignore_ascii_case(text))
+}
+
+impl Raw {
+    /// What is repeated of it.
+    pub(super) fn echo(&self) -> String {
+        match self {
+            Self::Text(text) => echo(text),
+            Self::Clear => String::new(),
+        }
+    }
+}
 
 /// A payload taken apart.
 pub(super) struct Asked {

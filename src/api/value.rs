@@ -358,6 +358,11 @@ pub(super) fn price_text(number: f64) -> String {
     decimals(number, 5)
 }
 
+/// `most` decimals at most, the last one rounded away from zero as people do.
+pub(super) fn rounded_text(number: f64, most: u8) -> String {
+    decimals(round(number, 10_f64.powi(i32::from(most))), usize::from(most))
+}
+
 /// `most` decimals at most, without trailing zeros; empty for what is not a number.
 pub(super) fn decimals(number: f64, most: usize) -> String {
     if !number.is_finite() {

@@ -6,15 +6,13 @@ use crate::model::Now;
 use super::Value;
 use super::field::{Field, Set, System, View, Write};
 use super::parse::parse;
-use super::payload::{Asked, unwrap};
+use super::payload::{Asked, echo, unwrap};
 use super::preview;
 use super::topic::Address;
 use super::value::write_json_text;
 
 /// A longer payload is refused unread.
 pub const MAX_PAYLOAD: usize = 4096;
-/// How much of a payload is repeated in the answer.
-pub(super) const MAX_ECHO: usize = 256;
 
 /// What became of a write.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -147,7 +145,7 @@ pub fn write_topic(
         Err(_) => Answer::refusal(Code::InvalidType, "the payload is not UTF-8"),
         Ok(text) => match preview::answer(&View { control, system, now }, topic, text) {
             Some(mut answer) => {
-                answer.requested = echo(&Raw::Text(text.to_owned()));
+                answer.requested = echo(text);
                 answer
             }
             None => write_text(control, system, now, topic, text),
@@ -167,7 +165,7 @@ fn write_text(
         Ok(address) => write(control, system, now, &address, &Raw::Text(text.to_owned())),
         Err(mut answer) => {
             let asked = unwrap(text).unwrap_or_else(|_| Asked::from(Raw::Text(text.to_owned())));
-            answer.requested = echo(&asked.value);
+            answer.requested = asked.value.echo();
             answer.id = asked.id;
             answer
         }
@@ -188,7 +186,7 @@ pub fn write(
             Ok(asked) => asked,
             Err(message) => {
                 let mut answer = Answer::refusal(Code::InvalidType, message);
-                answer.requested = echo(raw);
+                answer.requested = raw.echo();
                 return answer;
             }
         },
@@ -215,7 +213,7 @@ pub fn write(
         }
         Err(answer) => answer,
     };
-    answer.requested = echo(&asked.value);
+    answer.requested = asked.value.echo();
     answer.id = asked.id;
     answer
 }
@@ -288,11 +286,4 @@ fn apply(
         }
     }
     .map_err(refused)
-}
-
-fn echo(raw: &Raw) -> String {
-    match raw {
-        Raw::Text(text) => text.chars().take(MAX_ECHO).collect(),
-        Raw::Clear => String::new(),
-    }
 }

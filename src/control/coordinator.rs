@@ -70,7 +70,7 @@ impl Control {
     /// The car left: back to the default vehicle or none (control.md §6.2).
     pub(super) fn farewell(&mut self, now: Now, lp: LoadPointIx) {
         let loadpoint = &mut self.loadpoints[lp.0];
-        let came = loadpoint.session.connected_at.is_some();
+        let came = loadpoint.connected_at().is_some();
         loadpoint.trace.left =
             loadpoint.vehicle.filter(|_| came).map(|vehicle| (vehicle, now.mono));
         loadpoint.candidates.clear();
@@ -137,7 +137,7 @@ impl Control {
         let loadpoint = &self.loadpoints[lp.0];
         if let Some(default) =
             loadpoint.vehicle.filter(|_| loadpoint.vehicle == loadpoint.setup.vehicle)
-            && loadpoint.session.connected_at.is_some_and(|at| now.mono.since(at.mono) < DOUBTED)
+            && loadpoint.connected_at().is_some_and(|at| now.mono.since(at.mono) < DOUBTED)
             && loadpoint.connected()
             && self.surely_elsewhere(now, lp, default)
         {

@@ -156,7 +156,7 @@ impl Control {
             status if status == loadpoint.status => Sign::SameStatus,
             Some(ChargeStatus::Connected | ChargeStatus::Charging) => Sign::Plugged,
         };
-        let connected_at = loadpoint.session.connected_at.map_or(now.mono, |at| at.mono);
+        let connected_at = loadpoint.connected_at().map_or(now.mono, |at| at.mono);
         let reported =
             |at: Mono| at + PLUGGED_ELSEWHERE >= connected_at && at <= connected_at + PLUG_REPORTED;
         let signs = [
@@ -191,7 +191,7 @@ impl Control {
         if others.any(|(_, other)| other.vehicle == Some(ix) && other.connected()) {
             return Some(Sign::Taken);
         }
-        let connected_at = loadpoint.session.connected_at?.mono;
+        let connected_at = loadpoint.connected_at()?.mono;
         let before = vehicle.plugged_since.is_some_and(|at| at + PLUGGED_ELSEWHERE < connected_at);
         if before && !loadpoint.was_here(ix, vehicle) {
             return Some(Sign::PluggedElsewhere);
@@ -209,7 +209,7 @@ impl Control {
     /// The one vehicle that was most likely plugged in, if it stands out.
     pub(super) fn likely(&self, now: Now, lp: LoadPointIx) -> Option<VehicleIx> {
         let loadpoint = &self.loadpoints[lp.0];
-        let age = now.mono.since(loadpoint.session.connected_at?.mono);
+        let age = now.mono.since(loadpoint.connected_at()?.mono);
         let searching = loadpoint.detecting_until.is_some();
         let enough = if searching && age >= ALL_REPORTED { ENOUGH } else { STRONG };
         let best = loadpoint.candidates.iter().max_by_key(|candidate| candidate.confidence)?;
@@ -224,7 +224,7 @@ impl Control {
     pub(super) fn all_reported(&self, lp: LoadPointIx) -> Option<Mono> {
         let loadpoint = &self.loadpoints[lp.0];
         loadpoint.detecting_until?;
-        Some(loadpoint.session.connected_at?.mono + ALL_REPORTED)
+        Some(loadpoint.connected_at()?.mono + ALL_REPORTED)
     }
 }
 
@@ -244,7 +244,7 @@ pub(super) fn together(loadpoint: &LoadPoint, vehicle: &Vehicle) -> bool {
         return false;
     };
     let apart = at.since(then).max(then.since(at));
-    let session = loadpoint.session.connected_at.is_some_and(|connected| at > connected.mono);
+    let session = loadpoint.connected_at().is_some_and(|connected| at > connected.mono);
     session && here == there && apart <= TOGETHER
 }
 
@@ -258,7 +258,7 @@ pub(super) fn same_power(now: Now, loadpoint: &LoadPoint, vehicle: &Vehicle) -> 
 /// Whether the car charges and the charger does not, or the other way round, for longer than a report
 /// takes.
 fn contradicts(now: Now, loadpoint: &LoadPoint, vehicle: &Vehicle) -> bool {
-    let connected_at = loadpoint.session.connected_at.map(|at| at.mono);
+    let connected_at = loadpoint.connected_at().map(|at| at.mono);
     let since = loadpoint.trace.turned.map(|(_, at)| at).max(connected_at).unwrap_or(now.mono);
     let (Some(here), Some(there)) = (measured(now, loadpoint), vehicle.draws()) else {
         return false;

@@ -134,7 +134,7 @@ impl Control {
             {
                 vehicle.learned.take_efficiency(efficiency);
             }
-            let energy = self.loadpoints[lp].session.energy;
+            let energy = self.loadpoints[lp].session().energy;
             self.loadpoints[lp].estimator = subject.map(|subject| {
                 let learned = || self.vehicles.get(subject.vehicle.0)?.learned.efficiency;
                 let efficiency = || learned().unwrap_or(CHARGE_EFFICIENCY);
@@ -160,7 +160,7 @@ impl Control {
         }
         let vehicle = loadpoint.vehicle?;
         let capacity = self.vehicles.get(vehicle.0)?.setup.capacity?;
-        let session = loadpoint.session.connected_at;
+        let session = loadpoint.connected_at();
         (capacity.0 > 0.0).then_some(Subject { vehicle, session, capacity })
     }
 

@@ -15,6 +15,7 @@ mod history;
 mod home;
 mod kept;
 mod learn;
+mod ledger;
 mod loadpoint;
 mod plan;
 mod reading;
@@ -30,8 +31,8 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 
 use crate::model::{
-    Effect, Event, EventKind, Fact, LoadPointIx, MeterValue, Mono, Now, Setup, VehicleIx,
-    VehicleSetup, VehicleValue, Watts,
+    Effect, Event, EventKind, Fact, LoadPointIx, MeterValue, Mono, Now, Setup, Statistics,
+    VehicleIx, VehicleSetup, VehicleValue, Watts,
 };
 use announce::SocSteps;
 use circuit::{Budget, Cap};
@@ -48,7 +49,8 @@ pub use history::{ChargedEnergy, History};
 pub use home::Home;
 pub use kept::{COLORS_MAX, Kept};
 pub use learn::{Learned, Taper};
-pub use loadpoint::{Effective, LoadPoint, LoadPointSettings, Session, SmartLimit};
+pub use ledger::Session;
+pub use loadpoint::{Effective, LoadPoint, LoadPointSettings, SmartLimit};
 pub use plan::{
     Aim, EnergyPlan, Goal, PlanState, Preview, RepeatingPlan, Request, SocPlan, Strategy, Wanted,
     charge_duration, choose, mean_value, missing_energy, plan,
@@ -81,6 +83,7 @@ pub struct Control {
     tariffs: Tariffs,
     home: Home,
     circuits: Circuits,
+    statistics: Option<Statistics>,
     history: History,
     kept: Kept,
     /// Wishes have changed that circuits must know: another decision is due.
@@ -123,6 +126,7 @@ impl Control {
         let vehicles = setup.vehicles.iter().cloned().map(Vehicle::new).collect();
         Self {
             circuits: Circuits::new(&setup, now),
+            statistics: None,
             history: History::new(&setup, now),
             kept: Kept::default(),
             share_again: None,
@@ -215,22 +219,10 @@ impl Control {
                 operator.record(now, signal);
             }
             Fact::Charger { lp, value, origin } => {
-                let green = self.site.balance.green_share_loadpoints;
-                let Some(loadpoint) = self.loadpoints.get_mut(lp.0) else {
+                if lp.0 >= self.loadpoints.len() {
                     return;
-                };
-                // The first status tells what is; it is no news (Q07).
-                let known = loadpoint.status.is_some();
-                let changes = loadpoint.record(now, value, origin, green);
-                if let (false, Some(status)) = (known, loadpoint.status) {
-                    self.found(now, lp, status);
                 }
-                for change in changes {
-                    self.follow(now, lp, change, known);
-                    if change == Change::Connect && known && self.wants_welcome(lp) {
-                        self.loadpoints[lp.0].offer_welcome(now);
-                    }
-                }
+                self.record(now, lp, value, origin);
             }
             Fact::Vehicle { vehicle, value, origin } => {
                 let Some(vehicle) = self.vehicles.get_mut(vehicle.0) else {
@@ -336,12 +328,12 @@ impl Control {
             self.announce(LoadPointIx(lp));
         }
         let voltage = self.setup.voltage;
-        let green = self.site.balance.green_share_loadpoints;
+        let mix = self.mix(now);
         let grid_at =
             self.site.grid_meter().map(|meter| meter.power.map_or(Mono(0), |power| power.at));
         let views: Vec<_> = (0..self.loadpoints.len()).map(|lp| self.vehicle_view(lp)).collect();
         for (loadpoint, view) in self.loadpoints.iter_mut().zip(&views) {
-            loadpoint.refresh(now, grid_at, voltage, green, view);
+            loadpoint.refresh(now, grid_at, voltage, mix, view);
         }
         self.learn(now, &views);
         self.learn_home(now);
@@ -371,6 +363,9 @@ impl Control {
             self.effects.extend(loadpoint.take_effects(LoadPointIx(lp)));
         }
         self.decide_battery(now);
+        for lp in 0..self.loadpoints.len() {
+            self.keep_books(now, LoadPointIx(lp));
+        }
         // The shares were those of the last wishes: where these have changed, share anew.
         let wishes = self.loadpoints.iter().map(LoadPoint::wish);
         let changed = budget.is_some_and(|budget| budget.is_outdated(wishes));

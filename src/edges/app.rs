@@ -1,6 +1,6 @@
 //! Puts one site together: store, broker, bus, devices, loop, facade; each starts without the others.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -27,6 +27,7 @@ use super::fetch::Fetch;
 use super::figures::Figures;
 use super::messenger::Messenger;
 use super::run::{Run, Wires};
+use super::sessions;
 use super::store::{Store, StoreError};
 use super::tariffs::Reply;
 use super::{http, influx};
@@ -142,10 +143,7 @@ pub async fn start(config: Config, place: Place) -> anyhow::Result<App> {
     let auth = Auth::new(auth, &config.api, &mut stored, store.clone(), clock);
     let found = Found { http, broker: broker.as_ref(), no_database };
     let system = system(&config, now, about(&config, &place, found));
-    let (mut brain, remarks) = Brain::new(&config, system, zone(), now, stored);
-    brain.control.set_past(&loaded("history", store.load_past(now.utc).await));
-    loaded("grid sessions", store.repair_grid_sessions(now.utc).await);
-    remarks.iter().for_each(|remark| warn!("{remark}"));
+    let mut brain = brain(&config, system, &store, now, stored).await;
 
     let bus = server.map(|server| connect(server, &config.root, brain.filters()));
     if bus.is_none() {
@@ -169,6 +167,7 @@ pub async fn start(config: Config, place: Place) -> anyhow::Result<App> {
         facts,
         writes,
         questions,
+        statistics: sessions::statistics(&store, clock, &tasks, &stop),
         replies,
         told,
         devices,
@@ -243,6 +242,22 @@ fn exports(
         sources.push(influx::start(influx, view, fetch, tasks, stop));
     }
     (messenger, Figures::new(sources))
+}
+
+/// The brain with all that is known from before the start.
+async fn brain(
+    config: &Config,
+    system: System,
+    store: &Store,
+    now: crate::model::Now,
+    stored: BTreeMap<String, String>,
+) -> Brain {
+    let journal = loaded("journal", store.load_journal().await);
+    let (mut brain, remarks) = Brain::new(config, system, zone(), now, stored, journal);
+    brain.control.set_past(&loaded("history", store.load_past(now.utc).await));
+    loaded("grid sessions", store.repair_grid_sessions(now.utc).await);
+    remarks.iter().for_each(|remark| warn!("{remark}"));
+    brain
 }
 
 /// Control never waits for a database: without one it runs and says why nothing is stored.

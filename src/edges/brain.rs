@@ -2,13 +2,15 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
 
 use crate::api::{self, System};
 use crate::config::{Config, TeslaMateCar, VehicleDevice};
 use crate::control::Control;
+use crate::control::tariff::fixed::midnight;
 use crate::model::{
-    Fact, Mono, Now, Origin, VehicleFeature, VehicleIx, VehicleSetup, VehicleValue,
+    Fact, JournalEntry, Mono, Now, Origin, VehicleFeature, VehicleIx, VehicleSetup, VehicleValue,
 };
 use crate::teslamate::{self, Heard, Mirror};
 
@@ -32,10 +34,13 @@ pub struct Brain {
     own: BTreeMap<VehicleIx, VehicleDevice>,
     discover: bool,
     stored: BTreeMap<String, String>,
+    zone: Tz,
+    /// When the next day begins.
+    midnight: Option<DateTime<Utc>>,
 }
 
 impl Brain {
-    /// A brain that has heard nothing yet, with the settings that were stored; what could not be
+    /// A brain that has heard nothing yet, with the settings and the open sessions that were stored; what could not be
     /// restored, or does not work as configured, comes back as text for the log.
     pub fn new(
         config: &Config,
@@ -43,6 +48,7 @@ impl Brain {
         zone: Tz,
         now: Now,
         mut stored: BTreeMap<String, String>,
+        journal: Vec<JournalEntry>,
     ) -> (Self, Vec<String>) {
         let (decoder, broken) = Decoder::new(config);
         let (feeds, wrong) = Feeds::new(config, zone, now, &mut stored);
@@ -57,8 +63,11 @@ impl Brain {
             own: BTreeMap::new(),
             discover: config.discover_cars,
             stored,
+            zone,
+            midnight: midnight(zone, now.utc, 1),
         };
         brain.control.set_zone(zone);
+        brain.control.restore_journal(now, journal);
         for (ix, device) in config.devices.vehicles.iter().enumerate() {
             let ix = VehicleIx(ix);
             if let Some(car) = device.teslamate.clone().or_else(|| car_of(device)) {
@@ -154,6 +163,10 @@ impl Brain {
             {
                 self.control.handle(now, Fact::Vehicle { vehicle, value, origin });
             }
+        }
+        if self.midnight.is_some_and(|midnight| now.utc >= midnight) {
+            self.midnight = midnight(self.zone, now.utc, 1);
+            self.control.begin_day(now);
         }
         if let Some(tariffs) = self.feeds.due(now) {
             self.control.set_tariffs(now, tariffs);

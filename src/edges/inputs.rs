@@ -3,10 +3,10 @@
 use std::future::Future;
 use std::pin::Pin;
 
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
-use crate::model::Fact;
+use crate::model::{Fact, Statistics};
 
 use super::bus::{Inbox, Incoming};
 use super::door::{Question, WriteRequest};
@@ -32,6 +32,8 @@ pub(super) enum Input {
     Tariff(Reply),
     /// The store.
     Stored(Saved),
+    /// What the listed sessions come to.
+    Statistics(Option<Statistics>),
     /// The clock.
     Timer,
     /// The end.
@@ -44,6 +46,7 @@ pub(super) struct Inputs {
     pub(super) facts: mpsc::Receiver<Fact>,
     pub(super) writes: mpsc::Receiver<WriteRequest>,
     pub(super) questions: mpsc::Receiver<Question>,
+    pub(super) statistics: watch::Receiver<Option<Statistics>>,
     pub(super) replies: mpsc::Receiver<Reply>,
     /// The save that is under way, if one is.
     pub(super) saving: Option<Saving>,
@@ -56,7 +59,7 @@ impl Inputs {
         wake: tokio::time::Instant,
         stop: &CancellationToken,
     ) -> Input {
-        let Self { inbox, facts, writes, questions, replies, saving } = self;
+        let Self { inbox, facts, writes, questions, replies, statistics, saving } = self;
         let bus = async {
             match inbox {
                 Some(inbox) => inbox.next().await,
@@ -79,6 +82,7 @@ impl Inputs {
             () = tokio::time::sleep_until(wake) => Input::Timer,
             Some(reply) = replies.recv() => Input::Tariff(reply),
             Some(question) = questions.recv() => Input::Question(question),
+            Ok(()) = statistics.changed() => Input::Statistics(*statistics.borrow_and_update()),
         };
         match input {
             Input::Stored(_) => self.saving = None,
@@ -87,6 +91,7 @@ impl Inputs {
             | Input::Fact(_)
             | Input::Write(_)
             | Input::Question(_)
+            | Input::Statistics(_)
             | Input::Tariff(_)
             | Input::Timer
             | Input::Stop => {}

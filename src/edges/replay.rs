@@ -51,7 +51,7 @@ pub fn replay(config: &Config, log: impl BufRead, out: &mut impl Write) -> anyho
         mirrors: true,
         about: About::default(),
     };
-    let (brain, remarks) = Brain::new(config, system, Tz::UTC, start, BTreeMap::new());
+    let (brain, remarks) = Brain::new(config, system, Tz::UTC, start, BTreeMap::new(), Vec::new());
     let mut player = Player {
         constants: start.mono,
         why: vec![Why::ChargerUnknown; brain.control.loadpoints().len()],
@@ -131,7 +131,8 @@ impl<W: Write> Player<'_, W> {
                     self.say(now, &format!("vehicle {}: wake up", vehicle.0 + 1))?
                 }
                 Effect::Event(event) => self.say(now, &format!("event {}", event.kind.as_str()))?,
-                Effect::Slot(_) | Effect::GridLimit(_) => {}
+                // A log is looked at, not kept.
+                Effect::Journal { .. } | Effect::Slot(_) | Effect::GridLimit(_) => {}
             }
         }
         for index in 0..self.why.len() {

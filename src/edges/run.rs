@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
 
 use crate::api::{self, Address, Answer, Changes, Code, Occasion, State, View};
-use crate::model::{ChargerCommand, Effect, Event, Fact, GridLimit, Mono, Now};
+use crate::model::{ChargerCommand, Effect, Event, Fact, GridLimit, Mono, Now, Statistics};
 
 use super::answers::{self, Waiting, Writer};
 use super::brain::Brain;
@@ -23,7 +23,9 @@ use super::figures::Figures;
 use super::hold::Hold;
 use super::inputs::{Input, Inputs, Saved, Saving};
 use super::messenger::Messenger;
+use super::ours::Ours;
 use super::reasons::Reasons;
+use super::sessions;
 use super::store::Store;
 use super::tariffs::Reply;
 
@@ -44,6 +46,7 @@ pub(super) struct Wires {
     pub(super) facts: mpsc::Receiver<Fact>,
     pub(super) writes: mpsc::Receiver<WriteRequest>,
     pub(super) questions: mpsc::Receiver<Question>,
+    pub(super) statistics: watch::Receiver<Option<Statistics>>,
     pub(super) replies: mpsc::Receiver<Reply>,
     pub(super) told: watch::Sender<Told>,
     pub(super) devices: Devices,
@@ -70,7 +73,7 @@ pub(super) struct Run {
     told: State,
     shared: watch::Sender<Told>,
     /// Topics below the root that are recorded as ours.
-    ours: BTreeSet<String>,
+    ours: Ours,
     cleanup_at: Option<Mono>,
     /// Something may have changed since the world was told.
     dirty: bool,
@@ -79,6 +82,8 @@ pub(super) struct Run {
     /// Writes that are in force and not stored yet.
     waiting: Vec<Waiting>,
     held: Option<Held>,
+    /// A session has become a row that is not on disk yet: it is stored before anything is told.
+    listed: bool,
     reasons: Reasons,
 }
 
@@ -103,6 +108,7 @@ impl Run {
             facts,
             writes,
             questions,
+            statistics,
             replies,
             told,
             devices,
@@ -126,16 +132,17 @@ impl Run {
             messenger,
             told: State::default(),
             shared: told,
-            ours,
+            ours: Ours(ours),
             cleanup_at: Some(now.mono + CLEANUP_AFTER),
             dirty: true,
             tell_at: now.mono,
             updated: Mono(0),
             waiting: Vec::new(),
             held: None,
+            listed: false,
             reasons,
         };
-        (run, Inputs { inbox, facts, writes, questions, replies, saving: None })
+        (run, Inputs { inbox, facts, writes, questions, replies, statistics, saving: None })
     }
 
     /// Runs until `stop`; then says goodbye to the broker and leaves the chargers as they are.
@@ -159,6 +166,11 @@ impl Run {
         if let Some(saving) = inputs.saving.take() {
             let result = saving.await;
             self.handle(self.clock.now(), Input::Stored(result));
+        }
+        let now = self.clock.now();
+        self.brain.control.close_books(now);
+        while let Some(effect) = self.brain.control.poll() {
+            self.carry_out(now, effect);
         }
         // Nobody sees how long a limit holds from here on.
         self.store.record_grid_limit(GridLimit::Ends { at: self.clock.now().utc });
@@ -228,6 +240,7 @@ impl Run {
                     self.conclude(now, held, result);
                 }
             }
+            Input::Statistics(statistics) => self.brain.control.set_statistics(statistics),
             Input::Timer | Input::Stop => {}
         }
     }
@@ -268,6 +281,10 @@ impl Run {
                 self.devices.wake(vehicle);
             }
             Effect::Event(event) => self.tell_event(now, &event),
+            Effect::Journal { entry, row } => {
+                self.listed |= row.is_some();
+                self.store.record_entry(*entry, row.map(|row| *row));
+            }
             Effect::Slot(record) => self.store.record_slot(*record),
             Effect::GridLimit(limit) => self.store.record_grid_limit(limit),
         }
@@ -279,6 +296,10 @@ impl Run {
         let ours = topic.strip_prefix(&self.root).and_then(|rest| rest.strip_prefix('/'));
         match ours.filter(|rest| rest.ends_with("/set")) {
             Some(below) if *retain => self.discard(message, below),
+            Some(below) if api::is_session_topic(below) => {
+                let Some(bus) = &self.bus else { return };
+                sessions::correct(&self.store, bus, &self.root, message, below);
+            }
             Some(below) => {
                 let Brain { control, system, .. } = &mut self.brain;
                 let Some(answer) = api::write_topic(control, system, now, below, payload) else {
@@ -342,16 +363,14 @@ impl Run {
         let mut stored = changes.stored.clone();
         stored.extend(self.brain.feeds.unsaved(now));
         let held = Held { state, changes, waiting: std::mem::take(&mut self.waiting) };
-        if stored.is_empty() {
+        let listed = std::mem::take(&mut self.listed);
+        if stored.is_empty() && !listed {
             self.conclude(now, held, Ok(()));
             return None;
         }
         self.held = Some(held);
-        let store = self.store.clone();
         let settings = stored.into_iter().map(|(key, text)| (key, Some(text))).collect();
-        Some(Box::pin(async move {
-            store.save_settings(settings).await.map_err(|error| error.to_string())
-        }))
+        Some(Box::pin(sessions::save(self.store.clone(), listed, settings)))
     }
 
     /// The settings are stored, or are not: the state is told either way, and the writers learn which.
@@ -417,17 +436,7 @@ impl Run {
 
     /// Keeps account of the retained topics that are ours to delete one day (design S9).
     fn record(&mut self, changes: &Changes) {
-        let (mut added, mut removed) = (Vec::new(), Vec::new());
-        let removals = changes.removed.iter().map(|topic| (topic, true));
-        let published =
-            changes.published.iter().map(|(topic, payload)| (topic, payload.is_empty()));
-        for (topic, gone) in published.chain(removals) {
-            if gone && self.ours.remove(topic) {
-                removed.push(topic.clone());
-            } else if !gone && self.ours.insert(topic.clone()) {
-                added.push(topic.clone());
-            }
-        }
+        let (added, removed) = self.ours.record(changes);
         if !added.is_empty() || !removed.is_empty() {
             self.store.record_topics(added, removed);
         }
@@ -435,12 +444,9 @@ impl Run {
 
     /// Deletes what an earlier start published and this one does not.
     fn clean_up(&mut self) {
-        let kept = self.told.topics().into_iter().filter(|(_, payload)| !payload.is_empty());
-        let current: BTreeSet<String> = kept.map(|(topic, _)| topic).collect();
-        let stale: Vec<String> = self.ours.difference(&current).cloned().collect();
+        let stale = self.ours.take_stale(&self.told);
         for topic in &stale {
             self.publish(self.below_root(topic), Vec::new(), true);
-            self.ours.remove(topic);
         }
         if !stale.is_empty() {
             info!("deleted {} topics of an earlier configuration", stale.len());

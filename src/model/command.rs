@@ -1,6 +1,9 @@
 //! Effects: what the core wants done. It never publishes and never stores.
 
-use super::{Amps, BatteryMode, CircuitIx, GridLimit, LoadPointIx, MeterIx, SlotRecord, VehicleIx};
+use super::{
+    Amps, BatteryMode, CircuitIx, GridLimit, JournalEntry, LoadPointIx, MeterIx, SessionRow,
+    SlotRecord, VehicleIx,
+};
 
 /// One thing for the edges to do.
 #[derive(Clone, Debug, PartialEq)]
@@ -26,6 +29,13 @@ pub enum Effect {
     },
     /// Tell people (`<root>/events`, not retained).
     Event(Event),
+    /// Keep an entry of the sessions' journal.
+    Journal {
+        /// What is to be kept. After a disconnect the entries of that session are not needed any more.
+        entry: Box<JournalEntry>,
+        /// The session as it is to be listed from now on; `None` while it charges for the first time.
+        row: Option<Box<SessionRow>>,
+    },
     /// Keep what happened in a slot that is over.
     Slot(Box<SlotRecord>),
     /// Keep when the grid operator limited the consumption.

@@ -8,6 +8,7 @@ mod ids;
 mod kinds;
 mod limit;
 mod rate;
+mod session;
 mod setup;
 mod tariff;
 mod template;
@@ -33,6 +34,10 @@ pub use limit::{
     CircuitIx, CircuitSetup, LimitSetup, OperatorSetup, OperatorSignal, Rotation, Wiring,
 };
 pub use rate::Rate;
+pub use session::{
+    JournalEntry, JournalKind, ListedSession, Noted, PeriodStatistics, SessionEdit, SessionKey,
+    SessionRow, Statistics,
+};
 pub use setup::{
     ChargerFeature, ChargerSetup, DisplayRange, LoadPointSetup, MeterSetup, OnIdentify, Setup,
     Thresholds, VehicleFeature, VehicleSetup,

@@ -96,7 +96,7 @@ impl World {
                     car.wake();
                 }
             }
-            Effect::Event(_) | Effect::Slot(_) | Effect::GridLimit(_) => {}
+            Effect::Event(_) | Effect::Journal { .. } | Effect::Slot(_) | Effect::GridLimit(_) => {}
         }
     }
 

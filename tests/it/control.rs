@@ -100,7 +100,7 @@ impl Rhythm for Bench {
                 Effect::Event(event) => self.events.push(event.kind),
                 Effect::Battery { mode, .. } => self.batteries.push(mode),
                 Effect::WakeVehicle { .. } => self.wakes += 1,
-                Effect::Slot(_) | Effect::GridLimit(_) => {}
+                Effect::Journal { .. } | Effect::Slot(_) | Effect::GridLimit(_) => {}
             }
         }
     }
@@ -386,7 +386,7 @@ fn the_energy_limit_stops_now() {
     assert!(bench.control.loadpoints()[0].enabled);
     bench.live(40, 0.0);
     assert_eq!(bench.why(0), Why::EnergyLimit);
-    let energy = bench.control.loadpoints()[0].session.energy.0;
+    let energy = bench.control.loadpoints()[0].session().energy.0;
     assert!((1000.0..1010.0).contains(&energy), "{energy} Wh at 11 kW, metered each second");
 }
 

@@ -8,8 +8,8 @@ use chargebus::control::tariff::{Tariff, TariffStatus, Tariffs};
 use chargebus::model::{
     Amps, ChargeStatus, ChargerSetup, ChargerValue, Fact, KilowattHours, LimitSetup, LoadPointIx,
     LoadPointSetup, MeterIx, MeterRole, MeterSetup, MeterValue, Mode, Mono, Now, Origin, Percent,
-    Phase, Rate, Setup, TariffKind, Thresholds, VehicleFeature, VehicleIx, VehicleSetup,
-    VehicleValue, Volts, Watts, Wiring,
+    Phase, Rate, Setup, Statistics, TariffKind, Thresholds, VehicleFeature, VehicleIx,
+    VehicleSetup, VehicleValue, Volts, Watts, Wiring,
 };
 use chrono::DateTime;
 
@@ -142,6 +142,7 @@ pub(crate) fn tariffs() -> Tariffs {
 /// The first values of the reference site's devices, and a decision upon them.
 pub(crate) fn fed() -> Control {
     let mut control = control();
+    control.set_statistics(Some(Statistics::default()));
     let meter =
         |meter: usize, value| Fact::Meter { meter: MeterIx(meter), value, origin: Origin::Live };
     let charger =

@@ -27,6 +27,7 @@ mod papers;
 mod plan;
 mod property;
 mod rhythm;
+mod sessions;
 mod sim;
 mod site;
 mod store;

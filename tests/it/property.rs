@@ -264,7 +264,8 @@ impl Watch {
                     "a delay longer than configured"
                 );
             }
-            assert!(lp.session.solar.0 <= lp.session.energy.0 + 1e-6, "more solar than energy");
+            let session = lp.session();
+            assert!(session.solar.0 <= session.energy.0 + 1e-6, "more solar than energy");
         }
     }
 }

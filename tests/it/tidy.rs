@@ -20,7 +20,7 @@ const ADAPTERS: &[(&str, &[&str])] = &[
     ("edges/broker", &[]),
     ("edges/bus", &["config"]),
     ("edges/devices", &["config", "model"]),
-    // What the broker retains is kept in the broker's words.
+    // What the broker retains is kept in the broker's words, a session in the core's.
     ("edges/store", &["edges/broker", "model"]),
 ];
 

@@ -28,10 +28,8 @@ pub(super) const ROWS: &[Field] = &[
         doc: "Time spent charging in this session.",
         get: |view, ix| {
             let lp = lp(view, ix);
-            match lp.charging() {
-                true => in_steps(view, lp.session.duration),
-                false => Value::duration(lp.session.duration),
-            }
+            let duration = lp.charge_duration(view.now.mono);
+            if lp.charging() { in_steps(view, duration) } else { Value::duration(duration) }
         },
         ..SAMPLED
     },
@@ -87,14 +85,6 @@ pub(super) const ROWS: &[Field] = &[
         ..SAMPLED
     },
     Field {
-        key: "chargedEnergy",
-        kind: Kind::Float,
-        unit: "Wh",
-        doc: "The older twin of `sessionEnergy`.",
-        get: |view, ix| Value::float(lp(view, ix).session.energy.0),
-        ..SAMPLED
-    },
-    Field {
         key: "charging",
         kind: Kind::Bool,
         doc: "The vehicle draws current.",
@@ -115,7 +105,7 @@ pub(super) const ROWS: &[Field] = &[
         doc: "Time since the vehicle was plugged in.",
         get: |view, ix| {
             let lp = lp(view, ix);
-            match lp.session.connected_at.filter(|_| lp.connected()) {
+            match lp.connected_at().filter(|_| lp.connected()) {
                 Some(at) => in_steps(view, view.now.mono.since(at.mono)),
                 None => Value::Duration(Duration::ZERO),
             }
@@ -240,28 +230,6 @@ pub(super) const ROWS: &[Field] = &[
         unit: "s",
         doc: "The rest of the delay of `pvAction`.",
         get: |view, ix| remaining(view, lp(view, ix).pv_action.1),
-        ..SAMPLED
-    },
-    Field {
-        key: "sessionEnergy",
-        kind: Kind::Float,
-        unit: "Wh",
-        doc: "Energy charged in this session.",
-        get: |view, ix| Value::float(lp(view, ix).session.energy.0),
-        ..SAMPLED
-    },
-    Field {
-        key: "sessionSolarPercentage",
-        kind: Kind::Float,
-        unit: "%",
-        doc: "Green share of the energy of this session.",
-        get: |view, ix| {
-            let session = &lp(view, ix).session;
-            match session.energy.0 > 0.0 {
-                true => Value::float(100.0 * session.solar.0 / session.energy.0),
-                false => Value::float(0.0),
-            }
-        },
         ..SAMPLED
     },
     Field {

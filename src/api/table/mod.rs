@@ -11,6 +11,7 @@ mod loadpoint;
 mod loadpoint_settings;
 mod none;
 mod plan;
+mod session;
 mod settings;
 mod site;
 mod system;
@@ -44,6 +45,8 @@ pub const TABLES: &[&[Field]] = &[
     history::LOADPOINT,
     loadpoint::ROWS,
     loadpoint::MIRRORS,
+    session::LOADPOINT,
+    session::SITE,
     charger::ROWS,
     vehicle::ROWS,
     plan::LOADPOINT,

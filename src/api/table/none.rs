@@ -19,11 +19,6 @@ pub struct NotTold {
 /// Every key of evcc (api.md §4) is a row of the table or stands here.
 pub const NOT_TOLD: &[NotTold] = &[
     NotTold {
-        why: "Statistics of sessions are not built yet; absent, as in evcc before the first result.",
-        scope: Scope::Site,
-        keys: &["statistics"],
-    },
-    NotTold {
         why: "There is no optimizer; absent, as in evcc without one.",
         scope: Scope::Site,
         keys: &["evopt", "evopt-batteries"],
@@ -82,36 +77,10 @@ pub(super) const SITE: &[Field] = &[
     },
 ];
 
-pub(super) const LOADPOINT: &[Field] = &[
-    Field {
-        key: "sessionCo2PerKWh",
-        kind: Kind::Float,
-        unit: "g/kWh",
-        doc: "Emission of this session.",
-        get: |_, _| Value::Null,
-        ..LOADPOINT_ROW
-    },
-    Field {
-        key: "sessionPrice",
-        kind: Kind::Float,
-        unit: "currency",
-        doc: "Price of this session.",
-        get: |_, _| Value::Null,
-        ..LOADPOINT_ROW
-    },
-    Field {
-        key: "sessionPricePerKWh",
-        kind: Kind::Float,
-        unit: "currency/kWh",
-        doc: "Price per energy of this session.",
-        get: |_, _| Value::Null,
-        ..LOADPOINT_ROW
-    },
-    Field {
-        key: "suggestion",
-        kind: Kind::Object,
-        doc: "What an optimizer suggests.",
-        get: |_, _| Value::Null,
-        ..LOADPOINT_ROW
-    },
-];
+pub(super) const LOADPOINT: &[Field] = &[Field {
+    key: "suggestion",
+    kind: Kind::Object,
+    doc: "What an optimizer suggests.",
+    get: |_, _| Value::Null,
+    ..LOADPOINT_ROW
+}];

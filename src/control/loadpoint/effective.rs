@@ -165,7 +165,7 @@ impl LoadPoint {
     /// Energy limit reached; ignored when limits go by SoC (control.md §15).
     pub(crate) fn energy_limit_reached(&self, vehicle: &VehicleView) -> bool {
         let limit = self.settings.limit_energy;
-        limit.0 > 0.0 && !vehicle.soc_based() && self.session.energy.kilowatt_hours() >= limit
+        limit.0 > 0.0 && !vehicle.soc_based() && self.session().energy.kilowatt_hours() >= limit
     }
 
     /// Minimum SoC not reached; with an unknown SoC the session's energy is compared (control.md §15).
@@ -179,7 +179,7 @@ impl LoadPoint {
             (None, Some(capacity)) if vehicle.present => {
                 let missing =
                     WattHours(capacity.watt_hours().0 * min.0 / 100.0 / vehicle.efficiency());
-                self.session.energy < missing
+                self.session().energy < missing
             }
             (None, _) => false,
         }

@@ -5,7 +5,6 @@ mod contactor;
 mod effective;
 mod limited;
 mod phases;
-mod session;
 mod setpoint;
 mod settings;
 mod share;
@@ -30,6 +29,7 @@ use super::announce::SocSteps;
 use super::circuit::Cap;
 use super::detection::{Candidate, Trace};
 use super::estimator::{Estimator, Subject};
+use super::ledger::{Account, Mix, Session};
 use super::vintage::Targets;
 use super::{Decision, PlanState, Reading, Why};
 use boost::Boost;
@@ -39,7 +39,6 @@ use setpoint::{InFlight, SETTLING};
 use wakeup::WakeUp;
 
 pub use effective::Effective;
-pub use session::Session;
 pub use settings::LoadPointSettings;
 pub use smart::SmartLimit;
 
@@ -96,8 +95,6 @@ pub struct LoadPoint {
     pub(super) unannounced: bool,
     /// The steps of the SoC that people hear of.
     pub(super) soc_steps: SocSteps,
-    /// The current or last session.
-    pub session: Session,
     /// What the enable or disable delay will do, and when.
     pub pv_action: (PvAction, Option<Mono>),
     /// What the phase delay will do, and when.
@@ -115,6 +112,8 @@ pub struct LoadPoint {
     /// Why the load point does what it does.
     pub decision: Decision,
 
+    /// The current or last session, and what is written of it.
+    pub(super) account: Account,
     /// The estimate of the vehicle's SoC while it is connected.
     pub(super) estimator: Option<(Subject, Estimator)>,
     /// The search ended and nobody was found: only strong signs count from then on.
@@ -200,7 +199,6 @@ impl LoadPoint {
             detection_failed: false,
             unannounced: false,
             soc_steps: SocSteps::default(),
-            session: Session::default(),
             pv_action: (PvAction::Inactive, None),
             phase_action: (PhaseAction::Inactive, None),
             effective: Effective::default(),
@@ -209,6 +207,7 @@ impl LoadPoint {
             smart_cost: SmartLimit::default(),
             smart_feed_in: SmartLimit::default(),
             decision: Decision::first(now.mono),
+            account: Account::default(),
             estimator: None,
             full_since: None,
             pv_timer: Timer::Idle,
@@ -253,6 +252,21 @@ impl LoadPoint {
         self.status == Some(ChargeStatus::Charging)
     }
 
+    /// The current or last session.
+    pub fn session(&self) -> &Session {
+        &self.account.live
+    }
+
+    /// When the vehicle was plugged in, or was found plugged in after the start.
+    pub fn connected_at(&self) -> Option<Now> {
+        self.account.connected_at
+    }
+
+    /// Time spent charging in this session.
+    pub fn charge_duration(&self, now: Mono) -> Duration {
+        self.account.charge_duration(now)
+    }
+
     /// Charge power; 0 while nothing is known.
     pub fn charge_power(&self) -> Watts {
         self.power.map_or(Watts::ZERO, |reading| reading.value)
@@ -264,18 +278,21 @@ impl LoadPoint {
         now: Now,
         value: ChargerValue,
         origin: Origin,
-        green: f64,
+        mix: Mix,
     ) -> Vec<Change> {
         match value {
             ChargerValue::Status(status) => return self.record_status(now, status),
             ChargerValue::Enabled(on) => self.reported_enabled = Some((on, now.mono)),
-            ChargerValue::Power(power) => self.record_power(now, power, origin, green),
+            ChargerValue::Power(power) => self.record_power(now, power, origin, mix),
             ChargerValue::Energy(energy) if energy.0 > 0.0 => {
                 self.energy = Some(energy);
-                self.session.counter(energy, green);
+                self.account.counter(now.mono, energy, mix);
             }
             ChargerValue::Energy(_) => {} // exactly 0 is "not available" (control.md §2.1)
-            ChargerValue::SessionEnergy(energy) => self.session.reported(energy, green),
+            ChargerValue::SessionEnergy(energy) if self.energy.is_none() => {
+                self.account.reported(now.mono, energy, mix);
+            }
+            ChargerValue::SessionEnergy(_) => {} // the counter is the truth where it exists
             ChargerValue::Current(phase, current) => {
                 self.currents[phase.index()] = Some(current);
                 self.measure_phases(now);
@@ -310,12 +327,12 @@ impl LoadPoint {
         }
     }
 
-    fn record_power(&mut self, now: Now, power: Watts, origin: Origin, green: f64) {
+    fn record_power(&mut self, now: Now, power: Watts, origin: Origin, mix: Mix) {
         if let Some(last) = self.power
             && self.charging()
             && self.energy.is_none()
         {
-            self.session.integrate(last, now.mono, green);
+            self.account.integrate(last, now.mono, mix);
         }
         self.power = Some(Reading::next(self.power.as_ref(), power, now, origin));
     }
@@ -332,8 +349,9 @@ impl LoadPoint {
         self.status_reason = StatusReason::Unknown;
         let mut changes = Vec::new();
         if matches!(previous, None | Some(Disconnected)) && status != Disconnected {
-            self.session = Session::connect(now, self.energy);
-            self.plan.connect();
+            if self.account.connect(now, &self.setup.name, previous.is_some()) {
+                self.plan.connect();
+            }
             if previous.is_some() {
                 self.pv_timer = Timer::Elapsed;
             }
@@ -343,15 +361,20 @@ impl LoadPoint {
             self.trace.turned = Some((status == Charging, now.mono));
         }
         if status == Charging {
-            self.session.start(now.mono, self.energy);
+            self.account.start(now);
             changes.push(Change::Start);
+        } else if previous.is_none() {
+            self.account.stopped_meanwhile(now);
         }
         if previous == Some(Charging) {
-            self.session.stop(now.mono);
+            self.account.stop(now);
             if self.pv_timer != Timer::Elapsed {
                 self.pv_timer = Timer::Idle;
             }
             changes.push(Change::Stop);
+        }
+        if status == Disconnected {
+            self.account.leave(now);
         }
         if status == Disconnected && previous.is_some() {
             self.disconnect();
@@ -423,7 +446,7 @@ impl LoadPoint {
         now: Now,
         grid_at: Option<Mono>,
         voltage: Volts,
-        green: f64,
+        mix: Mix,
         vehicle: &VehicleView,
     ) {
         if self.reenabled && !self.phases_settling(now) {
@@ -433,7 +456,7 @@ impl LoadPoint {
         self.min_soc_not_reached = self.below_min_soc(vehicle);
         if !self.setup.charger.has_power {
             let estimate = self.estimate_power(voltage, vehicle);
-            self.record_power(now, estimate, Origin::Live, green);
+            self.record_power(now, estimate, Origin::Live, mix);
         }
         self.land(now, grid_at);
     }
@@ -461,7 +484,8 @@ impl LoadPoint {
         let plan = self.plan.due();
         let delays =
             [self.pv_due(), self.phase_due(), self.lands_at(), self.detecting_until, lease, plan];
-        let later = [self.boost_due(), self.wakes_at(), self.contactor.rests_until(now)];
+        let later = [self.boost_due(), self.wakes_at(), self.account.due()];
+        let later = later.into_iter().chain([self.contactor.rests_until(now)]);
         windows
             .into_iter()
             .chain(retries)

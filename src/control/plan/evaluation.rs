@@ -137,7 +137,7 @@ impl LoadPoint {
                 learned_duration(capacity, goal, power, vehicle)
             }
             Aim::Energy(goal) => {
-                let charged = self.session.energy - self.plan.offset;
+                let charged = self.session().energy - self.plan.offset;
                 let missing = (goal.watt_hours() - charged).max(WattHours::ZERO);
                 energy_duration(missing, power)
             }

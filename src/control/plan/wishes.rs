@@ -54,7 +54,7 @@ impl Control {
         let loadpoint = self.loadpoint_mut(now, lp)?;
         if loadpoint.settings.plan != plan {
             loadpoint.settings.plan = plan;
-            loadpoint.plan.begin(loadpoint.session.energy);
+            loadpoint.plan.begin(loadpoint.session().energy);
         }
         Ok(())
     }

@@ -4,10 +4,12 @@ use std::fmt;
 
 use axum::extract::{FromRequest, FromRequestParts, Request};
 use axum::http::request::Parts;
-use axum::http::{HeaderValue, StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::de::DeserializeOwned;
 
+use crate::api::Language;
+use crate::api::history::Format;
 use crate::edges::door::Unanswered;
 
 pub(super) fn json(status: StatusCode, mut body: String) -> Response {
@@ -78,4 +80,29 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Body<T> {
 fn refused(refusal: impl IntoResponse + fmt::Display) -> Response {
     let message = refusal.to_string();
     problem(refusal.into_response().status(), &message)
+}
+
+/// An answer, as a file if it was asked for as one.
+pub(super) fn file(format: Format, name: &str, text: String) -> Response {
+    let ending = match format {
+        Format::Bare => return json(StatusCode::OK, text),
+        Format::Json => "json",
+        Format::Csv => "csv",
+    };
+    let mut response = match format {
+        Format::Bare | Format::Json => json(StatusCode::OK, text),
+        Format::Csv => ([(header::CONTENT_TYPE, "text/csv")], text).into_response(),
+    };
+    let name = format!("attachment; filename=\"{name}.{ending}\"");
+    if let Ok(name) = name.parse() {
+        response.headers_mut().insert(header::CONTENT_DISPOSITION, name);
+    }
+    response
+}
+
+/// The language of captions: `lang=`, else what the client wants first, else what the server speaks.
+pub(super) fn language(wanted: Option<&str>, headers: &HeaderMap) -> Language {
+    let accepted = headers.get(header::ACCEPT_LANGUAGE).and_then(|value| value.to_str().ok());
+    let server = std::env::var("LANG").unwrap_or_default();
+    Language::chosen(wanted, accepted.or(Some(&server)))
 }

@@ -4,15 +4,14 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use axum::extract::{Query, State as Shared};
-use axum::http::{HeaderMap, StatusCode, header};
-use axum::response::{IntoResponse, Response};
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::Response;
 use chrono::{TimeDelta, Utc};
 use chrono_tz::Tz;
 use tokio::sync::Semaphore;
 use tokio::task::spawn_blocking;
 use tokio::time::timeout;
 
-use crate::api::Language;
 use crate::api::history::{
     BadQuery, Collector, EnergyQuery, Format, grid_sessions_csv, grid_sessions_json,
 };
@@ -20,7 +19,7 @@ use crate::edges::clock::zone;
 use crate::edges::door::Door;
 use crate::edges::store::{EnergyFilter, Store, StoreError};
 
-use super::answer::{json, problem};
+use super::answer::{file, language, problem};
 
 /// Histories that are added up at a time, for they take memory; further ones wait.
 const AT_ONCE: usize = 2;
@@ -67,8 +66,7 @@ pub(super) async fn grid_sessions(
         Ok(format) => format,
         Err(bad) => return refused(&bad),
     };
-    let accepted = headers.get(header::ACCEPT_LANGUAGE).and_then(|value| value.to_str().ok());
-    let language = Language::chosen(param("lang"), accepted);
+    let language = language(param("lang"), &headers);
     match door.store.load_grid_sessions().await {
         Ok(sessions) => {
             let text = match format {
@@ -121,22 +119,4 @@ fn unread(error: &StoreError) -> Response {
 
 fn busy(message: &str) -> Response {
     problem(StatusCode::SERVICE_UNAVAILABLE, message)
-}
-
-/// An answer, as a file if it was asked for as one.
-fn file(format: Format, name: &str, text: String) -> Response {
-    let ending = match format {
-        Format::Bare => return json(StatusCode::OK, text),
-        Format::Json => "json",
-        Format::Csv => "csv",
-    };
-    let mut response = match format {
-        Format::Bare | Format::Json => json(StatusCode::OK, text),
-        Format::Csv => ([(header::CONTENT_TYPE, "text/csv")], text).into_response(),
-    };
-    let name = format!("attachment; filename=\"{name}.{ending}\"");
-    if let Ok(name) = name.parse() {
-        response.headers_mut().insert(header::CONTENT_DISPOSITION, name);
-    }
-    response
 }

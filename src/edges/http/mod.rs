@@ -12,6 +12,7 @@ mod history;
 mod metrics;
 mod page;
 mod plan;
+mod sessions;
 mod socket;
 mod state;
 mod story;
@@ -146,6 +147,9 @@ fn handler(row: &Operation) -> MethodRouter<App> {
         Op::PlanPreview | Op::PlanPreviewOld => on(method, plan::preview),
         Op::PlanPreviewRepeating => on(method, plan::repeating),
         Op::Tariff => on(method, tariff::tariff),
+        Op::Sessions => on(method, sessions::list),
+        Op::EditSession => on(method, sessions::edit),
+        Op::DeleteSession => on(method, sessions::delete),
         Op::OpenApi => on(method, documents::openapi),
         Op::AsyncApi => on(method, documents::asyncapi),
         Op::Socket => on(method, socket::socket),

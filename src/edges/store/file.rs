@@ -10,7 +10,7 @@ use anyhow::{Context, Result, bail, ensure};
 use rusqlite::{Connection, ErrorCode, TransactionBehavior};
 use tracing::warn;
 
-use super::history;
+use super::{history, sessions};
 
 /// How long a start waits for another program.
 const OPEN_BUSY: Duration = Duration::from_millis(500);
@@ -36,6 +36,7 @@ const MIGRATIONS: &[&str] = &[
     ALTER TABLE retained ADD COLUMN properties BLOB NOT NULL DEFAULT x'';
     ALTER TABLE retained ADD COLUMN expires INTEGER NOT NULL DEFAULT 0;
 ",
+    sessions::MIGRATION,
 ];
 
 /// Opens, repairs, migrates.

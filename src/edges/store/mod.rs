@@ -8,6 +8,7 @@
 
 mod file;
 mod history;
+mod sessions;
 mod writer;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -20,11 +21,12 @@ use std::time::{Duration, Instant, SystemTime};
 
 use anyhow::{Context, Result};
 use rusqlite::Connection;
-use tokio::sync::oneshot;
+use tokio::sync::{Notify, oneshot};
 use tokio::time::timeout;
 
 pub use super::broker::Retained;
 pub use history::{EnergyFilter, EnergyReader, EnergyRow};
+pub use sessions::LISTED_MAX;
 use writer::{Command, Pending, Writer};
 
 /// Calls that wait for the thread; a further one is refused with [`StoreError::Busy`].
@@ -41,6 +43,8 @@ const SETTING_BYTES_MAX: usize = 1 << 20;
 pub struct Store {
     commands: SyncSender<Command>,
     pending: Arc<Mutex<Pending>>,
+    /// Told when the listed sessions have changed.
+    sessions_changed: Arc<Notify>,
     /// Why there is no file, if there should be one.
     missing: Option<Arc<str>>,
 }
@@ -123,12 +127,14 @@ impl Store {
     fn start(connection: Connection) -> Result<Self> {
         let (commands, queue) = sync_channel(QUEUE_MAX);
         let pending = Arc::new(Mutex::new(Pending::default()));
-        let writer = Writer::new(connection, Arc::clone(&pending));
+        let sessions_changed = Arc::new(Notify::new());
+        let changed = Arc::clone(&sessions_changed);
+        let writer = Writer::new(connection, Arc::clone(&pending), changed);
         thread::Builder::new()
             .name("store".into())
             .spawn(move || writer.run(&queue))
             .context("cannot start the store's thread")?;
-        Ok(Self { commands, pending, missing: None })
+        Ok(Self { commands, pending, sessions_changed, missing: None })
     }
 
     /// Stores all of these settings or none; `None` deletes. Returns when they are on the disk.
@@ -285,6 +291,23 @@ impl Store {
         .await
     }
 
+    /// Changes something in the store's thread, unless nobody waits for it any more.
+    async fn work<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&mut Writer) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let due = Instant::now() + WAIT_MAX;
+        self.ask(|reply| {
+            Command::Work(Box::new(move |writer| {
+                if !reply.is_closed() {
+                    let late = Instant::now() > due;
+                    let _ = reply.send(if late { Err(StoreError::Late) } else { work(writer) });
+                }
+            }))
+        })
+        .await
+    }
+
     async fn ask<T>(
         &self,
         command: impl FnOnce(oneshot::Sender<Result<T, StoreError>>) -> Command,
@@ -303,7 +326,11 @@ impl Store {
 
     /// Collects; the thread looks by itself after every command, so a full queue does no harm.
     fn later(&self, collect: impl FnOnce(&mut Pending)) {
-        collect(&mut writer::lock(&self.pending));
-        let _ = self.commands.try_send(Command::Wake);
+        let mut pending = writer::lock(&self.pending);
+        collect(&mut pending);
+        // One is enough, and a queue full of them would have no room for a call.
+        if !std::mem::replace(&mut pending.woken, true) {
+            pending.woken = self.commands.try_send(Command::Wake).is_ok();
+        }
     }
 }

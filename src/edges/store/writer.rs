@@ -8,11 +8,12 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use rusqlite::{Connection, ErrorCode, Transaction, TransactionBehavior, params};
-use tokio::sync::oneshot;
+use tokio::sync::{Notify, oneshot};
 use tracing::{info, warn};
 
+use super::sessions::{self, Written};
 use super::{Retained, SavedVehicle, StoreError, history};
-use crate::model::{EntityRecord, GridLimit, SlotRecord};
+use crate::model::{EntityRecord, GridLimit, SessionKey, SlotRecord};
 
 /// What is collected is written so long after the first change.
 const FLUSH_EVERY: Duration = Duration::from_secs(10);
@@ -31,6 +32,7 @@ pub(super) enum Command {
         reply: Reply<()>,
     },
     Load(Box<dyn FnOnce(&Connection) + Send>),
+    Work(Box<dyn FnOnce(&mut Writer) + Send>),
     Flush(Reply<()>),
     Close(Reply<()>),
     /// There is something to collect.
@@ -43,6 +45,12 @@ pub(super) struct Pending {
     topics: BTreeMap<String, bool>,
     retained: BTreeMap<String, Retained>,
     vehicles: BTreeMap<String, SavedVehicle>,
+    /// In order: the store takes nothing twice.
+    journal: BTreeMap<(SessionKey, u32), Written>,
+    /// Something among it is not to wait.
+    pub(super) urgent: bool,
+    /// The thread has been told that there is something.
+    pub(super) woken: bool,
     /// By the end of the slot, one after the other where the clock was set back.
     slots: BTreeMap<(i64, usize), SlotRecord>,
     /// By millisecond.
@@ -52,7 +60,7 @@ pub(super) struct Pending {
 }
 
 /// What a row weighs.
-trait Weight {
+pub(super) trait Weight {
     fn bytes(&self) -> usize;
 }
 
@@ -83,6 +91,12 @@ impl Weight for SlotRecord {
 impl Weight for GridLimit {
     fn bytes(&self) -> usize {
         size_of::<Self>()
+    }
+}
+
+impl Weight for (SessionKey, u32) {
+    fn bytes(&self) -> usize {
+        size_of::<Self>() + self.0.loadpoint.len()
     }
 }
 
@@ -120,6 +134,12 @@ impl Pending {
         self.put(|pending| &mut pending.vehicles, name, vehicle);
     }
 
+    /// An entry of the sessions' journal.
+    pub(super) fn entry(&mut self, written: Written) {
+        let key = written.key();
+        self.put(|pending| &mut pending.journal, key, written);
+    }
+
     /// A slot of the history is over.
     pub(super) fn slot(&mut self, record: SlotRecord) {
         let end = record.end.timestamp();
@@ -139,6 +159,7 @@ impl Pending {
             + self.vehicles.len()
             + self.slots.len()
             + self.limits.len()
+            + self.journal.len()
     }
 
     fn put<K: Weight + Ord, V: Weight>(
@@ -177,7 +198,8 @@ impl Pending {
             + fill(&mut self.retained, older.retained)
             + fill(&mut self.vehicles, older.vehicles)
             + fill(&mut self.slots, older.slots)
-            + fill(&mut self.limits, older.limits);
+            + fill(&mut self.limits, older.limits)
+            + fill(&mut self.journal, older.journal);
     }
 }
 
@@ -196,7 +218,7 @@ pub(super) fn error(err: &rusqlite::Error) -> StoreError {
 
 /// How sure a commit is when the power goes.
 #[derive(Clone, Copy)]
-enum Durable {
+pub(super) enum Durable {
     /// On the disk.
     Now,
     /// With the next checkpoint; the file is whole in any case.
@@ -207,14 +229,24 @@ enum Durable {
 pub(super) struct Writer {
     connection: Connection,
     pending: Arc<Mutex<Pending>>,
+    sessions_changed: Arc<Notify>,
     /// The trouble that was logged.
     told: Option<StoreError>,
 }
 
 impl Writer {
     /// Takes the connection over.
-    pub(super) fn new(connection: Connection, pending: Arc<Mutex<Pending>>) -> Self {
-        Self { connection, pending, told: None }
+    pub(super) fn new(
+        connection: Connection,
+        pending: Arc<Mutex<Pending>>,
+        sessions_changed: Arc<Notify>,
+    ) -> Self {
+        Self { connection, pending, sessions_changed, told: None }
+    }
+
+    /// The listed sessions are not what they were.
+    pub(super) fn tell_sessions_changed(&self) {
+        self.sessions_changed.notify_one();
     }
 
     /// Until it is closed or nobody is left who could ask.
@@ -226,10 +258,14 @@ impl Writer {
                 let _ = self.flush();
                 flush_at = None;
             }
-            let (rows, bytes) = {
-                let pending = lock(&self.pending);
-                (pending.rows(), pending.bytes)
+            let (rows, bytes, urgent) = {
+                let mut pending = lock(&self.pending);
+                pending.woken = false;
+                (pending.rows(), pending.bytes, std::mem::take(&mut pending.urgent))
             };
+            if urgent {
+                let _ = self.flush();
+            }
             if rows > 0 {
                 flush_at = flush_at.or(Some(Instant::now() + FLUSH_EVERY));
             }
@@ -252,6 +288,10 @@ impl Writer {
                     // What cannot be written is at least readable as it was.
                     let _ = self.flush();
                     load(&self.connection);
+                }
+                Ok(Command::Work(work)) => {
+                    let _ = self.flush();
+                    work(&mut self);
                 }
                 Ok(Command::Flush(reply)) => drop(reply.send(self.flush())),
                 Ok(Command::Close(reply)) => {
@@ -301,15 +341,20 @@ impl Writer {
         if pending.rows() == 0 {
             return Ok(());
         }
-        let outcome = self.write(Durable::Soon, |transaction| write_rows(transaction, &pending));
-        if outcome.is_err() {
-            lock(&self.pending).put_back(pending);
+        // A session that is listed is on the disk before anybody hears of it.
+        let listed = pending.journal.values().any(Written::is_listed);
+        let durable = if listed { Durable::Now } else { Durable::Soon };
+        let outcome = self.write(durable, |transaction| write_rows(transaction, &pending));
+        match &outcome {
+            Ok(()) if listed => self.tell_sessions_changed(),
+            Ok(()) => {}
+            Err(_) => lock(&self.pending).put_back(pending),
         }
         outcome
     }
 
     /// One transaction; each trouble is logged once, and its end.
-    fn write(
+    pub(super) fn write(
         &mut self,
         durable: Durable,
         work: impl FnOnce(&Transaction<'_>) -> rusqlite::Result<()>,
@@ -368,7 +413,8 @@ fn write_rows(transaction: &Transaction<'_>, pending: &Pending) -> rusqlite::Res
     for (name, vehicle) in &pending.vehicles {
         save.execute(params![name, vehicle.json, vehicle.saved_at])?;
     }
-    history::write(transaction, pending.slots.values(), pending.limits.values())
+    history::write(transaction, pending.slots.values(), pending.limits.values())?;
+    sessions::write(transaction, pending.journal.values())
 }
 
 #[cfg(test)]

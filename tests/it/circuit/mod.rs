@@ -107,6 +107,7 @@ impl Rhythm for House {
                 }
                 Effect::Event(event) => self.events.push(event.kind),
                 Effect::Battery { .. }
+                | Effect::Journal { .. }
                 | Effect::WakeVehicle { .. }
                 | Effect::Slot(_)
                 | Effect::GridLimit(_) => {}

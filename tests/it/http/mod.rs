@@ -4,6 +4,7 @@ mod auth;
 mod fuzz;
 mod preview;
 mod rest;
+mod sessions;
 mod socket;
 mod transport;
 

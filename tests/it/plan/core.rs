@@ -43,6 +43,7 @@ impl Rhythm for Bench {
                 }
                 Effect::Event(event) => self.events.push(event.kind),
                 Effect::Battery { .. }
+                | Effect::Journal { .. }
                 | Effect::WakeVehicle { .. }
                 | Effect::Slot(_)
                 | Effect::GridLimit(_) => {}
@@ -287,7 +288,7 @@ fn energy_plans_count_from_when_they_were_set() {
     bench.control.set_vehicle(bench.now, LP, None).unwrap();
     bench.minutes(60.0);
     bench.control.set_mode(bench.now, LP, Mode::Pv).unwrap();
-    let set_at = bench.lp().session.energy.0;
+    let set_at = bench.lp().session().energy.0;
     let plan = EnergyPlan { time: at(400.0), energy: KilowattHours(11.04) };
     bench.control.set_plan_energy(bench.now, LP, Some(plan)).unwrap();
     bench.minutes(10.0);
@@ -300,7 +301,7 @@ fn energy_plans_count_from_when_they_were_set() {
     assert_eq!(starts, [341.0], "{legs:?}");
     assert_eq!(bench.lp().settings.plan, None);
     assert!(bench.lp().plan.strategy.continuous);
-    let charged = bench.lp().session.energy.0 - set_at;
+    let charged = bench.lp().session().energy.0 - set_at;
     assert!((10_900.0..11_400.0).contains(&charged), "{charged}");
 }
 

@@ -13,6 +13,7 @@ mod safety;
 mod second;
 mod secrets;
 mod service;
+mod sessions;
 mod storm;
 mod teslamate;
 mod tree;

@@ -54,7 +54,8 @@ struct Site {
 
 impl Site {
     fn start(tariffs: &str, now: Now, stored: BTreeMap<String, String>) -> Self {
-        let (brain, remarks) = Brain::new(&config(tariffs), house::system(), Berlin, now, stored);
+        let (brain, remarks) =
+            Brain::new(&config(tariffs), house::system(), Berlin, now, stored, Vec::new());
         let mut site = Self { brain, now, remarks };
         site.pass(Duration::ZERO);
         site

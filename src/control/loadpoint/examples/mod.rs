@@ -139,7 +139,7 @@ fn phase_timers() {
         row["enabled"] = flag(&row, "enabled").into();
         let now = now(0.0);
         let (mut loadpoint, view) = loadpoint(&row, now);
-        loadpoint.refresh(now, Some(now.mono), Volts(230.0), 0.0, &view);
+        loadpoint.refresh(now, Some(now.mono), Volts(230.0), Mix::default(), &view);
         let site = Watts(number(&row, "site", 0.0));
         let switched = loadpoint.scale_phases(now, Volts(230.0), site, site, &view);
         let result = if switched { loadpoint.phases } else { 0 };
@@ -166,7 +166,7 @@ fn phase_timers_with_a_circuit() {
         let now = now(0.0);
         let (mut loadpoint, view) = loadpoint(&description, now);
         let limits = serde_json::json!({"max_current": max_current, "max_power": max_power});
-        loadpoint.refresh(now, Some(now.mono), Volts(230.0), 0.0, &view);
+        loadpoint.refresh(now, Some(now.mono), Volts(230.0), Mix::default(), &view);
         loadpoint.set_cap(circuit(&limits, &loadpoint, &view, now));
         let site = Watts(-available);
         let switched = loadpoint.scale_phases(now, Volts(230.0), site, site, &view);
@@ -201,7 +201,8 @@ fn status_events() {
         let (mut loadpoint, _) = loadpoint(&serde_json::json!({}), now(0.0));
         loadpoint.status = row[0].as_str().unwrap().parse().ok();
         let status = row[1].as_str().unwrap().parse().unwrap();
-        let changes = loadpoint.record(now(1.0), ChargerValue::Status(status), Origin::Live, 0.0);
+        let changes =
+            loadpoint.record(now(1.0), ChargerValue::Status(status), Origin::Live, Mix::default());
         let changes: Vec<_> =
             changes.iter().map(|change| format!("{change:?}").to_lowercase()).collect();
         if row[0] == "" && row[1] == "A" {
@@ -256,7 +257,7 @@ fn boost_powers() {
         serde_json::from_str(include_str!("../../../../tests/data/examples/misc.json")).unwrap();
     for row in misc["boost_power"].as_array().unwrap() {
         let (mut loadpoint, view) = loadpoint(&serde_json::json!({}), now(0.0));
-        loadpoint.refresh(now(0.0), None, Volts(230.0), 0.0, &view);
+        loadpoint.refresh(now(0.0), None, Volts(230.0), Mix::default(), &view);
         loadpoint.boost = boost(row[0].as_str().unwrap());
         let battery = BatteryView {
             power: row[1].as_f64().map(Watts),

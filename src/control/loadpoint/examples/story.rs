@@ -103,7 +103,7 @@ pub(super) fn loadpoint(lp: &Value, now: Now) -> (LoadPoint, VehicleView) {
     loadpoint.taken = loadpoint.offered;
     loadpoint.enabled = lp["enabled"].as_bool().unwrap_or(true);
     loadpoint.enabled_known = true;
-    loadpoint.session.energy = crate::model::WattHours(number(lp, "charged_wh", 0.0));
+    loadpoint.account.live.energy = crate::model::WattHours(number(lp, "charged_wh", 0.0));
     if let Some(currents) = lp["currents"].as_array() {
         for (slot, current) in loadpoint.currents.iter_mut().zip(currents) {
             *slot = current.as_f64().map(Amps);
@@ -181,7 +181,7 @@ pub(super) fn evaluate(
 ) -> Vec<Value> {
     let voltage = Volts(number(input, "voltage", 230.0));
     loadpoint.in_flight = None;
-    loadpoint.refresh(now, Some(now.mono), voltage, 0.0, view);
+    loadpoint.refresh(now, Some(now.mono), voltage, Mix::default(), view);
     let site = Watts(number(input, "site", 0.0));
     let site = SiteView {
         voltage,
