@@ -10,6 +10,7 @@ mod field;
 mod goal;
 pub mod history;
 pub mod influx;
+pub mod legacy;
 mod message;
 pub mod metrics;
 mod operation;

@@ -1,6 +1,7 @@
 //! The second table: what REST can do that is not a field. Routes and documents are loops over it.
 
 mod auth;
+mod system;
 
 use super::field::Kind;
 use super::history::Aggregate;
@@ -50,6 +51,14 @@ pub enum Op {
     DeleteSession,
     /// The state and its changes as they happen.
     Socket,
+    /// The last lines of the log.
+    Log,
+    /// Who writes into the log.
+    LogAreas,
+    /// The end.
+    Shutdown,
+    /// The end, by its older name.
+    OldShutdown,
     /// The description of REST.
     OpenApi,
     /// The description of MQTT.
@@ -320,6 +329,7 @@ pub const OPERATIONS: &[Operation] = &[
         doc: "Describes every route: OpenAPI 3.1.",
         ..Operation::READ
     },
+    system::OLD_SHUTDOWN,
     Operation {
         op: Op::EditSession,
         method: Method::Put,
@@ -360,6 +370,9 @@ pub const OPERATIONS: &[Operation] = &[
         doc: "Tells all that is known, or what a jq program cuts out of it.",
         ..Operation::READ
     },
+    system::LOG,
+    system::LOG_AREAS,
+    system::SHUTDOWN,
     Operation {
         op: Op::Tariff,
         path: "/api/tariff/{type}",

@@ -138,6 +138,10 @@ impl State {
     /// of the forecast that changed in a frame of its own (api.md §3.9). When the start is completed
     /// everything is told again, because clients forget all they knew.
     pub fn frames(&self, older: &Self) -> Vec<String> {
+        if self.site.is_none() {
+            // Whoever comes before the first state waits for it: the first frame is whole.
+            return Vec::new();
+        }
         let untold = Self::default();
         let older = if self.started() && !older.started() { &untold } else { older };
         let mut frame = Frame::default();

@@ -119,7 +119,7 @@ fn interval(root: &Section<'_>) -> Duration {
 }
 
 fn network(root: &Section<'_>) -> Network {
-    let mut network = Network { host: ANY_HOST.to_owned(), port: PORT, base_path: String::new() };
+    let mut network = Network { host: ANY_HOST.to_owned(), port: PORT, ..Network::default() };
     let Some(section) = root.section("network") else {
         return network;
     };
@@ -141,6 +141,7 @@ fn network(root: &Section<'_>) -> Network {
     let port = section.get("port").and_then(|field| field.whole_within(1, 0xFFFF));
     network.port = port.and_then(|port| u16::try_from(port).ok()).unwrap_or(PORT);
     network.base_path = section.get("base_path").map(|field| base_path(&field)).unwrap_or_default();
+    network.ui = section.text("ui");
     section.finish(Scope::Network);
     network
 }

@@ -123,7 +123,7 @@ pub struct Extras {
 }
 
 /// Where REST, WebSocket and web page listen.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Network {
     /// Address to bind.
     pub host: String,
@@ -131,6 +131,8 @@ pub struct Network {
     pub port: u16,
     /// Where a proxy mounts us, like `/charge`: empty, or with a slash only at its beginning.
     pub base_path: String,
+    /// Folder of a built evcc user interface that takes the place of our page.
+    pub ui: Option<String>,
 }
 
 /// What REST asks of whoever comes (`api:`).

@@ -25,6 +25,7 @@ use super::door::{Door, Told};
 use super::embedded::Embedded;
 use super::fetch::Fetch;
 use super::figures::Figures;
+use super::logbook::LogBook;
 use super::messenger::Messenger;
 use super::run::{Run, Wires};
 use super::sessions;
@@ -65,8 +66,19 @@ pub struct Place {
     pub dir: PathBuf,
     /// How much REST asks of whoever comes.
     pub auth: auth::Mode,
+    /// The folder of another user interface than ours.
+    pub ui: Option<PathBuf>,
+    /// Where the log is kept for REST.
+    pub log: LogBook,
     /// This program; it is started anew to evaluate `?jq=`, so that no filter can hold us up.
     pub program: PathBuf,
+}
+
+impl Place {
+    /// A place with our own page, whose log is kept nowhere else.
+    pub fn new(database: Database, dir: PathBuf, program: PathBuf, auth: auth::Mode) -> Self {
+        Self { database, config: None, dir, auth, ui: None, log: LogBook::default(), program }
+    }
 }
 
 /// A running site.
@@ -186,9 +198,11 @@ pub async fn start(config: Config, place: Place) -> anyhow::Result<App> {
         store: store.clone(),
         clock,
         metrics: config.metrics.then_some(figures),
+        log: place.log,
         jq: place.program,
     };
-    let settings = http::Settings { base_path: config.network.base_path.clone(), auth };
+    let settings =
+        http::Settings { base_path: config.network.base_path.clone(), auth, ui: place.ui };
     tasks.spawn(serve(listener, door, settings, stop.clone()));
     Ok(App { http, broker, stop, superseded, tasks, store })
 }

@@ -22,6 +22,7 @@ pub mod http;
 mod influx;
 mod inputs;
 pub mod jq;
+pub mod logbook;
 mod messenger;
 mod ours;
 pub mod password;

@@ -61,7 +61,7 @@ fn site(
         setup,
         devices: DeviceConfig { meters, chargers, vehicles, operator: None },
         interval: Duration::from_secs(30),
-        network: Network { host: "127.0.0.1".to_owned(), port: 0, base_path: String::new() },
+        network: Network { host: "127.0.0.1".to_owned(), port: 0, ..Network::default() },
         api: Api::default(),
         mqtt: None,
         root: "evcc".to_owned(),
