@@ -202,6 +202,7 @@ pub const PATH_PARAMETERS: &[Parameter] = &[
     },
     Parameter { name: "key", kind: Kind::Text, doc: "Name of the key." },
     Parameter { name: "name", kind: Kind::Text, doc: "Name of the vehicle." },
+    Parameter { name: "source", kind: Kind::Text, doc: "Who asks; free text." },
     Parameter { name: "time", kind: Kind::Time, doc: "RFC 3339 time; a plus stays a plus." },
     Parameter {
         name: "type",

@@ -79,6 +79,8 @@ pub struct Config {
     pub currency: String,
     /// Prices, emissions and the sun; each use once, the sun perhaps in several parts.
     pub tariffs: Vec<Tariff>,
+    /// What is told on MQTT beyond the usual.
+    pub extras: Extras,
     /// What scripts can use.
     pub libraries: Vec<Library>,
     /// Whether cars of TeslaMate appear by themselves (default true).
@@ -109,6 +111,15 @@ impl Config {
     pub fn example() -> &'static str {
         include_str!("../../evcc.example.yaml")
     }
+}
+
+/// What is told on MQTT beyond the usual.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Extras {
+    /// The configuration, secrets masked (`mqtt.publish_config`).
+    pub config: bool,
+    /// Names of evcc up to 0.131 (`compat.v0119`).
+    pub vintage: bool,
 }
 
 /// Where REST, WebSocket and web page listen.

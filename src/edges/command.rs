@@ -159,7 +159,9 @@ fn run(common: &Common) -> anyhow::Result<()> {
     let database = database(&config, dir);
     let ui = common.ui.clone().or_else(|| config.network.ui.as_ref().map(|ui| dir.join(ui)));
     let ui = ui.map(|ui| http::check_ui(&ui).map_err(|error| anyhow!(error))).transpose()?;
-    let place = Place { ui, log, ..Place::new(database, dir.to_owned(), program()?, auth) };
+    let config_path = Some(path.clone());
+    let place = Place::new(database, dir.to_owned(), program()?, auth);
+    let place = Place { config: config_path, ui, log, ..place };
     runtime()?.block_on(async {
         loop {
             let app = app::start(config.clone(), place.clone()).await?;

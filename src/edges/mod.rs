@@ -1,5 +1,6 @@
 //! The only impure room: run loop, clock, MQTT client, broker, devices, store, HTTP, web page.
 
+mod about;
 mod answers;
 pub mod app;
 pub mod auth;

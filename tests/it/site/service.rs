@@ -96,6 +96,7 @@ impl Home {
         let database = Database::File(self.database.clone());
         let program = env!("CARGO_BIN_EXE_chargebus").into();
         let place = Place::new(database, self.dir().to_owned(), program, Mode::Guarded);
+        let place = Place { config: Some(self.dir().join("evcc.yaml")), ..place };
         let app = soon("the start", app::start(config, place)).await.unwrap();
         let port = external.unwrap_or_else(|| app.broker()[0].port());
         Service { app, port }
