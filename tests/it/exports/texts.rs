@@ -61,7 +61,7 @@ fn a_car_that_has_left_is_still_named() {
         ChargerValue::SessionEnergy(WattHours(5230.0)),
         ChargerValue::Status(ChargeStatus::Disconnected),
     ] {
-        now = now.later(Duration::from_secs(5));
+        now = now.later(Duration::from_secs(1800));
         control.handle(now, charger(value));
     }
     let mut last = None;
