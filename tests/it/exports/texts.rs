@@ -58,7 +58,7 @@ fn a_car_that_has_left_is_still_named() {
     let charger = |value| Fact::Charger { lp, value, origin: Origin::Live };
     for value in [
         ChargerValue::Status(ChargeStatus::Charging),
-        ChargerValue::SessionEnergy(WattHours(5230.0)),
+        ChargerValue::Energy(KilowattHours(128.63)),
         ChargerValue::Status(ChargeStatus::Disconnected),
     ] {
         now = now.later(Duration::from_secs(1800));
