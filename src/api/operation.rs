@@ -329,7 +329,6 @@ pub const OPERATIONS: &[Operation] = &[
         doc: "Describes every route: OpenAPI 3.1.",
         ..Operation::READ
     },
-    system::OLD_SHUTDOWN,
     Operation {
         op: Op::EditSession,
         method: Method::Put,
@@ -357,6 +356,7 @@ pub const OPERATIONS: &[Operation] = &[
         doc: "Lists the sessions from 0.05 kWh on, newest first, at most 10000.",
         ..Operation::READ
     },
+    system::OLD_SHUTDOWN,
     Operation {
         op: Op::State,
         path: "/api/state",
