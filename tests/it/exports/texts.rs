@@ -5,8 +5,8 @@ use std::time::Duration;
 use chargebus::api::{Occasion, State, View};
 use chargebus::control::{Control, SocPlan};
 use chargebus::model::{
-    ChargeStatus, ChargerValue, Effect, Event, EventKind, Fact, LoadPointIx, Now, Origin, Percent,
-    Template, VehicleIx, WattHours,
+    ChargeStatus, ChargerValue, Effect, Event, EventKind, Fact, KilowattHours, LoadPointIx, Now,
+    Origin, Percent, Template, VehicleIx,
 };
 
 use crate::house;
