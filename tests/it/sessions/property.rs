@@ -15,6 +15,8 @@ use crate::rhythm::Rhythm;
 
 /// What a charge adds to the counter in ten seconds.
 const DRAWN: f64 = 0.03;
+/// More since the last entry is not believed after a start (`STEP_AFTER_RESTART`).
+const UNHEARD_MAX: f64 = 190.0;
 
 #[derive(Clone, Debug)]
 enum Step {
@@ -46,6 +48,8 @@ struct World {
     now: Now,
     status: ChargeStatus,
     counter: f64,
+    /// Drawn in kills one right after the other.
+    unheard: f64,
     journal: Vec<JournalEntry>,
     rows: BTreeMap<SessionKey, SessionRow>,
 }
@@ -85,6 +89,7 @@ impl World {
             now,
             status: ChargeStatus::Disconnected,
             counter: 1000.0,
+            unheard: 0.0,
             journal: Vec::new(),
             rows: BTreeMap::new(),
         };
@@ -151,7 +156,15 @@ impl World {
 
     fn kill(&mut self, away: u64, leaves: bool, meter_first: bool) {
         if self.status == ChargeStatus::Charging {
-            self.counter += DRAWN * (away as f64 / 10.0);
+            let drawn = DRAWN * (away as f64 / 10.0);
+            if self.unheard + drawn > UNHEARD_MAX {
+                self.pass(Duration::from_secs(61));
+                self.tell_meter();
+                self.pass(Duration::from_secs(61));
+                self.unheard = 0.0;
+            }
+            self.unheard += drawn;
+            self.counter += drawn;
         }
         if leaves {
             self.status = ChargeStatus::Disconnected;
