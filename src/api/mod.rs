@@ -19,6 +19,7 @@ mod project;
 mod rates;
 mod restore;
 mod sessions;
+pub mod setup;
 mod table;
 mod topic;
 mod value;
@@ -30,7 +31,8 @@ pub use field::{Cadence, Field, Kind, Rest, Scope, Set, SetLease, System, Told, 
 pub use goal::goal_text;
 pub use message::Occasion;
 pub use operation::{
-    Access, Content, Method, OPERATIONS, OnMqtt, Op, Operation, PATH_PARAMETERS, Parameter, SCHEMAS,
+    Access, ConfigOp, Content, Method, OPERATIONS, OnMqtt, Op, Operation, PATH_PARAMETERS,
+    Parameter, SCHEMAS,
 };
 pub use preview::{
     preview, repeating as preview_repeating, strategy as preview_strategy, wanted as preview_wanted,

@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::{error, warn};
 
-use crate::api::{State, System, Value};
+use crate::api::{State, System, Value, setup};
 use crate::config::{self, Config, EventText};
 
 use super::auth::{self, Auth};
@@ -343,6 +343,8 @@ fn configured(config: &Config) -> Vec<(&'static str, Value)> {
     if !messaging.services.is_empty() {
         let source = vec![("yamlSource".into(), Value::word("file"))];
         parts.push(("messaging", Value::Object(source)));
+        let names = messaging.services.iter().map(|service| setup::device(service.name, "", None));
+        parts.push(("messengers", Value::List(names.collect())));
     }
     let event = |(name, event): (&String, &EventText)| {
         let members = vec![
