@@ -4,7 +4,7 @@ use std::hint::black_box;
 use std::time::{Duration, Instant};
 
 use anyhow::anyhow;
-use chargebus::api::{State, System, View};
+use chargebus::api::{About, State, System, View};
 use chargebus::config::Config;
 use chargebus::control::{Control, Request, plan};
 use chargebus::model::{
@@ -102,7 +102,7 @@ impl Park {
             platform: "bench".to_owned(),
             started: true,
             mirrors: true,
-            configured: Vec::new(),
+            about: About::default(),
         };
         let mut control = Control::new(checked.config.setup, now);
         for n in 0..control.loadpoints().len() {

@@ -41,8 +41,29 @@ pub struct System {
     pub started: bool,
     /// Whether old names are told beside the new ones (api.md §0.2).
     pub mirrors: bool,
-    /// Parts of the configuration as everybody may see them, by key: secrets are `***`.
-    pub configured: Vec<(&'static str, Value)>,
+    /// How it was started.
+    pub about: About,
+}
+
+/// How the program was started; nothing of it changes while it runs.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct About {
+    /// Path of the configuration; empty without one.
+    pub config: String,
+    /// Path of the database; empty if nothing is kept.
+    pub database: String,
+    /// Sections of the configuration by their key in the state, secrets masked (api.md §4.2).
+    pub sections: Vec<(&'static str, Value)>,
+    /// What is broken for good: a text and the class of thing that it is about.
+    pub fatal: Vec<(String, &'static str)>,
+    /// The demo plays.
+    pub demo: bool,
+    /// Nobody needs to log in.
+    pub auth_disabled: bool,
+    /// The configuration is told on MQTT, too (api.md §1.2).
+    pub publish_config: bool,
+    /// Names of evcc up to 0.131 are told on MQTT (api.md §2.5).
+    pub vintage: bool,
 }
 
 impl System {
@@ -56,7 +77,7 @@ impl System {
 
     /// A part of the configuration, if it is told.
     pub fn configured(&self, key: &str) -> Value {
-        let part = self.configured.iter().find(|(known, _)| *known == key);
+        let part = self.about.sections.iter().find(|(known, _)| *known == key);
         part.map_or(Value::Absent, |(_, value)| value.clone())
     }
 
@@ -136,6 +157,10 @@ pub enum Told {
     TopicOnly(&'static str),
     /// In JSON only.
     JsonOnly,
+    /// In JSON, and on MQTT only if the user wants it: [`About::publish_config`].
+    Config,
+    /// On MQTT only, and only if the user wants it: [`About::vintage`].
+    Vintage,
     /// Nowhere: an old name for writing.
     Nowhere,
 }
@@ -197,6 +222,8 @@ pub enum Set {
     Bool(fn(&mut Control, Now, usize, bool) -> Result<(), Refusal>),
     /// A number, or `None` to clear it.
     FloatOrNone(fn(&mut Control, Now, usize, Option<f64>) -> Result<(), Refusal>),
+    /// An instant; `None` clears.
+    Time(SetTime),
     /// A length of time.
     Duration(fn(&mut Control, Now, usize, Duration) -> Result<(), Refusal>),
     /// A word of the field's enum, or any text; `None` clears.
@@ -208,15 +235,20 @@ pub enum Set {
     Json(fn(&mut Control, Now, usize, &serde_json::Value) -> Result<(), Refusal>),
 }
 
+/// The setter of [`Set::Time`].
+pub type SetTime = fn(&mut Control, Now, usize, Option<DateTime<Utc>>) -> Result<(), Refusal>;
+
 /// The setter of [`Set::Lease`].
 pub type SetLease =
     fn(&mut Control, Now, usize, Option<&str>, Option<Duration>) -> Result<(), Refusal>;
 
-/// REST routes of a field below `/api`. The parameters are `{id}`, `{name}`, `{value}` and `{time}`;
-/// without `{value}` the body is the value.
+/// REST routes of a field below `/api`. The parameters are `{id}`, `{name}`, `{value}`, `{time}` and
+/// `{source}`; without `{value}` the body is the value.
 #[derive(Clone, Copy, Debug)]
 pub struct Rest {
-    /// POST paths; the first is the current one, the others are older.
+    /// The method of the paths; what is written with [`Method::Patch`] has no value and means yes.
+    pub method: Method,
+    /// Paths for writing; the first is the current one, the others are older.
     pub set: &'static [&'static str],
     /// DELETE path.
     pub unset: Option<&'static str>,
@@ -248,13 +280,13 @@ impl Field {
 
     /// Whether the value is a key of the JSON state.
     pub fn in_json(&self) -> bool {
-        matches!(self.told, Told::Everywhere | Told::JsonOnly)
+        matches!(self.told, Told::Everywhere | Told::JsonOnly | Told::Config)
     }
 
-    /// The last part of the topic, if the value is on MQTT.
+    /// The last part of the topic, if the value is or can be on MQTT.
     pub fn topic(&self) -> Option<&'static str> {
         match self.told {
-            Told::Everywhere => Some(self.key),
+            Told::Everywhere | Told::Config | Told::Vintage => Some(self.key),
             Told::TopicOnly(topic) => Some(topic),
             Told::JsonOnly | Told::Nowhere => None,
         }
@@ -286,11 +318,16 @@ impl Write {
 
 impl Rest {
     /// Not on REST.
-    pub const NONE: Self = Self { set: &[], unset: None, answer: None };
+    pub const NONE: Self = Self { method: Method::Post, set: &[], unset: None, answer: None };
 
     /// Written with POST, the first path being the current one.
     pub const fn post(paths: &'static [&'static str]) -> Self {
         Self { set: paths, ..Self::NONE }
+    }
+
+    /// Written with another method.
+    pub const fn with(method: Method, paths: &'static [&'static str]) -> Self {
+        Self { method, set: paths, ..Self::NONE }
     }
 
     /// Cleared with DELETE.
@@ -300,7 +337,7 @@ impl Rest {
 
     /// Method and path of every route.
     pub fn routes(self) -> impl Iterator<Item = (Method, &'static str)> {
-        let set = self.set.iter().map(|path| (Method::Post, *path));
+        let set = self.set.iter().map(move |path| (self.method, *path));
         set.chain(self.unset.map(|path| (Method::Delete, path)))
     }
 

@@ -17,7 +17,7 @@ const LAST_YEAR: i32 = 9999;
 const PRECONDITION_MAX: u64 = 7 * 24 * 3600;
 
 /// What plan routes answer where there is no time (api.md §3.6).
-const NO_TIME: &str = "0001-01-01T00:00:00Z";
+pub(super) const NO_TIME: &str = "0001-01-01T00:00:00Z";
 
 /// What a goal is about to become.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -68,7 +68,7 @@ pub fn goal_text(value: &str, time: &str) -> String {
 }
 
 /// RFC 3339, or the unix seconds that we store.
-fn instant(json: &Json) -> Option<DateTime<Utc>> {
+pub(super) fn instant(json: &Json) -> Option<DateTime<Utc>> {
     let seconds = || json.as_str().and_then(|text| text.parse().ok()).or_else(|| json.as_i64());
     let written = json.as_str().and_then(|text| DateTime::parse_from_rfc3339(text).ok());
     let time = match written {
@@ -133,8 +133,16 @@ pub(super) fn strategy_value(strategy: Strategy) -> Value {
     ])
 }
 
-/// How repeating plans are told.
+/// How repeating plans are told: null in JSON if there are none (api.md §4.4).
 pub(super) fn repeating_value(plans: &[RepeatingPlan]) -> Value {
+    match plans.is_empty() {
+        true => Value::NoList { optional: false },
+        false => repeating_list(plans),
+    }
+}
+
+/// How a writer of repeating plans is answered.
+pub(super) fn repeating_list(plans: &[RepeatingPlan]) -> Value {
     let plan = |plan: &RepeatingPlan| {
         let days = plan.weekdays().iter().map(|day| Value::Int(i64::from(*day)));
         Value::Object(vec![

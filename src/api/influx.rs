@@ -142,6 +142,7 @@ fn each(
         }
         Value::Absent
         | Value::Null
+        | Value::NoList { .. }
         | Value::Bool(_)
         | Value::Int(_)
         | Value::Float(_)
@@ -217,6 +218,7 @@ fn fields(kind: Kind, value: &Value) -> Option<String> {
         }
         Value::Absent
         | Value::Null
+        | Value::NoList { .. }
         | Value::Time(_)
         | Value::List(_)
         | Value::Object(_)

@@ -201,6 +201,7 @@ fn number(value: &Value) -> Option<f64> {
         Value::Duration(duration) => Some(duration.as_secs_f64()),
         Value::Absent
         | Value::Null
+        | Value::NoList { .. }
         | Value::Text(_)
         | Value::Time(_)
         | Value::Phases(_)
@@ -221,7 +222,10 @@ fn words(value: &Value) -> String {
     if let Value::Time(time) = value {
         return rfc3339(*time);
     }
-    let composed = matches!(value, Value::Phases(_) | Value::List(_) | Value::Object(_));
+    let composed = matches!(
+        value,
+        Value::Phases(_) | Value::List(_) | Value::NoList { .. } | Value::Object(_)
+    );
     if composed { value.json() } else { value.mqtt_text() }
 }
 

@@ -171,6 +171,7 @@ impl Families {
             Value::List(items) => self.list(at, doc, items),
             Value::Absent
             | Value::Null
+            | Value::NoList { .. }
             | Value::Json(_)
             | Value::Rates(_)
             | Value::Series(_)

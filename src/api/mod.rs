@@ -10,9 +10,11 @@ mod field;
 mod goal;
 pub mod history;
 pub mod influx;
+pub mod legacy;
 mod message;
 pub mod metrics;
 mod operation;
+mod parse;
 mod payload;
 mod preview;
 mod project;
@@ -27,7 +29,9 @@ mod write;
 
 pub use documents::{asyncapi, openapi};
 pub use export::Language;
-pub use field::{Cadence, Field, Kind, Rest, Scope, Set, SetLease, System, Told, View, Write};
+pub use field::{
+    About, Cadence, Field, Kind, Rest, Scope, Set, SetLease, SetTime, System, Told, View, Write,
+};
 pub use goal::goal_text;
 pub use message::Occasion;
 pub use operation::{
@@ -43,7 +47,7 @@ pub use sessions::{
     Period, SessionRequest, is_session_topic, period, session_edit, session_request, sessions_csv,
     sessions_json,
 };
-pub use table::{TABLES, all, rows};
+pub use table::{NOT_TOLD, NotTold, TABLES, all, rows};
 pub use topic::{Address, Place};
 pub use value::Value;
 pub use write::{Answer, Code, MAX_PAYLOAD, Raw, write, write_topic};

@@ -3,6 +3,7 @@
 mod auth;
 mod config;
 mod schema;
+mod system;
 
 use super::field::Kind;
 use super::history::Aggregate;
@@ -60,6 +61,14 @@ pub enum Op {
     DeleteSession,
     /// The state and its changes as they happen.
     Socket,
+    /// The last lines of the log.
+    Log,
+    /// Who writes into the log.
+    LogAreas,
+    /// The end.
+    Shutdown,
+    /// The end, by its older name.
+    OldShutdown,
     /// The description of REST.
     OpenApi,
     /// The description of MQTT.
@@ -70,7 +79,7 @@ pub enum Op {
     EnergyHistory,
     /// How the site is set up.
     Config(ConfigOp),
-    /// Whether data is sent to strangers.
+    /// The switch of telemetry.
     Telemetry,
     /// The same, at its oldest place.
     TelemetryOld,
@@ -212,6 +221,7 @@ pub const PATH_PARAMETERS: &[Parameter] = &[
     },
     Parameter { name: "key", kind: Kind::Text, doc: "Name of the key." },
     Parameter { name: "name", kind: Kind::Text, doc: "Name of the vehicle or the device." },
+    Parameter { name: "source", kind: Kind::Text, doc: "Who asks; free text." },
     Parameter { name: "time", kind: Kind::Time, doc: "RFC 3339 time; a plus stays a plus." },
     Parameter {
         name: "type",
@@ -347,6 +357,7 @@ pub const OPERATIONS: &[Operation] = &[
         doc: "Describes every route: OpenAPI 3.1.",
         ..Operation::READ
     },
+    system::OLD_SHUTDOWN,
     Operation {
         op: Op::EditSession,
         method: Method::Put,
@@ -388,6 +399,9 @@ pub const OPERATIONS: &[Operation] = &[
         doc: "Tells all that is known, or what a jq program cuts out of it.",
         ..Operation::READ
     },
+    system::LOG,
+    system::LOG_AREAS,
+    system::SHUTDOWN,
     Operation {
         op: Op::Tariff,
         path: "/api/tariff/{type}",

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use crate::model::TariffUse;
 
 use super::Value;
-use super::field::{Cadence, Field, Scope, View};
+use super::field::{About, Cadence, Field, Scope, Told, View};
 use super::rates;
 use super::restore::stored_key;
 use super::table::{self, rows};
@@ -29,6 +29,34 @@ pub struct State {
 struct Block {
     place: Place,
     values: Vec<Value>,
+    extras: Extras,
+}
+
+/// What is told on MQTT only because the user wants it.
+#[derive(Clone, Copy, Debug)]
+struct Extras {
+    config: bool,
+    vintage: bool,
+}
+
+impl Extras {
+    fn new(about: &About) -> Self {
+        Self { config: about.publish_config, vintage: about.vintage }
+    }
+
+    /// The last part of the topic of a field, if it is told on MQTT.
+    fn topic(self, field: &Field) -> Option<&'static str> {
+        match field.told {
+            Told::Config if !self.config => None,
+            Told::Vintage if !self.vintage => None,
+            Told::Config
+            | Told::Vintage
+            | Told::Everywhere
+            | Told::TopicOnly(_)
+            | Told::JsonOnly
+            | Told::Nowhere => field.topic(),
+        }
+    }
 }
 
 /// What must be stored and told, in a stable order. Topics are below the root.
@@ -110,6 +138,10 @@ impl State {
     /// of the forecast that changed in a frame of its own (api.md §3.9). When the start is completed
     /// everything is told again, because clients forget all they knew.
     pub fn frames(&self, older: &Self) -> Vec<String> {
+        if self.site.is_none() {
+            // Whoever comes before the first state waits for it: the first frame is whole.
+            return Vec::new();
+        }
         let untold = Self::default();
         let older = if self.started() && !older.started() { &untold } else { older };
         let mut frame = Frame::default();
@@ -261,7 +293,8 @@ impl Block {
         let Some(old) = old else {
             let place = place();
             let values = rows(place.scope()).iter().map(|field| read(field)).collect();
-            return Arc::new(Self { place, values });
+            let extras = Extras::new(&view.system.about);
+            return Arc::new(Self { place, values, extras });
         };
         let mut new = None;
         for (row, field) in rows(old.place.scope()).iter().enumerate() {
@@ -314,7 +347,7 @@ impl Block {
     }
 
     fn tell(&self, row: usize, tell: &mut dyn FnMut(&str, String)) {
-        let Some(name) = self.rows()[row].topic() else {
+        let Some(name) = self.extras.topic(self.rows()[row]) else {
             return;
         };
         let topic = self.place.topic(name);
@@ -332,7 +365,7 @@ impl Block {
         };
         for row in self.changed(before) {
             let field = self.rows()[row];
-            let told = self.values[row] != Value::Absent || before.is_some();
+            let told = !self.values[row].is_left_out() || before.is_some();
             let in_parts = field.key == table::FORECAST_KEY;
             if field.in_json() && told && !in_parts {
                 self.values[row].write_json(frame.member(&format!("{prefix}{}", field.key)));
@@ -349,8 +382,8 @@ impl Block {
     /// Members that are there, and null for those that were there before: clients merge.
     fn write_members(&self, before: Option<&Self>, frame: &mut Frame) {
         for (row, (field, value)) in self.rows().iter().zip(&self.values).enumerate() {
-            let was = before.is_some_and(|before| before.values[row] != Value::Absent);
-            if field.in_json() && (*value != Value::Absent || was) {
+            let was = before.is_some_and(|before| !before.values[row].is_left_out());
+            if field.in_json() && (!value.is_left_out() || was) {
                 value.write_json(frame.member(field.key));
             }
         }

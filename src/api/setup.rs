@@ -18,7 +18,7 @@ use super::table::rows;
 const NO_TIME: &str = "0001-01-01T00:00:00Z";
 /// The one device of class hems: what the grid operator says.
 const OPERATOR: &str = "hems";
-/// The part of [`super::System::configured`] that names who carries messages.
+/// The section of [`super::About`] that names who carries messages.
 const MESSENGERS: &str = "messengers";
 
 type Member = (Cow<'static, str>, Value);

@@ -9,10 +9,6 @@ use super::write::{Answer, Code};
 /// Names longer than this are not compared with ours: the work per message stays small.
 const SUGGEST_UP_TO: usize = 96;
 
-/// Names that evcc can write and we cannot yet (api.md §2.2–§2.5): a clear answer, not a typing error.
-const UNSUPPORTED: &[(Scope, &str)] =
-    &[(Scope::LoadPoint, "alwaysCharge"), (Scope::LoadPoint, "targetTime")];
-
 /// Which one of a scope.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Place {
@@ -49,12 +45,6 @@ impl Address {
         });
         if let Some(field) = writable {
             return Ok(Self { field, place });
-        }
-        if UNSUPPORTED.contains(&(scope, name)) {
-            return Err(Answer::refusal(
-                Code::Unsupported,
-                format!("{name} cannot be written in this version"),
-            ));
         }
         if rows(scope).iter().any(|field| field.topic() == Some(name)) {
             let hint = setting_behind(scope, name)

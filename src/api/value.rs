@@ -41,6 +41,12 @@ pub enum Value {
     Phases([f64; 3]),
     /// Elements in order.
     List(Vec<Value>),
+    /// A list without elements that JSON does not write as `[]`: it is left out where it is
+    /// optional, and null elsewhere.
+    NoList {
+        /// Whether JSON leaves it out.
+        optional: bool,
+    },
     /// Members in order.
     Object(Vec<(Cow<'static, str>, Value)>),
     /// A structure that MQTT carries as one JSON text.
@@ -118,6 +124,7 @@ impl Value {
             Self::Duration(duration) => duration.as_secs().to_string(),
             Self::Phases(phases) => float_text(phases.iter().sum()),
             Self::List(items) => items.len().to_string(),
+            Self::NoList { .. } => "0".to_owned(),
             Self::Json(json) => json.to_string(),
             Self::Rates(slots) => rates::objects(slots),
             Self::Series(slots) => rates::points(slots),
@@ -128,7 +135,7 @@ impl Value {
     /// The text in the settings store: one text also for what MQTT spreads over several topics.
     pub fn stored_text(&self) -> String {
         match self {
-            Self::List(_) | Self::Object(_) => self.json(),
+            Self::List(_) | Self::NoList { .. } | Self::Object(_) => self.json(),
             Self::Absent
             | Self::Null
             | Self::Bool(_)
@@ -165,6 +172,7 @@ impl Value {
             | Self::Time(_)
             | Self::Duration(_)
             | Self::List(_)
+            | Self::NoList { .. }
             | Self::Object(_)
             | Self::Json(_)
             | Self::Rates(_)
@@ -203,6 +211,7 @@ impl Value {
             | Self::Text(_)
             | Self::Time(_)
             | Self::Duration(_)
+            | Self::NoList { .. }
             | Self::Json(_)
             | Self::Rates(_)
             | Self::Series(_)
@@ -213,7 +222,7 @@ impl Value {
     /// Appends the JSON of `/api/state`, WebSocket and REST answers (api.md §3.8 "Ours").
     pub fn write_json(&self, out: &mut String) {
         match self {
-            Self::Absent | Self::Null => out.push_str("null"),
+            Self::Absent | Self::Null | Self::NoList { .. } => out.push_str("null"),
             Self::Bool(_) | Self::Int(_) | Self::Duration(_) => out.push_str(&self.mqtt_text()),
             Self::Float(number) => write_number(*number, out),
             Self::Price(number) => out.push_str(&price_text(*number)),
@@ -237,7 +246,7 @@ impl Value {
             }
             Self::Object(members) => {
                 out.push('{');
-                let present = members.iter().filter(|(_, member)| *member != Self::Absent);
+                let present = members.iter().filter(|(_, member)| !member.is_left_out());
                 for (n, (name, member)) in present.enumerate() {
                     write_comma(n, out);
                     write_json_text(name, out);
@@ -280,6 +289,7 @@ impl Value {
             | Self::Duration(_)
             | Self::Phases(_)
             | Self::List(_)
+            | Self::NoList { .. }
             | Self::Json(_) => None,
         }
     }
@@ -297,12 +307,18 @@ impl Value {
             | Self::Duration(_)
             | Self::Phases(_)
             | Self::List(_)
+            | Self::NoList { .. }
             | Self::Object(_)
             | Self::Json(_)
             | Self::Rates(_)
             | Self::Series(_)
             | Self::Packed(_) => self.mqtt_text(),
         }
+    }
+
+    /// Whether objects in JSON have no such member.
+    pub fn is_left_out(&self) -> bool {
+        matches!(self, Self::Absent | Self::NoList { optional: true })
     }
 }
 
@@ -444,6 +460,12 @@ mod tests {
         assert_eq!(list.json(), r#"[{"name":"pv1"}]"#);
         assert_eq!(topics(&Value::Absent), []);
         assert_eq!(topics(&Value::Null), pairs(&[("t", "")]));
+        for optional in [true, false] {
+            let none = Value::NoList { optional };
+            assert_eq!(topics(&none), pairs(&[("t", "0")]));
+            let inside = Value::Object(vec![("list".into(), none)]);
+            assert_eq!(inside.json(), if optional { "{}" } else { r#"{"list":null}"# });
+        }
     }
 
     #[test]

@@ -80,6 +80,8 @@ pub struct ChargerDevice {
     pub limit_soc: Option<Source>,
     /// Text.
     pub identify: Option<Source>,
+    /// One of the words of [`crate::model::StatusReason`].
+    pub status_reason: Option<Source>,
     /// Offered when the lease of the last command ends (design S1); `None` switches off.
     pub safe_current: Option<Amps>,
 }

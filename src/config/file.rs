@@ -11,8 +11,8 @@ use super::reader::{Field, Section};
 use super::text::quoted;
 use super::unsupported::Scope;
 use super::{
-    Broker, Config, Mqtt, MqttVersion, Network, Takeover, address, api, circuit, export, messaging,
-    site, tariff,
+    Broker, Config, Extras, Mqtt, MqttVersion, Network, Takeover, address, api, circuit, export,
+    messaging, site, tariff,
 };
 use crate::model::{LimitSetup, Setup};
 
@@ -32,7 +32,7 @@ pub(super) fn read(root: Section<'_>) -> Config {
     let meters = Catalog::read(&root, "meters", "meter", None);
     let chargers = Catalog::read(&root, "chargers", "charger", None);
     let vehicles = Catalog::read(&root, "vehicles", "vehicle", Some("vehicle-"));
-    let (mqtt, topic) = mqtt(&root);
+    let (mqtt, topic, publish_config) = mqtt(&root);
     let (currency, tariffs) = tariff::read(&root);
     let (setup, devices) = site_and_devices(&root, &meters, &chargers, &vehicles);
     let config = Config {
@@ -48,6 +48,7 @@ pub(super) fn read(root: Section<'_>) -> Config {
         log: root.text("log"),
         currency,
         tariffs,
+        extras: Extras { config: publish_config, vintage: vintage(&root) },
         libraries: libraries(&root),
         discover_cars: discover_cars(&root),
         messaging: messaging::read(&root),
@@ -118,7 +119,7 @@ fn interval(root: &Section<'_>) -> Duration {
 }
 
 fn network(root: &Section<'_>) -> Network {
-    let mut network = Network { host: ANY_HOST.to_owned(), port: PORT, base_path: String::new() };
+    let mut network = Network { host: ANY_HOST.to_owned(), port: PORT, ..Network::default() };
     let Some(section) = root.section("network") else {
         return network;
     };
@@ -140,6 +141,7 @@ fn network(root: &Section<'_>) -> Network {
     let port = section.get("port").and_then(|field| field.whole_within(1, 0xFFFF));
     network.port = port.and_then(|port| u16::try_from(port).ok()).unwrap_or(PORT);
     network.base_path = section.get("base_path").map(|field| base_path(&field)).unwrap_or_default();
+    network.ui = section.text("ui");
     section.finish(Scope::Network);
     network
 }
@@ -155,11 +157,12 @@ fn base_path(field: &Field<'_>) -> String {
     parts.iter().map(|part| format!("/{part}")).collect()
 }
 
-/// The broker to connect to, and the root topic.
-fn mqtt(root: &Section<'_>) -> (Option<Mqtt>, String) {
+/// The broker to connect to, the root topic, and whether the configuration is told there.
+fn mqtt(root: &Section<'_>) -> (Option<Mqtt>, String, bool) {
     let Some(section) = root.section("mqtt") else {
-        return (None, ROOT.to_owned());
+        return (None, ROOT.to_owned(), false);
     };
+    let publish_config = section.flag("publish_config").unwrap_or(false);
     let topic = section.get("topic").map(|field| root_topic(&field));
     let secret = |key| section.text(key).unwrap_or_default();
     let mut mqtt = Mqtt {
@@ -200,7 +203,7 @@ fn mqtt(root: &Section<'_>) -> (Option<Mqtt>, String) {
         }
     }
     section.finish(Scope::Mqtt);
-    (broker.map(|_| mqtt), topic.unwrap_or_else(|| ROOT.to_owned()))
+    (broker.map(|_| mqtt), topic.unwrap_or_else(|| ROOT.to_owned()), publish_config)
 }
 
 fn mqtt_version(field: &Field<'_>) -> MqttVersion {
@@ -266,6 +269,16 @@ fn database(root: &Section<'_>) -> Option<String> {
     let dsn = section.text("dsn").filter(|dsn| !dsn.is_empty());
     section.finish(Scope::Database);
     dsn
+}
+
+/// `compat: {v0119: true}`: old names are told on MQTT.
+fn vintage(root: &Section<'_>) -> bool {
+    let Some(section) = root.section("compat") else {
+        return false;
+    };
+    let vintage = section.flag("v0119").unwrap_or(false);
+    section.finish(Scope::Other);
+    vintage
 }
 
 /// `javascript: [{vm, script}]`.

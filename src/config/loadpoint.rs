@@ -7,7 +7,9 @@ use super::finding::Flaw;
 use super::reader::{Field, Section};
 use super::text::quoted;
 use super::unsupported::Scope;
-use crate::model::{Amps, ChargerSetup, LoadPointSetup, Mode, Thresholds, VehicleIx, Watts};
+use crate::model::{
+    Amps, ChargerSetup, DisplayRange, LoadPointSetup, Mode, Thresholds, VehicleIx, Watts,
+};
 
 /// Most load points of a site.
 const MAX_LOADPOINTS: usize = 1000;
@@ -45,7 +47,10 @@ pub(super) fn read(
         let Some(section) = item.section() else {
             continue;
         };
-        let charger = read_charger(&section, catalogs, n, &mut taken);
+        let mut charger = read_charger(&section, catalogs, n, &mut taken);
+        if let Some(charger) = &mut charger {
+            charger.setup.display = display(&section);
+        }
         let setup = read_loadpoint(&section, catalogs, n, charger.as_ref());
         section.finish(Scope::LoadPoint);
         if let Some(charger) = charger {
@@ -229,6 +234,20 @@ fn thresholds(section: &Section<'_>) -> Thresholds {
         inner.finish(Scope::Other);
     }
     thresholds
+}
+
+/// `ui: {minTemp, maxTemp}`, in °C.
+fn display(section: &Section<'_>) -> DisplayRange {
+    let Some(ui) = section.section("ui") else {
+        return DisplayRange::default();
+    };
+    let degrees = |key| {
+        let field = ui.get(key);
+        field.and_then(|field| field.number_within(-273.0, 1000.0)).unwrap_or_default()
+    };
+    let display = DisplayRange { min: degrees("minTemp"), max: degrees("maxTemp") };
+    ui.finish(Scope::Other);
+    display
 }
 
 /// `soc: {poll, estimate}`: nothing is polled, and the file's other keys are older spellings.

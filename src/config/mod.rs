@@ -79,6 +79,8 @@ pub struct Config {
     pub currency: String,
     /// Prices, emissions and the sun; each use once, the sun perhaps in several parts.
     pub tariffs: Vec<Tariff>,
+    /// What is told on MQTT beyond the usual.
+    pub extras: Extras,
     /// What scripts can use.
     pub libraries: Vec<Library>,
     /// Whether cars of TeslaMate appear by themselves (default true).
@@ -111,8 +113,17 @@ impl Config {
     }
 }
 
+/// What is told on MQTT beyond the usual.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Extras {
+    /// The configuration, secrets masked (`mqtt.publish_config`).
+    pub config: bool,
+    /// Names of evcc up to 0.131 (`compat.v0119`).
+    pub vintage: bool,
+}
+
 /// Where REST, WebSocket and web page listen.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Network {
     /// Address to bind.
     pub host: String,
@@ -120,6 +131,8 @@ pub struct Network {
     pub port: u16,
     /// Where a proxy mounts us, like `/charge`: empty, or with a slash only at its beginning.
     pub base_path: String,
+    /// Folder of a built evcc user interface that takes the place of our page.
+    pub ui: Option<String>,
 }
 
 /// What REST asks of whoever comes (`api:`).

@@ -83,7 +83,6 @@ const TABLE: &[(Scope, &str, &str)] = &[
     (Scope::LoadPoint, "resetondisconnect", "not used: mode is set after every disconnect"),
     (Scope::LoadPoint, "sensitivity", "not used, as in evcc"),
     (Scope::LoadPoint, "smartcostlimit", AT_RUN_TIME),
-    (Scope::LoadPoint, "ui", AT_RUN_TIME),
     (Scope::LoadPoint, "vehicles", "older spelling, not used: vehicles are detected"),
     (Scope::Soc, "alwaysupdate", PUSHED),
     (Scope::Soc, "min", AT_RUN_TIME),

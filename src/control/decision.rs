@@ -15,6 +15,13 @@ pub struct Decision {
     pub since: Mono,
 }
 
+impl Decision {
+    /// Before anything has been heard.
+    pub(super) fn first(since: Mono) -> Self {
+        Self { why: Why::ChargerUnknown, target: Amps::ZERO, surplus: None, since }
+    }
+}
+
 /// The rule that decided (control.md §9, plus the safety rules of the design).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Why {
@@ -58,6 +65,8 @@ pub enum Why {
     WaitingToStop,
     /// There is no surplus.
     NoSurplus,
+    /// The charger was switched on too often of late.
+    ContactorRests,
     /// Current is offered and the vehicle does not draw.
     NotDrawing,
     /// The home battery helps, as asked.
@@ -100,6 +109,7 @@ impl Why {
             Self::WaitingToStart => "waiting_to_start",
             Self::WaitingToStop => "waiting_to_stop",
             Self::NoSurplus => "no_surplus",
+            Self::ContactorRests => "contactor_rests",
             Self::NotDrawing => "not_drawing",
             Self::Boost => "boost",
             Self::Welcome => "welcome",
@@ -134,6 +144,7 @@ impl Why {
             Self::WaitingToStart => "There is enough surplus; charging starts after the delay.",
             Self::WaitingToStop => "There is too little surplus; charging stops after the delay.",
             Self::NoSurplus => "There is not enough surplus.",
+            Self::ContactorRests => "The charger was switched on too often; it rests for a while.",
             Self::NotDrawing => "Current is offered; the vehicle is full, asleep or waits.",
             Self::Boost => "The home battery helps to charge faster, as asked.",
             Self::Welcome => "Current is offered for a while to wake the vehicle.",

@@ -13,6 +13,7 @@ mod detection;
 mod estimator;
 mod history;
 mod home;
+mod kept;
 mod learn;
 mod ledger;
 mod loadpoint;
@@ -22,6 +23,7 @@ mod settings;
 mod site;
 pub mod tariff;
 mod vehicle;
+mod vintage;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
@@ -45,6 +47,7 @@ pub use detection::{Candidate, Sign};
 pub use estimator::{Estimator, Remaining};
 pub use history::{ChargedEnergy, History};
 pub use home::Home;
+pub use kept::{COLORS_MAX, Kept};
 pub use learn::{Learned, Taper};
 pub use ledger::Session;
 pub use loadpoint::{Effective, LoadPoint, LoadPointSettings, SmartLimit};
@@ -56,6 +59,7 @@ pub use reading::Reading;
 pub use settings::Refusal;
 pub use site::{Balance, Meter, Site, SiteSettings};
 pub use vehicle::{Vehicle, VehicleSettings};
+pub use vintage::Target;
 
 /// Samples that belong together arrive within this time: it is waited for before deciding.
 const GATHER: Duration = Duration::from_millis(5);
@@ -81,6 +85,7 @@ pub struct Control {
     circuits: Circuits,
     statistics: Option<Statistics>,
     history: History,
+    kept: Kept,
     /// Wishes have changed that circuits must know: another decision is due.
     share_again: Option<Mono>,
     effects: VecDeque<Effect>,
@@ -123,6 +128,7 @@ impl Control {
             circuits: Circuits::new(&setup, now),
             statistics: None,
             history: History::new(&setup, now),
+            kept: Kept::default(),
             share_again: None,
             setup,
             site,
@@ -175,6 +181,11 @@ impl Control {
     /// Circuits and the grid operator.
     pub fn circuits(&self) -> &Circuits {
         &self.circuits
+    }
+
+    /// What is kept for clients and changes nothing here.
+    pub fn kept(&self) -> &Kept {
+        &self.kept
     }
 
     /// Whether the grid meter is missed.

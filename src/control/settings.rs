@@ -61,6 +61,8 @@ pub enum Refusal {
         /// So many it can have.
         most: usize,
     },
+    /// A target time without anything to reach by then.
+    NoTarget,
     /// The value has not the form that is expected.
     Malformed(String),
     /// There is no such load point, vehicle or meter.
@@ -107,6 +109,7 @@ impl fmt::Display for Refusal {
             }
             Self::PlanBySoc => f.write_str("soc and capacity of the vehicle are known: plan a soc"),
             Self::TooManyPlans { most } => write!(f, "more than {most} repeating plans"),
+            Self::NoTarget => f.write_str("no target for this time: write targetEnergy first"),
             Self::Malformed(message) => f.write_str(message),
             Self::NotFound(name) => write!(f, "not found: {name}"),
         }
@@ -124,6 +127,7 @@ impl Control {
         loadpoint.welcome_until = None;
         if loadpoint.settings.mode != mode {
             loadpoint.settings.mode = mode;
+            loadpoint.minpv_once = false;
             loadpoint.request_boost(false);
             if mode != Mode::Pv {
                 loadpoint.pv_timer = Timer::Idle;

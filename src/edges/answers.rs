@@ -1,8 +1,10 @@
 //! Writers that wait until their value is stored and told, and the ways back to them.
 
+use chrono::SecondsFormat;
 use tokio::sync::oneshot;
 
 use crate::api::{Address, Answer};
+use crate::model::Now;
 
 use super::bus::{Bus, Reply};
 
@@ -31,6 +33,17 @@ pub(super) fn answer(bus: &Bus, root: &str, topic: &str, reply: Option<Reply>, a
     if let Some(reply) = reply {
         bus.answer(reply, json);
     }
+}
+
+/// Tells a refusal on `<root>/error`, for people who do not know which topic to watch (api.md §2.1).
+pub(super) fn complain(bus: &Bus, root: &str, topic: &str, answer: &Answer, now: Now) {
+    let json = serde_json::json!({
+        "topic": topic,
+        "payload": answer.requested,
+        "error": answer.message,
+        "time": now.utc.to_rfc3339_opts(SecondsFormat::Secs, true),
+    });
+    bus.publish(format!("{root}/error"), json.to_string().into_bytes(), false);
 }
 
 /// Whether an answer may go where the writer wants it: not to topics that command or tell something

@@ -12,9 +12,10 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::{error, warn};
 
-use crate::api::{State, System, Value, setup};
-use crate::config::{self, Config, EventText};
+use crate::api::{About, State, System};
+use crate::config::{self, Config};
 
+use super::about::{Found, about};
 use super::auth::{self, Auth};
 use super::brain::Brain;
 use super::bus::{Bus, Inbox, Options};
@@ -24,6 +25,7 @@ use super::door::{Door, Told};
 use super::embedded::Embedded;
 use super::fetch::Fetch;
 use super::figures::Figures;
+use super::logbook::LogBook;
 use super::messenger::Messenger;
 use super::run::{Run, Wires};
 use super::sessions;
@@ -58,12 +60,25 @@ pub enum Database {
 pub struct Place {
     /// What must survive a restart.
     pub database: Database,
+    /// The file of the configuration, if it comes from one.
+    pub config: Option<PathBuf>,
     /// Relative paths of the configuration start here.
     pub dir: PathBuf,
     /// How much REST asks of whoever comes.
     pub auth: auth::Mode,
+    /// The folder of another user interface than ours.
+    pub ui: Option<PathBuf>,
+    /// Where the log is kept for REST.
+    pub log: LogBook,
     /// This program; it is started anew to evaluate `?jq=`, so that no filter can hold us up.
     pub program: PathBuf,
+}
+
+impl Place {
+    /// A place with our own page, whose log is kept nowhere else.
+    pub fn new(database: Database, dir: PathBuf, program: PathBuf, auth: auth::Mode) -> Self {
+        Self { database, config: None, dir, auth, ui: None, log: LogBook::default(), program }
+    }
 }
 
 /// A running site.
@@ -118,17 +133,16 @@ impl App {
 /// # Errors
 /// When an address of ours cannot be bound or `broker.toml` is wrong.
 pub async fn start(config: Config, place: Place) -> anyhow::Result<App> {
-    let Place { database, dir, program, auth } = place;
     let clock = Clock::start();
     let stop = CancellationToken::new();
     let tasks = TaskTracker::new();
-    let store = open(&database)?;
+    let (store, no_database) = open(&place.database)?;
 
     let listener = listen(&config.network).await?;
     let http = listener.local_addr()?;
 
     let broker = match &config.broker {
-        Some(wanted) => Some(Embedded::start(wanted, &dir, &store).await?),
+        Some(wanted) => Some(Embedded::start(wanted, &place.dir, &store).await?),
         None => None,
     };
     let server = config.mqtt.clone().or_else(|| broker.as_ref().map(Embedded::client));
@@ -136,10 +150,12 @@ pub async fn start(config: Config, place: Place) -> anyhow::Result<App> {
     let now = clock.now();
     let settings = store.load_settings().await;
     // Whoever came first would become the owner.
-    let auth = if settings.is_err() { auth::Mode::Locked } else { auth };
+    let auth = if settings.is_err() { auth::Mode::Locked } else { place.auth };
     let mut stored = loaded("settings", settings);
     let auth = Auth::new(auth, &config.api, &mut stored, store.clone(), clock);
-    let mut brain = brain(&config, &store, now, stored).await;
+    let found = Found { http, broker: broker.as_ref(), no_database };
+    let system = system(&config, now, about(&config, &place, found));
+    let mut brain = brain(&config, system, &store, now, stored).await;
 
     let bus = server.map(|server| connect(server, &config.root, brain.filters()));
     if bus.is_none() {
@@ -182,9 +198,11 @@ pub async fn start(config: Config, place: Place) -> anyhow::Result<App> {
         store: store.clone(),
         clock,
         metrics: config.metrics.then_some(figures),
-        jq: program,
+        log: place.log,
+        jq: place.program,
     };
-    let settings = http::Settings { base_path: config.network.base_path.clone(), auth };
+    let settings =
+        http::Settings { base_path: config.network.base_path.clone(), auth, ui: place.ui };
     tasks.spawn(serve(listener, door, settings, stop.clone()));
     Ok(App { http, broker, stop, superseded, tasks, store })
 }
@@ -243,33 +261,33 @@ fn exports(
 /// The brain with all that is known from before the start.
 async fn brain(
     config: &Config,
+    system: System,
     store: &Store,
     now: crate::model::Now,
     stored: BTreeMap<String, String>,
 ) -> Brain {
     let journal = loaded("journal", store.load_journal().await);
-    let (mut brain, remarks) =
-        Brain::new(config, system(config, now), zone(), now, stored, journal);
+    let (mut brain, remarks) = Brain::new(config, system, zone(), now, stored, journal);
     brain.control.set_past(&loaded("history", store.load_past(now.utc).await));
     loaded("grid sessions", store.repair_grid_sessions(now.utc).await);
     remarks.iter().for_each(|remark| warn!("{remark}"));
     brain
 }
 
-/// Control never waits for a database: without one it runs and says that nothing is stored.
-fn open(database: &Database) -> anyhow::Result<Store> {
-    let Database::File(path) = database else { return Store::memory() };
+/// Control never waits for a database: without one it runs and says why nothing is stored.
+fn open(database: &Database) -> anyhow::Result<(Store, Option<String>)> {
+    let Database::File(path) = database else { return Ok((Store::memory()?, None)) };
     // A user's evcc.yaml may name evcc's own database, which is not ours to touch.
     let beside = path.with_file_name(DATABASE);
     let mut reason = String::new();
     for path in [path, &beside] {
         match Store::open(path) {
-            Ok(store) => return Ok(store),
+            Ok(store) => return Ok((store, None)),
             Err(error) => reason = format!("{error:#}"),
         }
         error!("settings will not be kept there: {reason}");
     }
-    Store::without_file(&reason)
+    Ok((Store::without_file(&reason)?, Some(reason)))
 }
 
 /// What an earlier start left, or nothing if it cannot be read.
@@ -281,23 +299,31 @@ pub(super) fn loaded<T: Default>(what: &str, result: Result<T, StoreError>) -> T
 }
 
 /// What is told about the program itself.
-fn system(config: &Config, now: crate::model::Now) -> System {
-    let local = chrono::Local::now();
+fn system(config: &Config, now: crate::model::Now, about: About) -> System {
+    let local = now.utc.with_timezone(&zone());
     System {
         version: System::version(),
         anchor: now,
         interval: config.interval,
         currency: config.currency.clone(),
-        timezone: format!(
-            "{} {}",
-            iana_time_zone::get_timezone().unwrap_or_default(),
-            local.format("%:z")
-        ),
-        platform: format!("{}/{}", std::env::consts::OS, std::env::consts::ARCH),
+        timezone: local.format("%Z %:z").to_string(),
+        platform: platform(std::env::consts::OS, std::env::consts::ARCH),
         started: true,
         mirrors: true,
-        configured: configured(config),
+        about,
     }
+}
+
+/// System and machine in evcc's words (api.md §4.2).
+fn platform(system: &str, machine: &str) -> String {
+    let system = if system == "macos" { "darwin" } else { system };
+    let machine = match machine {
+        "x86_64" => "amd64",
+        "x86" => "386",
+        "aarch64" => "arm64",
+        other => other,
+    };
+    format!("{system}/{machine}")
 }
 
 fn connect(server: config::Mqtt, root: &str, devices: Vec<String>) -> (Bus, Inbox) {
@@ -319,44 +345,4 @@ impl Publish for Publisher {
         bus.command(topic.to_owned(), payload.as_bytes().to_vec(), retain);
         true
     }
-}
-
-/// Parts of the configuration that clients look at (api.md §4.2); whoever reads the state may see
-/// them, so secrets are masked.
-fn configured(config: &Config) -> Vec<(&'static str, Value)> {
-    let text = |text: &str| Value::text(text);
-    let secret = |text: &str| Value::text(if text.is_empty() { "" } else { "***" });
-    let mut parts = Vec::new();
-    if let Some(influx) = &config.influx {
-        let members = vec![
-            ("url".into(), text(&influx.url)),
-            ("database".into(), text(&influx.database)),
-            ("org".into(), text(&influx.org)),
-            ("token".into(), secret(&influx.token)),
-            ("user".into(), text(&influx.user)),
-            ("password".into(), secret(&influx.password)),
-            ("insecure".into(), Value::Bool(influx.insecure)),
-        ];
-        parts.push(("influx", Value::Object(members)));
-    }
-    let messaging = &config.messaging;
-    if !messaging.services.is_empty() {
-        let source = vec![("yamlSource".into(), Value::word("file"))];
-        parts.push(("messaging", Value::Object(source)));
-        let names = messaging.services.iter().map(|service| setup::device(service.name, "", None));
-        parts.push(("messengers", Value::List(names.collect())));
-    }
-    let event = |(name, event): (&String, &EventText)| {
-        let members = vec![
-            ("title".into(), text(&event.title.source)),
-            ("msg".into(), text(&event.msg.source)),
-            ("disabled".into(), Value::Bool(event.disabled)),
-        ];
-        (name.clone().into(), Value::Object(members))
-    };
-    if !messaging.events.is_empty() {
-        let events = messaging.events.iter().map(event).collect();
-        parts.push(("messagingEvents", Value::Object(events)));
-    }
-    parts
 }

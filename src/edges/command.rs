@@ -6,15 +6,19 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
-use anyhow::{Context, bail};
+use anyhow::{Context, anyhow, bail};
 use clap::{Parser, Subcommand};
 use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
 
 use crate::config::{Broker, Checked, Config, Takeover};
 
 use super::app::{self, App, DATABASE, Database, Place};
 use super::auth::Mode;
+use super::http;
+use super::logbook::{self, LogBook};
 use super::{demo, jq, password, replay};
 
 /// Where the configuration is looked for when `-c` is not given.
@@ -41,12 +45,15 @@ struct Common {
     /// Configuration file (default: evcc.yaml here or in /etc; without one the demo starts).
     #[arg(short, long, global = true, value_name = "FILE")]
     config: Option<PathBuf>,
-    /// Log filter: error, warn, info, debug, trace, or per module `chargebus::edges::bus=debug`.
+    /// Log filter: error, warn, info, debug, trace; per area as `info,bus:debug`.
     #[arg(short, long, global = true, value_name = "LEVEL")]
     log: Option<String>,
     /// Also start the embedded broker, with this broker.toml or the built-in one.
     #[arg(long, global = true, value_name = "FILE", num_args = 0..=1, default_missing_value = "")]
     broker: Option<String>,
+    /// Serve this build of evcc's user interface (its `dist` folder) instead of our page.
+    #[arg(long, global = true, value_name = "DIR")]
+    ui: Option<PathBuf>,
     /// Ask for no password and no key, also where a forgotten one is set anew.
     #[arg(long, global = true)]
     disable_auth: bool,
@@ -105,14 +112,14 @@ impl Arguments {
         let common = self.common;
         let done = match self.command {
             None if common.config.is_none() && usual_place().is_none() => {
-                log_to_terminal(common.log.as_deref().unwrap_or("warn"))?;
-                play(60.0, 7070, 1883)
+                let log = log_to_terminal(common.log.as_deref().unwrap_or("warn"))?;
+                play(60.0, 7070, 1883, log)
             }
             None | Some(Command::Run) => run(&common),
             Some(Command::Check) => check(&common),
             Some(Command::Demo { speed, port, mqtt_port }) => {
-                log_to_terminal(common.log.as_deref().unwrap_or("warn"))?;
-                play(speed, port, mqtt_port)
+                let log = log_to_terminal(common.log.as_deref().unwrap_or("warn"))?;
+                play(speed, port, mqtt_port, log)
             }
             Some(Command::Replay { file }) => {
                 let config = load(&common)?.1.config;
@@ -139,7 +146,7 @@ impl Arguments {
 fn run(common: &Common) -> anyhow::Result<()> {
     let (path, Checked { mut config, notices }) = load(common)?;
     let level = common.log.clone().or_else(|| config.log.clone());
-    log_to_terminal(level.as_deref().unwrap_or("info"))?;
+    let log = log_to_terminal(level.as_deref().unwrap_or("info"))?;
     for notice in notices {
         tracing::warn!("{}", notice.located(&path.display().to_string()));
     }
@@ -150,7 +157,11 @@ fn run(common: &Common) -> anyhow::Result<()> {
     let dir = path.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let auth = if common.disable_auth { Mode::Disabled } else { Mode::Guarded };
     let database = database(&config, dir);
-    let place = Place { database, dir: dir.to_owned(), program: program()?, auth };
+    let ui = common.ui.clone().or_else(|| config.network.ui.as_ref().map(|ui| dir.join(ui)));
+    let ui = ui.map(|ui| http::check_ui(&ui).map_err(|error| anyhow!(error))).transpose()?;
+    let config_path = Some(path.clone());
+    let place = Place::new(database, dir.to_owned(), program()?, auth);
+    let place = Place { config: config_path, ui, log, ..place };
     runtime()?.block_on(async {
         loop {
             let app = app::start(config.clone(), place.clone()).await?;
@@ -174,9 +185,9 @@ fn database(config: &Config, dir: &Path) -> Database {
     }
 }
 
-fn play(speed: f64, port: u16, mqtt_port: u16) -> anyhow::Result<()> {
+fn play(speed: f64, port: u16, mqtt_port: u16, log: LogBook) -> anyhow::Result<()> {
     runtime()?.block_on(async {
-        let app = demo::start(speed, port, mqtt_port, program()?).await?;
+        let app = demo::start(speed, port, mqtt_port, program()?, log).await?;
         say(&demo::invitation(&app))?;
         until_signal(app).await.map(|_| ())
     })
@@ -279,16 +290,14 @@ fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
     Ok(tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?)
 }
 
-fn log_to_terminal(level: &str) -> anyhow::Result<()> {
+fn log_to_terminal(level: &str) -> anyhow::Result<LogBook> {
     // rumqttd reports ordinary disconnects as errors.
-    let filter = EnvFilter::try_new(format!("{level},rumqttd=off,rumqttc=off"))
+    let filter = EnvFilter::try_new(format!("{},rumqttd=off,rumqttc=off", logbook::filter(level)))
         .with_context(|| format!("log {level:?} is no filter, try info or debug"))?;
-    tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(std::io::stderr)
-        .with_target(false)
-        .init();
-    Ok(())
+    let book = LogBook::default();
+    let terminal = tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_target(false);
+    tracing_subscriber::registry().with(filter).with(terminal).with(book.clone()).init();
+    Ok(book)
 }
 
 fn say(text: &str) -> anyhow::Result<()> {

@@ -15,6 +15,7 @@ use super::app::{self, App, Database, Place};
 use super::auth::Mode;
 use super::bus::{Bus, Incoming, Options};
 use super::clock::Clock;
+use super::logbook::LogBook;
 
 /// The house moves this often.
 const STEP: Duration = Duration::from_millis(500);
@@ -27,7 +28,13 @@ const SEED: u64 = 7;
 ///
 /// # Errors
 /// When no port is free.
-pub async fn start(speed: f64, http: u16, mqtt: u16, program: PathBuf) -> anyhow::Result<App> {
+pub async fn start(
+    speed: f64,
+    http: u16,
+    mqtt: u16,
+    program: PathBuf,
+    log: LogBook,
+) -> anyhow::Result<App> {
     let checked = Config::parse(sim::DEMO_YAML, &|_| None)
         .map_err(|errors| anyhow!("the demo's configuration: {errors}"))?;
     let mut config = checked.config;
@@ -41,7 +48,7 @@ pub async fn start(speed: f64, http: u16, mqtt: u16, program: PathBuf) -> anyhow
     config.mqtt = None;
     let app = app::start(
         config,
-        Place { database: Database::Memory, dir: PathBuf::new(), program, auth: Mode::Demo },
+        Place { log, ..Place::new(Database::Memory, PathBuf::new(), program, Mode::Demo) },
     )
     .await?;
     let address = app.broker().first().copied().context("the broker does not listen")?;

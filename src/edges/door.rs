@@ -13,6 +13,7 @@ use crate::model::Mono;
 
 use super::clock::Clock;
 use super::figures::Figures;
+use super::logbook::LogBook;
 use super::store::Store;
 
 /// Whoever asks waits this long for the loop to take, store and answer.
@@ -31,6 +32,8 @@ pub struct Door {
     pub store: Store,
     /// The clock of [`Told::at`].
     pub clock: Clock,
+    /// The last lines of the log.
+    pub log: LogBook,
     /// What `GET /metrics` tells of the program; `None` where nobody asked for it.
     pub metrics: Option<Figures>,
     /// The program that evaluates `jq=` when it is called with `jq PROGRAM`: this one.

@@ -1,5 +1,6 @@
 //! The only impure room: run loop, clock, MQTT client, broker, devices, store, HTTP, web page.
 
+mod about;
 mod answers;
 pub mod app;
 pub mod auth;
@@ -21,6 +22,7 @@ pub mod http;
 mod influx;
 mod inputs;
 pub mod jq;
+pub mod logbook;
 mod messenger;
 mod ours;
 pub mod password;

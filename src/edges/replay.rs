@@ -9,7 +9,7 @@ use chrono::{DateTime, TimeZone, Utc};
 use chrono_tz::Tz;
 use serde::Deserialize;
 
-use crate::api::System;
+use crate::api::{About, System};
 use crate::config::Config;
 use crate::control::Why;
 use crate::model::{ChargerCommand, Effect, Fact, Mono, Now, Outcome};
@@ -49,7 +49,7 @@ pub fn replay(config: &Config, log: impl BufRead, out: &mut impl Write) -> anyho
         platform: String::new(),
         started: true,
         mirrors: true,
-        configured: Vec::new(),
+        about: About::default(),
     };
     let (brain, remarks) = Brain::new(config, system, Tz::UTC, start, BTreeMap::new(), Vec::new());
     let mut player = Player {

@@ -412,6 +412,9 @@ impl Run {
                     }
                 }
                 if let Some(bus) = &self.bus {
+                    if !answer.ok() {
+                        answers::complain(bus, &self.root, &topic, &answer, self.clock.now());
+                    }
                     answers::answer(bus, &self.root, &topic, reply, &answer);
                 }
             }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 
 use super::{Amps, ChargeStatus, ChargerCommand, KilowattHours, LoadPointIx, MeterIx};
-use super::{OperatorSignal, Percent, Trust, VehicleIx, Volts, WattHours, Watts};
+use super::{OperatorSignal, Percent, StatusReason, Trust, VehicleIx, Volts, WattHours, Watts};
 
 /// One observation of the world.
 #[derive(Clone, Debug, PartialEq)]
@@ -165,6 +165,8 @@ pub enum ChargerValue {
     LimitSoc(Percent),
     /// Who identified themselves (RFID and the like).
     Identity(String),
+    /// Why it does not charge the car that is on it.
+    StatusReason(StatusReason),
     /// It does not say this any more.
     Lost(ChargerAttribute),
 }

@@ -195,3 +195,55 @@ spelled!(
         Unknown = "unknown",
     }
 );
+
+spelled!(
+    /// Why a charger with a car on it does not charge (plans-vehicles-devices.md §8.2).
+    StatusReason {
+        /// It does not say.
+        Unknown = "unknown",
+        /// Somebody must identify themselves.
+        WaitingForAuthorization = "waitingforauthorization",
+        /// The car must be unplugged first.
+        DisconnectRequired = "disconnectrequired",
+    }
+);
+
+spelled!(
+    /// What evcc's optimizer is asked to spare (api.md §4.1); advice.
+    OptimizerStrategy {
+        /// Charge the battery before anything is exported.
+        ChargeBeforeExport = "charge_before_export",
+        /// Low peaks of the consumption.
+        AttenuateDemandPeaks = "attenuate_demand_peaks",
+        /// Low peaks of the feed-in.
+        AttenuateFeedinPeaks = "attenuate_feedin_peaks",
+        /// Low peaks at the grid connection.
+        AttenuateGridPeaks = "attenuate_grid_peaks",
+        /// Nothing.
+        None = "none",
+    }
+);
+
+spelled!(
+    /// What a remote controller asked of a load point up to 0.208 (api.md §7).
+    RemoteDemand {
+        /// Charging is allowed.
+        Enable = "enable",
+        /// No new charge.
+        Soft = "soft",
+        /// No charge.
+        Hard = "hard",
+    }
+);
+
+spelled!(
+    /// Whether a load point charges without the sun, in the words of 0.316 (api.md §3.3).
+    AlwaysCharge {
+        /// From surplus only.
+        Off = "off",
+        /// At least with the minimum.
+        On = "on",
+        /// As `on`, until the vehicle is unplugged.
+        Once = "once",
+    }
+);

@@ -27,8 +27,8 @@ pub use history::{
 };
 pub use ids::{LoadPointIx, MeterIx, TeslaMateCar, VehicleIx};
 pub use kinds::{
-    BatteryMode, ChargeStatus, EnergyGroup, KeyScope, MeterRole, Mode, PhaseAction, PvAction,
-    Trust, UnknownSpelling,
+    AlwaysCharge, BatteryMode, ChargeStatus, EnergyGroup, KeyScope, MeterRole, Mode,
+    OptimizerStrategy, PhaseAction, PvAction, RemoteDemand, StatusReason, Trust, UnknownSpelling,
 };
 pub use limit::{
     CircuitIx, CircuitSetup, LimitSetup, OperatorSetup, OperatorSignal, Rotation, Wiring,
@@ -39,8 +39,8 @@ pub use session::{
     SessionRow, Statistics,
 };
 pub use setup::{
-    ChargerFeature, ChargerSetup, LoadPointSetup, MeterSetup, OnIdentify, Setup, Thresholds,
-    VehicleFeature, VehicleSetup,
+    ChargerFeature, ChargerSetup, DisplayRange, LoadPointSetup, MeterSetup, OnIdentify, Setup,
+    Thresholds, VehicleFeature, VehicleSetup,
 };
 pub use tariff::{Charges, TariffKind, TariffUse, Zone};
 pub use template::{Format, Piece, Printf, Template, Verb};

@@ -83,6 +83,15 @@ pub struct LoadPointSetup {
     pub charger: ChargerSetup,
 }
 
+/// The range in which user interfaces show a temperature, in °C; 0 is no limit (api.md §4.3 `ui`).
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct DisplayRange {
+    /// The lower end.
+    pub min: f64,
+    /// The upper end.
+    pub max: f64,
+}
+
 /// When PV charging starts and stops (control.md §11).
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Thresholds {
@@ -115,6 +124,8 @@ pub struct ChargerSetup {
     pub name: String,
     /// Icon name for user interfaces.
     pub icon: Option<String>,
+    /// What user interfaces show of a heating device.
+    pub display: DisplayRange,
     /// Can switch between one and three phases.
     pub phase_switching: bool,
     /// Physical phase count, if known.
@@ -139,7 +150,8 @@ pub struct ChargerSetup {
     pub features: Vec<ChargerFeature>,
 }
 
-/// Kinds of chargers that control treats differently (control.md §4.2).
+/// Kinds of chargers, in the words of evcc (control.md §4.2). Control treats the first five
+/// differently; clients are told of the others.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum ChargerFeature {
     /// Always connected, no vehicles.
@@ -152,6 +164,24 @@ pub enum ChargerFeature {
     Continuous,
     /// Offer current once after plugging in.
     WelcomeCharge,
+    /// Vehicles are not detected here.
+    AutodetectDisabled,
+    /// Values are averages.
+    Average,
+    /// Values may be cached.
+    Cacheable,
+    /// Climate requests are ignored.
+    ClimaterDisabled,
+    /// Takes whole amperes only.
+    CoarseCurrent,
+    /// Has no telemetry.
+    Offline,
+    /// Is tried again when it fails at start.
+    Retryable,
+    /// Pushes its values.
+    Streaming,
+    /// Never wakes the vehicle.
+    WakeUpDisabled,
 }
 
 /// One vehicle.

@@ -47,6 +47,11 @@ fn the_page_of_fields_is_up_to_date() {
             mirrors.into_iter().for_each(|field| state(&mut page, prefix, field));
         }
     }
+    page.push_str("\n## Keys of evcc that are not told\n\n| Keys | Why |\n|---|---|\n");
+    for group in api::NOT_TOLD {
+        let keys: Vec<_> = group.keys.iter().map(|key| format!("`{key}`")).collect();
+        writeln!(page, "| {} | {} |", keys.join(" "), group.why).unwrap();
+    }
     hold("docs/generated/fields.md", &page);
 }
 
@@ -83,7 +88,7 @@ fn the_official_validators_find_nothing() {
 fn setting(page: &mut String, prefix: &str, field: &Field) {
     let write = field.write.unwrap();
     let topic = match field.told {
-        Told::Nowhere => format!("`{prefix}/{}/set`", write.name),
+        Told::Nowhere | Told::Vintage | Told::Config => format!("`{prefix}/{}/set`", write.name),
         Told::Everywhere | Told::JsonOnly | Told::TopicOnly(_) => {
             let mut topic = format!("`{prefix}/{}`", field.key);
             for name in write.names().filter(|name| *name != field.key) {
@@ -102,16 +107,19 @@ fn setting(page: &mut String, prefix: &str, field: &Field) {
     if write.clears {
         values.push_str(" or `none`");
     }
-    let set = write.rest.set.iter().map(|path| format!("POST `{path}`"));
+    let method = write.rest.method.as_str();
+    let set = write.rest.set.iter().map(|path| format!("{method} `{path}`"));
     let unset = write.rest.unset.iter().map(|path| format!("DELETE `{path}`"));
     let routes: Vec<_> = set.chain(unset).collect();
     writeln!(page, "| {topic} | {values} | {} | {} |", routes.join("<br>"), field.doc).unwrap();
 }
 
 fn state(page: &mut String, prefix: &str, field: &Field) {
-    let topic = match field.topic() {
-        Some(topic) => format!("`{prefix}/{topic}`"),
-        None => format!("`{}` in JSON only", field.key),
+    let topic = match (field.told, field.topic()) {
+        (Told::Config, _) => format!("`{}` in JSON; with `mqtt.publish_config` on MQTT", field.key),
+        (Told::Vintage, _) => format!("`{prefix}/{}` with `compat.v0119`", field.key),
+        (_, Some(topic)) => format!("`{prefix}/{topic}`"),
+        (_, None) => format!("`{}` in JSON only", field.key),
     };
     let kind = if let Kind::Enum(words) = field.kind {
         words.iter().map(|word| format!("`{word}`")).collect::<Vec<_>>().join(" ")

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use chargebus::api::System;
+use chargebus::api::{About, System};
 use chargebus::control::Control;
 use chargebus::control::tariff::{Tariff, TariffStatus, Tariffs};
 use chargebus::model::{
@@ -32,7 +32,7 @@ pub(crate) fn system() -> System {
         platform: "linux/amd64".to_owned(),
         started: true,
         mirrors: true,
-        configured: Vec::new(),
+        about: About::default(),
     }
 }
 

@@ -119,7 +119,7 @@ pub(super) const TELEMETRY: Operation = Operation {
     path: "/api/settings/telemetry",
     answer: BOOL,
     mqtt: OnMqtt::No("`site/telemetry` is a field"),
-    doc: "Tells whether data is sent to strangers, at the place of releases up to 0.206.",
+    doc: "Tells the switch of telemetry as in releases up to 0.206; nothing is ever sent.",
     ..Operation::READ
 };
 

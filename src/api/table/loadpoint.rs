@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use crate::api::Value;
-use crate::api::field::{Cadence, Field, Kind, View};
+use crate::api::field::{Cadence, Field, Kind, Rest, Set, View, Write};
+use crate::api::operation::Method;
 use crate::control::{LoadPoint, Vehicle};
 use crate::model::{LoadPointIx, Mono, PhaseAction, PvAction, Watts};
 
@@ -250,11 +251,19 @@ pub(super) const ROWS: &[Field] = &[
     Field {
         key: "vehicleDetectionActive",
         kind: Kind::Bool,
-        doc: "The vehicle is being looked for.",
+        doc: "The vehicle is being looked for; written as `vehicleDetect` to begin or to end that.",
         get: |view, ix| {
             let until = lp(view, ix).detecting_until;
             Value::Bool(until.is_some_and(|until| view.now.mono < until))
         },
+        write: Some(Write {
+            name: "vehicleDetect",
+            stored: false,
+            rest: Rest::with(Method::Patch, &["/loadpoints/{id}/vehicle"])
+                .answering(|_, _| Value::Object(Vec::new())),
+            set: Set::Bool(|control, now, ix, on| control.set_detection(now, LoadPointIx(ix), on)),
+            ..Write::SETTING
+        }),
         ..Field::LOADPOINT
     },
     Field {

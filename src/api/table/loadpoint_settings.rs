@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use crate::api::Value;
-use crate::api::field::{Field, Kind, Rest, Set, Told, View, Write};
+use crate::api::field::{Field, Kind, Rest, Set, View, Write};
+use crate::api::operation::Method;
 use crate::control::{Control, LoadPointSettings, Refusal};
 use crate::model::{Amps, KilowattHours, LoadPointIx, Mode, Now, Percent, VehicleIx, Watts};
 
@@ -14,7 +15,7 @@ const CURRENT: Option<(f64, f64)> = Some((0.0, 80.0));
 const THRESHOLD: Option<(f64, f64)> = Some((-50_000.0, 50_000.0));
 const DELAY: Option<(f64, f64)> = Some((0.0, 86_400.0));
 /// No session of a car comes near this; evcc has no limit.
-const ENERGY: Option<(f64, f64)> = Some((0.0, 10_000.0));
+pub(super) const ENERGY: Option<(f64, f64)> = Some((0.0, 10_000.0));
 
 pub(super) const ROWS: &[Field] = &[
     Field {
@@ -97,7 +98,9 @@ pub(super) const ROWS: &[Field] = &[
             name: "limitEnergy",
             range: ENERGY,
             rest: Rest::post(&["/loadpoints/{id}/limitenergy/{value}"]),
-            set: Set::Float(set_limit_energy),
+            set: Set::Float(|control, now, ix, energy| {
+                control.set_limit_energy(now, LoadPointIx(ix), KilowattHours(energy))
+            }),
             ..Write::SETTING
         }),
         ..Field::LOADPOINT
@@ -232,6 +235,7 @@ pub(super) const ROWS: &[Field] = &[
             name: "vehicle",
             clears: true,
             rest: Rest {
+                method: Method::Post,
                 set: &["/loadpoints/{id}/vehicle/{value}"],
                 unset: Some("/loadpoints/{id}/vehicle"),
                 answer: Some(|view, ix| match vehicle_of(view, ix) {
@@ -240,48 +244,6 @@ pub(super) const ROWS: &[Field] = &[
                 }),
             },
             set: Set::Word(set_vehicle),
-            ..Write::SETTING
-        }),
-        ..Field::LOADPOINT
-    },
-];
-
-/// Names of evcc up to 0.122 that can only be written (api.md §2.5). They act as there without a
-/// pending target time.
-pub(super) const OLD_WORDS: &[Field] = &[
-    Field {
-        key: "targetEnergy",
-        kind: Kind::Float,
-        unit: "kWh",
-        told: Told::Nowhere,
-        doc: "The old name of `limitEnergy`.",
-        get: |view, ix| Value::float(wish(view, ix).limit_energy.0),
-        write: Some(Write {
-            name: "targetEnergy",
-            range: ENERGY,
-            stored: false,
-            rest: Rest::post(&["/loadpoints/{id}/target/energy/{value}"]),
-            set: Set::Float(set_limit_energy),
-            ..Write::SETTING
-        }),
-        ..Field::LOADPOINT
-    },
-    Field {
-        key: "targetSoc",
-        kind: Kind::Int,
-        unit: "%",
-        told: Told::Nowhere,
-        doc: "The old name of `limitSoc`; 100 is no limit.",
-        get: |view, ix| Value::int(wish(view, ix).limit_soc.0),
-        write: Some(Write {
-            name: "targetSoc",
-            range: PERCENT,
-            stored: false,
-            rest: Rest::post(&["/loadpoints/{id}/target/soc/{value}"]),
-            set: Set::Float(|control, now, ix, value| {
-                let soc = if value < 100.0 { value } else { 0.0 };
-                control.set_limit_soc(now, LoadPointIx(ix), Percent(soc))
-            }),
             ..Write::SETTING
         }),
         ..Field::LOADPOINT
@@ -297,15 +259,6 @@ fn vehicle_of<'a>(view: &View<'a>, ix: usize) -> Option<(&'a str, &'a str)> {
     let vehicle = view.control.loadpoints()[ix].vehicle?;
     let setup = &view.control.vehicles().get(vehicle.0)?.setup;
     Some((&setup.name, &setup.title))
-}
-
-fn set_limit_energy(
-    control: &mut Control,
-    now: Now,
-    ix: usize,
-    energy: f64,
-) -> Result<(), Refusal> {
-    control.set_limit_energy(now, LoadPointIx(ix), KilowattHours(energy))
 }
 
 /// By name, or by position from 1 as up to 0.122; a vehicle that is named with digits wins.

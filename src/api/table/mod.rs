@@ -3,8 +3,10 @@
 mod battery;
 mod charger;
 mod circuit;
+mod configured;
 mod detection;
 mod history;
+mod kept;
 mod loadpoint;
 mod loadpoint_settings;
 mod none;
@@ -15,10 +17,13 @@ mod site;
 mod system;
 mod tariff;
 mod vehicle;
+mod vintage;
 
 use std::sync::LazyLock;
 
 use super::field::{Field, Scope};
+
+pub use none::{NOT_TOLD, NotTold};
 
 pub(super) use tariff::{FORECAST_KEY, forecast_key};
 
@@ -31,7 +36,6 @@ pub const TABLES: &[&[Field]] = &[
     battery::SITE,
     battery::LOADPOINT,
     loadpoint_settings::ROWS,
-    loadpoint_settings::OLD_WORDS,
     settings::VEHICLE,
     tariff::SITE,
     tariff::FORECASTS,
@@ -52,6 +56,11 @@ pub const TABLES: &[&[Field]] = &[
     detection::LOADPOINT,
     detection::VEHICLE,
     circuit::LOADPOINT,
+    configured::SITE,
+    kept::SITE,
+    kept::LOADPOINT,
+    vintage::LOADPOINT,
+    vintage::VEHICLE,
     none::SITE,
     none::LOADPOINT,
 ];

@@ -1,8 +1,54 @@
-//! Keys that clients expect and behind which nothing works yet: each tells the truth, "none".
+//! Keys that clients expect and behind which nothing works yet: each tells the truth, "none". And the
+//! keys of evcc that are never told, each with its reason.
 //! A row moves to its own room with the engine that fills it.
 
 use crate::api::Value;
-use crate::api::field::{Cadence, Field, Kind};
+use crate::api::field::{Cadence, Field, Kind, Scope};
+
+/// Keys of evcc that are not told, with the same reason.
+#[derive(Clone, Copy, Debug)]
+pub struct NotTold {
+    /// Why; a sentence.
+    pub why: &'static str,
+    /// Whose keys.
+    pub scope: Scope,
+    /// The keys, sorted.
+    pub keys: &'static [&'static str],
+}
+
+/// Every key of evcc (api.md §4) is a row of the table or stands here.
+pub const NOT_TOLD: &[NotTold] = &[
+    NotTold {
+        why: "There is no optimizer; absent, as in evcc without one.",
+        scope: Scope::Site,
+        keys: &["evopt", "evopt-batteries"],
+    },
+    NotTold {
+        why: "No device needs a login at its maker; absent, as in evcc without such a device.",
+        scope: Scope::Site,
+        keys: &["authProviders"],
+    },
+    NotTold {
+        why: "The program neither looks for newer releases nor replaces itself.",
+        scope: Scope::Site,
+        keys: &["availableVersion", "hasUpdater", "releaseNotes"],
+    },
+    NotTold {
+        why: "Lines of the log are on standard error, not among the values.",
+        scope: Scope::Site,
+        keys: &["log"],
+    },
+    NotTold {
+        why: "There is no such server or proxy here, and an absent key says so.",
+        scope: Scope::Site,
+        keys: &["eebus", "modbusproxy", "ocpp", "ocppforwarder", "remote", "shm"],
+    },
+    NotTold {
+        why: "Written by the state itself, from the rows of the vehicles.",
+        scope: Scope::Site,
+        keys: &["vehicles"],
+    },
+];
 
 const SITE_ROW: Field = Field { cadence: Cadence::Once, ..Field::SITE };
 const LOADPOINT_ROW: Field = Field { cadence: Cadence::Once, ..Field::LOADPOINT };
@@ -29,90 +75,12 @@ pub(super) const SITE: &[Field] = &[
         get: |_, _| Value::Bool(false),
         ..SITE_ROW
     },
-    Field {
-        key: "telemetry",
-        kind: Kind::Bool,
-        doc: "Data is sent to strangers.",
-        get: |_, _| Value::Bool(false),
-        ..SITE_ROW
-    },
 ];
 
-pub(super) const LOADPOINT: &[Field] = &[
-    Field {
-        key: "chargerFeatureAutodetectDisabled",
-        kind: Kind::Bool,
-        doc: "Vehicles are not detected here.",
-        get: |_, _| Value::Bool(false),
-        ..LOADPOINT_ROW
-    },
-    Field {
-        key: "chargerFeatureAverage",
-        kind: Kind::Bool,
-        doc: "Values are averages.",
-        get: |_, _| Value::Bool(false),
-        ..LOADPOINT_ROW
-    },
-    Field {
-        key: "chargerFeatureCacheable",
-        kind: Kind::Bool,
-        doc: "Values may be cached.",
-        get: |_, _| Value::Bool(false),
-        ..LOADPOINT_ROW
-    },
-    Field {
-        key: "chargerFeatureClimaterDisabled",
-        kind: Kind::Bool,
-        doc: "Climate requests are ignored.",
-        get: |_, _| Value::Bool(false),
-        ..LOADPOINT_ROW
-    },
-    Field {
-        key: "chargerFeatureCoarseCurrent",
-        kind: Kind::Bool,
-        doc: "Takes whole amperes only.",
-        get: |_, _| Value::Bool(false),
-        ..LOADPOINT_ROW
-    },
-    Field {
-        key: "chargerFeatureOffline",
-        kind: Kind::Bool,
-        doc: "Has no telemetry.",
-        get: |_, _| Value::Bool(false),
-        ..LOADPOINT_ROW
-    },
-    Field {
-        key: "chargerFeatureRetryable",
-        kind: Kind::Bool,
-        doc: "Is tried again when it fails at start.",
-        get: |_, _| Value::Bool(false),
-        ..LOADPOINT_ROW
-    },
-    Field {
-        key: "chargerFeatureStreaming",
-        kind: Kind::Bool,
-        doc: "Pushes its values.",
-        get: |_, _| Value::Bool(false),
-        ..LOADPOINT_ROW
-    },
-    Field {
-        key: "chargerFeatureWakeUpDisabled",
-        kind: Kind::Bool,
-        doc: "Never wakes the vehicle.",
-        get: |_, _| Value::Bool(false),
-        ..LOADPOINT_ROW
-    },
-    Field {
-        key: "chargerStatusReason",
-        doc: "Why the charger does not charge.",
-        get: |_, _| Value::word("unknown"),
-        ..LOADPOINT_ROW
-    },
-    Field {
-        key: "suggestion",
-        kind: Kind::Object,
-        doc: "What an optimizer suggests.",
-        get: |_, _| Value::Null,
-        ..LOADPOINT_ROW
-    },
-];
+pub(super) const LOADPOINT: &[Field] = &[Field {
+    key: "suggestion",
+    kind: Kind::Object,
+    doc: "What an optimizer suggests.",
+    get: |_, _| Value::Null,
+    ..LOADPOINT_ROW
+}];

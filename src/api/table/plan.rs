@@ -8,10 +8,8 @@ use crate::api::goal::{self, Goal};
 use crate::control::{Aim, Control, EnergyPlan, LoadPoint, Refusal, SocPlan, VehicleSettings};
 use crate::model::{KilowattHours, LoadPointIx, Now, Percent, VehicleIx};
 
+use super::loadpoint_settings::ENERGY;
 use super::settings::PERCENT;
-
-/// No session of a car comes near this; evcc has no limit.
-const ENERGY: Option<(f64, f64)> = Some((0.0, 10_000.0));
 
 pub(super) const LOADPOINT: &[Field] = &[
     Field {
@@ -208,7 +206,8 @@ pub(super) const VEHICLE: &[Field] = &[
         write: Some(Write {
             name: "repeatingPlans",
             clears: true,
-            rest: Rest::post(&["/vehicles/{name}/plan/repeating"]),
+            rest: Rest::post(&["/vehicles/{name}/plan/repeating"])
+                .answering(|view, ix| goal::repeating_list(&owner(view, ix).repeating)),
             set: Set::Json(|control, now, ix, json| {
                 control.set_repeating_plans(now, VehicleIx(ix), goal::repeating(json)?)
             }),

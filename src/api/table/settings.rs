@@ -2,6 +2,7 @@
 
 use crate::api::Value;
 use crate::api::field::{Field, Kind, Rest, Set, View, Write};
+use crate::api::operation::Method;
 use crate::control::VehicleSettings;
 use crate::model::{Mode, Percent, VehicleIx, Watts};
 
@@ -120,6 +121,7 @@ pub(super) const VEHICLE: &[Field] = &[
             name: "mode",
             clears: true,
             rest: Rest {
+                method: Method::Post,
                 set: &["/vehicles/{name}/mode/{value}"],
                 unset: Some("/vehicles/{name}/mode"),
                 answer: Some(|view, ix| {

@@ -22,7 +22,7 @@ pub(super) const ROWS: &[Field] = &[
     Field {
         key: "influx",
         kind: Kind::Object,
-        told: Told::JsonOnly,
+        told: Told::Config,
         doc: "The database that values are written to, without its secrets.",
         get: |view, _| view.system.configured("influx"),
         ..ONCE
@@ -38,7 +38,7 @@ pub(super) const ROWS: &[Field] = &[
     Field {
         key: "messaging",
         kind: Kind::Object,
-        told: Told::JsonOnly,
+        told: Told::Config,
         doc: "Where the services that carry messages are configured.",
         get: |view, _| view.system.configured("messaging"),
         ..ONCE
@@ -46,7 +46,7 @@ pub(super) const ROWS: &[Field] = &[
     Field {
         key: "messagingEvents",
         kind: Kind::Object,
-        told: Told::JsonOnly,
+        told: Told::Config,
         doc: "What people are told of which event: title, msg, disabled.",
         get: |view, _| view.system.configured("messagingEvents"),
         ..ONCE

@@ -56,7 +56,7 @@ pub(super) const ROWS: &[Field] = &[
         get: |view, ix| {
             let features = &vehicle(view, ix).setup.features;
             match features.is_empty() {
-                true => Value::Absent,
+                true => Value::NoList { optional: true },
                 false => Value::List(features.iter().map(|f| Value::word(feature(*f))).collect()),
             }
         },

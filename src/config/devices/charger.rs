@@ -9,15 +9,23 @@ use crate::model::{Amps, ChargerFeature, ChargerSetup};
 
 const TEMPLATES: &[&str] = &["demo-charger", "go-e-mqtt", "warp2"];
 
-/// Config text and feature; `None` is understood and changes nothing.
+/// Config text and feature.
 const FEATURES: &[(&str, Option<ChargerFeature>)] = &[
     ("integrateddevice", Some(ChargerFeature::IntegratedDevice)),
     ("switchdevice", Some(ChargerFeature::SwitchDevice)),
     ("heating", Some(ChargerFeature::Heating)),
     ("continuous", Some(ChargerFeature::Continuous)),
     ("welcomecharge", Some(ChargerFeature::WelcomeCharge)),
-    // Honoured on the vehicle only (control.md §4.2).
-    ("coarsecurrent", None),
+    // Of these clients are told only; coarse currents are honoured on the vehicle (control.md §4.2).
+    ("autodetectdisabled", Some(ChargerFeature::AutodetectDisabled)),
+    ("average", Some(ChargerFeature::Average)),
+    ("cacheable", Some(ChargerFeature::Cacheable)),
+    ("climaterdisabled", Some(ChargerFeature::ClimaterDisabled)),
+    ("coarsecurrent", Some(ChargerFeature::CoarseCurrent)),
+    ("offline", Some(ChargerFeature::Offline)),
+    ("retryable", Some(ChargerFeature::Retryable)),
+    ("streaming", Some(ChargerFeature::Streaming)),
+    ("wakeupdisabled", Some(ChargerFeature::WakeUpDisabled)),
 ];
 
 /// A charger with what it can do by itself; a separate meter adds to it.
@@ -99,6 +107,7 @@ fn custom(section: &Section<'_>) -> Result<ChargerDevice, Flaw> {
         soc: number("soc").or_else(|| number("temp")),
         limit_soc: number("limitsoc").or_else(|| number("limittemp")),
         identify: optional(section, "identify", |field| source(field, Want::Text)),
+        status_reason: optional(section, "statusreason", |field| source(field, Want::Text)),
         ..ChargerDevice::default()
     };
     Ok(ChargerDevice {

@@ -49,6 +49,8 @@ pub(in crate::config) fn vehicle(device: &Device<'_>) -> Option<Vehicle> {
         Kind::Template("teslamate") => teslamate(&section, &mut setup),
         Kind::Template(_) => {
             setup.features.push(VehicleFeature::Offline);
+            // As evcc's template has it.
+            setup.icon.get_or_insert_with(|| "car".to_owned());
             Ok(VehicleDevice::default())
         }
     });

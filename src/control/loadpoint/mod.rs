@@ -1,6 +1,7 @@
 //! One load point: a charger, its session and the rules that drive it (control.md §4–§15, §21).
 
 mod boost;
+mod contactor;
 mod effective;
 mod limited;
 mod phases;
@@ -20,8 +21,8 @@ use std::time::Duration;
 
 use crate::model::{
     Amps, ChargeStatus, ChargerAttribute, ChargerCommand, ChargerFeature, ChargerValue,
-    KilowattHours, LoadPointSetup, Mono, Now, Origin, Percent, PhaseAction, PvAction, VehicleIx,
-    Volts, Watts,
+    KilowattHours, LoadPointSetup, Mode, Mono, Now, Origin, Percent, PhaseAction, PvAction,
+    StatusReason, VehicleIx, Volts, Watts,
 };
 
 use super::announce::SocSteps;
@@ -29,8 +30,10 @@ use super::circuit::Cap;
 use super::detection::{Candidate, Trace};
 use super::estimator::{Estimator, Subject};
 use super::ledger::{Account, Mix, Session};
+use super::vintage::Targets;
 use super::{Decision, PlanState, Reading, Why};
 use boost::Boost;
+use contactor::Contactor;
 use limited::Limited;
 use setpoint::{InFlight, SETTLING};
 use wakeup::WakeUp;
@@ -78,6 +81,8 @@ pub struct LoadPoint {
     pub charger_limit_soc: Option<Percent>,
     /// Who identified themselves at the charger.
     pub identity: Option<String>,
+    /// Why the charger does not charge the car that is on it.
+    pub status_reason: StatusReason,
     /// The assigned vehicle.
     pub vehicle: Option<VehicleIx>,
     /// Until when a vehicle is looked for, while it is.
@@ -123,6 +128,10 @@ pub struct LoadPoint {
     pub(super) phase_timer: Timer<PhaseAction>,
     boost: Boost,
     pub(super) welcome_until: Option<Mono>,
+    /// What was asked for with the words of evcc up to 0.122.
+    pub(super) targets: Targets,
+    /// `minpv` ends when the vehicle is unplugged.
+    pub(super) minpv_once: bool,
     wake_up: WakeUp,
     /// The charger's enabled state has been reported or commanded.
     enabled_known: bool,
@@ -136,6 +145,7 @@ pub struct LoadPoint {
     phases_switched: Option<Mono>,
     phases_refused: Option<Mono>,
     phases_before: u8,
+    contactor: Contactor,
     /// Already switched on again within this phase switch.
     reenabled: bool,
     pub(super) in_flight: Option<InFlight>,
@@ -164,12 +174,6 @@ impl LoadPoint {
     pub(super) fn new(setup: LoadPointSetup, now: Now) -> Self {
         let settings = LoadPointSettings::new(&setup);
         let fixed_phases = if setup.charger.phase_switching { 0 } else { setup.phases_configured };
-        let decision = Decision {
-            why: Why::ChargerUnknown,
-            target: Amps::ZERO,
-            surplus: None,
-            since: now.mono,
-        };
         let mut loadpoint = Self {
             vehicle: setup.vehicle,
             setup,
@@ -186,6 +190,7 @@ impl LoadPoint {
             charger_soc: None,
             charger_limit_soc: None,
             identity: None,
+            status_reason: StatusReason::Unknown,
             detecting_until: None,
             candidates: Vec::new(),
             guest: false,
@@ -201,7 +206,7 @@ impl LoadPoint {
             plan: PlanState::default(),
             smart_cost: SmartLimit::default(),
             smart_feed_in: SmartLimit::default(),
-            decision,
+            decision: Decision::first(now.mono),
             account: Account::default(),
             estimator: None,
             full_since: None,
@@ -209,6 +214,8 @@ impl LoadPoint {
             phase_timer: Timer::Idle,
             boost: Boost::Off,
             welcome_until: None,
+            targets: Targets::default(),
+            minpv_once: false,
             wake_up: WakeUp::default(),
             enabled_known: false,
             known_before_off: false,
@@ -218,6 +225,7 @@ impl LoadPoint {
             phases_switched: None,
             phases_refused: None,
             phases_before: 0,
+            contactor: Contactor::default(),
             reenabled: false,
             in_flight: None,
             retry_at: None,
@@ -301,6 +309,7 @@ impl LoadPoint {
             ChargerValue::Identity(identity) => {
                 self.identity = Some(identity).filter(|id| !id.is_empty())
             }
+            ChargerValue::StatusReason(reason) => self.status_reason = reason,
         }
         Vec::new()
     }
@@ -337,6 +346,7 @@ impl LoadPoint {
         if previous == Some(status) {
             return Vec::new();
         }
+        self.status_reason = StatusReason::Unknown;
         let mut changes = Vec::new();
         if matches!(previous, None | Some(Disconnected)) && status != Disconnected {
             if self.account.connect(now, &self.setup.name, previous.is_some()) {
@@ -386,6 +396,10 @@ impl LoadPoint {
         }
         self.settings.limit_soc = Percent::ZERO;
         self.settings.limit_energy = KilowattHours::ZERO;
+        self.targets = Targets::default();
+        if std::mem::take(&mut self.minpv_once) && self.settings.mode == Mode::MinPv {
+            self.settings.mode = Mode::Pv;
+        }
         if let Some(mode) = self.setup.default_mode {
             self.settings.mode = mode;
         }
@@ -418,7 +432,9 @@ impl LoadPoint {
         let target = wish.current.unwrap_or(self.offered);
         let offered = self.enabled && target > Amps::ZERO && self.consistent(now);
         let waits = offered && !self.charging() && left.why == wish.why;
-        let why = if waits { Why::NotDrawing } else { left.why };
+        let rests = !self.enabled && target > Amps::ZERO && self.contactor_rests(now);
+        let quiet = if waits { Why::NotDrawing } else { left.why };
+        let why = if rests { Why::ContactorRests } else { quiet };
         let since = if self.decision.why == why { self.decision.since } else { now.mono };
         self.decision = Decision { why, target, surplus, since };
         self.continue_wake_up(now, vehicle);
@@ -469,6 +485,7 @@ impl LoadPoint {
         let delays =
             [self.pv_due(), self.phase_due(), self.lands_at(), self.detecting_until, lease, plan];
         let later = [self.boost_due(), self.wakes_at(), self.account.due()];
+        let later = later.into_iter().chain([self.contactor.rests_until(now)]);
         windows
             .into_iter()
             .chain(retries)

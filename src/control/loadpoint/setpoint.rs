@@ -108,7 +108,7 @@ impl LoadPoint {
         if !on {
             return self.switch_off(now);
         }
-        if self.retry_at.is_some_and(|at| now.mono < at) {
+        if self.retry_at.is_some_and(|at| now.mono < at) || self.contactor_rests(now) {
             return;
         }
         let before = self.charge_power();
@@ -120,6 +120,9 @@ impl LoadPoint {
             self.command(ChargerCommand::MaxCurrent(current));
         }
         if !self.enabled || !self.enabled_known || self.reassert {
+            if !self.enabled {
+                self.contactor.close(now.mono);
+            }
             self.enabled = true;
             self.enabled_known = true;
             self.reassert = false;
@@ -131,6 +134,11 @@ impl LoadPoint {
         // Only a car that draws, or that is about to, will change the power.
         let expected = current.power(voltage, self.active_phases(vehicle));
         self.in_flight = Some(InFlight { from: before, to: expected, since: now.mono, seen: None });
+    }
+
+    /// Whether it was switched on too often of late; what is on stays on.
+    pub(super) fn contactor_rests(&self, now: Now) -> bool {
+        !self.enabled && self.contactor.rests_until(now.mono).is_some()
     }
 
     fn switch_off(&mut self, now: Now) {

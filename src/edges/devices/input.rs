@@ -11,7 +11,7 @@ use crate::config::{
 };
 use crate::model::{
     Amps, ChargerValue, Fact, KilowattHours, LoadPointIx, MeterIx, MeterValue, Mono,
-    OperatorSignal, Origin, Percent, VehicleIx, VehicleValue, Volts, Watts,
+    OperatorSignal, Origin, Percent, StatusReason, VehicleIx, VehicleValue, Volts, Watts,
 };
 
 /// One value to be read somewhere.
@@ -74,6 +74,11 @@ pub(super) fn inputs(config: &Config) -> List<'_> {
         list.operator(operator);
     }
     list
+}
+
+/// A word that is not known is no reason.
+fn status_reason(word: String) -> ChargerValue {
+    ChargerValue::StatusReason(word.trim().parse().unwrap_or(StatusReason::Unknown))
 }
 
 /// What a script or a setter reads: all of it goes where the asking is done.
@@ -146,7 +151,7 @@ impl<'a> List<'a> {
 
     fn charger(&mut self, ix: LoadPointIx, device: &'a ChargerDevice) {
         use ChargerValue as V;
-        let single: [Single<'a, Make<V>>; 7] = [
+        let single: [Single<'a, Make<V>>; 8] = [
             ("status", &device.status, Make::Status(V::Status)),
             ("enabled", &device.enabled, Make::Bool(V::Enabled)),
             ("power", &device.power, Make::Number(|w| V::Power(Watts(w)))),
@@ -154,6 +159,7 @@ impl<'a> List<'a> {
             ("soc", &device.soc, Make::Number(|soc| V::Soc(Percent(soc)))),
             ("limitsoc", &device.limit_soc, Make::Number(|soc| V::LimitSoc(Percent(soc)))),
             ("identify", &device.identify, Make::Text(V::Identity)),
+            ("statusreason", &device.status_reason, Make::Text(status_reason)),
         ];
         let phases: [PerPhase<'a, V>; 2] = [
             ("currents", &device.currents, |p, a| V::Current(p, Amps(a))),

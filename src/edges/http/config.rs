@@ -7,7 +7,7 @@ use axum::routing::{MethodFilter, MethodRouter, on};
 use serde_json::json;
 
 use crate::api::setup::{self, Class};
-use crate::api::{ConfigOp, Place, System, Value, View};
+use crate::api::{ConfigOp, Place, System, Value, View, legacy};
 use crate::edges::door::Door;
 
 use super::App;
@@ -106,7 +106,7 @@ pub(super) async fn telemetry(Shared(door): Shared<Door>) -> Response {
 
 /// Ours: what a client needs to know before it asks anything else.
 pub(super) async fn version() -> Response {
-    let dialects = [System::EMULATED];
+    let dialects = [System::EMULATED, legacy::RELEASE];
     let body = json!({
         "version": System::version(), "emulated": System::EMULATED, "dialects": dialects,
     });

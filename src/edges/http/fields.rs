@@ -1,4 +1,4 @@
-//! The routes of the field table: POST sets a field, DELETE clears it.
+//! The routes of the field table: each with its own method to set it, and DELETE to clear it.
 
 use axum::extract::{RawPathParams, State as Shared};
 use axum::http::StatusCode;
@@ -34,11 +34,13 @@ fn route(field: &'static Field, method: Method) -> MethodRouter<App> {
         if body.len() > api::MAX_PAYLOAD {
             return problem(StatusCode::PAYLOAD_TOO_LARGE, "the body is too long");
         }
-        let value = match (param("value"), param("time")) {
+        let value = match (param("value"), param("time"), param("source")) {
             _ if clear => Raw::Clear,
-            (Some(value), None) => Raw::Text(value),
-            (Some(value), Some(time)) => Raw::Text(api::goal_text(&value, &time)),
-            (None, _) => Raw::Text(body),
+            _ if method == Method::Patch => Raw::Text("true".to_owned()),
+            (Some(value), Some(time), _) => Raw::Text(api::goal_text(&value, &time)),
+            (Some(value), None, Some(source)) => Raw::Text(format!("{value}/{source}")),
+            (Some(value), None, None) => Raw::Text(value),
+            (None, _, _) => Raw::Text(body),
         };
         write(&door, Address { field, place }, value).await
     })

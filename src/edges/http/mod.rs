@@ -10,6 +10,7 @@ mod conns;
 mod documents;
 mod fields;
 mod history;
+mod legacy;
 mod metrics;
 mod page;
 mod plan;
@@ -17,12 +18,15 @@ mod sessions;
 mod socket;
 mod state;
 mod story;
+mod system;
 mod tariff;
 mod transport;
+mod ui;
 
 use std::future::IntoFuture as _;
 use std::io;
 use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use axum::extract::{DefaultBodyLimit, FromRef};
@@ -37,11 +41,14 @@ use tokio_util::sync::CancellationToken;
 
 use crate::api::{self, Access, Method, Op, Operation};
 use crate::edges::auth::Auth;
+use crate::edges::logbook::LogBook;
 
 use answer::problem;
 use auth::Guard;
 use conns::Limited;
 use story::Step;
+
+pub use ui::check as check_ui;
 
 pub use super::door::{Door, Question, Told, WriteRequest};
 
@@ -59,6 +66,8 @@ pub struct Settings {
     pub base_path: String,
     /// Who may do what.
     pub auth: Auth,
+    /// The folder of another user interface than ours.
+    pub ui: Option<PathBuf>,
 }
 
 /// Serves until `stop`; open requests are finished, WebSockets are closed.
@@ -75,10 +84,11 @@ pub async fn serve(
     let first = told.borrow_and_update().state.clone();
     let (steps, story) = watch::channel(Arc::new(Step::first(first)));
     let sockets = Arc::new(Semaphore::new(SOCKETS));
-    let Settings { base_path, auth } = settings;
+    let Settings { base_path, auth, ui } = settings;
     let app = App { door, auth, sockets, story, stop: stop.clone() };
     let listener = Limited::new(listener, CONNECTIONS).tap_io(|io| io.send_at_once());
-    let routes = router(app, base_path).into_make_service_with_connect_info::<SocketAddr>();
+    let routes =
+        router(app, base_path, ui.as_deref()).into_make_service_with_connect_info::<SocketAddr>();
     let server =
         axum::serve(listener, routes).with_graceful_shutdown(stop.clone().cancelled_owned());
     let (served, _) =
@@ -101,6 +111,12 @@ impl FromRef<App> for Door {
     }
 }
 
+impl FromRef<App> for LogBook {
+    fn from_ref(app: &App) -> Self {
+        app.door.log.clone()
+    }
+}
+
 impl FromRef<App> for Auth {
     fn from_ref(app: &App) -> Self {
         app.auth.clone()
@@ -108,8 +124,8 @@ impl FromRef<App> for Auth {
 }
 
 /// Every operation, every write of the field table, and the page.
-fn router(app: App, base_path: String) -> Router {
-    let mut router = page::routes();
+fn router(app: App, base_path: String, ui: Option<&Path>) -> Router {
+    let mut router = ui.map_or_else(page::routes, ui::routes);
     let operations =
         api::OPERATIONS.iter().map(|row| (row.path.to_owned(), row.access, handler(row)));
     let fields = fields::routes().map(|(path, route)| (path, Access::Write, route));
@@ -117,9 +133,10 @@ fn router(app: App, base_path: String) -> Router {
         let guard = Guard { auth: app.auth.clone(), access };
         router = router.route(&path, route.route_layer(from_fn_with_state(guard, auth::guard)));
     }
-    let routed = router
-        .fallback(not_found)
-        .with_state(app)
+    let routes = router.fallback(not_found).with_state(app);
+    let routed = Router::new()
+        .fallback_service(routes)
+        .layer(from_fn(legacy::dialect))
         .layer(DefaultBodyLimit::max(BODY_MAX))
         .layer(transport::compression())
         .layer(from_fn(transport::origins));
@@ -148,6 +165,9 @@ fn handler(row: &Operation) -> MethodRouter<App> {
         Op::PlanPreview | Op::PlanPreviewOld => on(method, plan::preview),
         Op::PlanPreviewRepeating => on(method, plan::repeating),
         Op::Tariff => on(method, tariff::tariff),
+        Op::Log => on(method, system::log),
+        Op::LogAreas => on(method, system::areas),
+        Op::Shutdown | Op::OldShutdown => on(method, system::shutdown),
         Op::Sessions => on(method, sessions::list),
         Op::EditSession => on(method, sessions::edit),
         Op::DeleteSession => on(method, sessions::delete),

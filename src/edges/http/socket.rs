@@ -3,7 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::extract::ws::{CloseFrame, Message, WebSocket, close_code};
+use axum::Extension;
+use axum::extract::ws::{CloseFrame, Message, Utf8Bytes, WebSocket, close_code};
 use axum::extract::{State as Shared, WebSocketUpgrade};
 use axum::http::StatusCode;
 use axum::response::Response;
@@ -11,8 +12,11 @@ use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 
+use crate::api::legacy;
+
 use super::App;
 use super::answer::problem;
+use super::legacy::Legacy;
 use super::story::Step;
 
 /// Clients take a silent server for dead after 20 s; a frame with content comes at least this often.
@@ -23,7 +27,11 @@ const TAKE_WITHIN: Duration = Duration::from_secs(10);
 const MAX_MESSAGE: usize = 4096;
 
 /// Takes a client in, if there is a seat.
-pub(super) async fn socket(Shared(app): Shared<App>, upgrade: WebSocketUpgrade) -> Response {
+pub(super) async fn socket(
+    Shared(app): Shared<App>,
+    old: Option<Extension<Legacy>>,
+    upgrade: WebSocketUpgrade,
+) -> Response {
     let Ok(seat) = Arc::clone(&app.sockets).try_acquire_owned() else {
         return problem(StatusCode::SERVICE_UNAVAILABLE, "too many WebSocket clients");
     };
@@ -32,7 +40,7 @@ pub(super) async fn socket(Shared(app): Shared<App>, upgrade: WebSocketUpgrade) 
         .max_frame_size(MAX_MESSAGE)
         .read_buffer_size(MAX_MESSAGE)
         .on_upgrade(async move |socket| {
-            tell(socket, app.story, app.stop).await;
+            tell(socket, app.story, app.stop, old.is_some()).await;
             drop(seat);
         })
 }
@@ -43,6 +51,7 @@ async fn tell(
     mut socket: WebSocket,
     mut story: watch::Receiver<Arc<Step>>,
     stop: CancellationToken,
+    old: bool,
 ) {
     let mut seen: Option<Arc<Step>> = None;
     let mut last_frame = Instant::now();
@@ -66,7 +75,9 @@ async fn tell(
             }
         };
         for frame in frames.iter() {
-            match timeout(TAKE_WITHIN, socket.send(Message::Text(frame.clone()))).await {
+            let frame = if old { before(frame) } else { Some(frame.clone()) };
+            let Some(frame) = frame else { continue };
+            match timeout(TAKE_WITHIN, socket.send(Message::Text(frame))).await {
                 Ok(Ok(())) => last_frame = Instant::now(),
                 Ok(Err(_)) => return,
                 Err(_) => return close(socket, close_code::POLICY, "too slow").await,
@@ -74,6 +85,12 @@ async fn tell(
         }
     }
     close(socket, close_code::AWAY, "the service is stopping").await;
+}
+
+/// The frame in the old dialect; `None` if nothing of it existed then.
+fn before(frame: &Utf8Bytes) -> Option<Utf8Bytes> {
+    let now = serde_json::from_str(frame).ok()?;
+    Some(legacy::frame(now)?.to_string().into())
 }
 
 async fn close(mut socket: WebSocket, code: u16, reason: &'static str) {

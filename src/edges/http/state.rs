@@ -2,15 +2,18 @@
 
 use std::time::Duration;
 
+use axum::Extension;
 use axum::extract::{Query, State as Shared};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 
+use crate::api::legacy;
 use crate::edges::door::Door;
 use crate::edges::jq;
 
 use super::answer::{Checked, json, problem};
+use super::legacy::Legacy;
 
 /// The loop turns at least this often while it is well; older, and `/api/health` says so.
 const HEALTHY_FOR: Duration = Duration::from_secs(60);
@@ -23,11 +26,19 @@ pub(super) struct Filter {
 /// All that was told last (api.md §3.7).
 pub(super) async fn state(
     Shared(door): Shared<Door>,
+    old: Option<Extension<Legacy>>,
     Checked(Query(filter)): Checked<Query<Filter>>,
 ) -> Response {
     let state = door.told.borrow().state.clone();
-    let whole = state.json();
+    let whole = match old {
+        None => state.json(),
+        Some(_) => match serde_json::from_str(&state.json()) {
+            Ok(now) => legacy::state(now).to_string(),
+            Err(_) => return problem(StatusCode::INTERNAL_SERVER_ERROR, "the state is not JSON"),
+        },
+    };
     match filter.jq {
+        None if old.is_some() => json(StatusCode::OK, format!(r#"{{"result":{whole}}}"#)),
         None => json(StatusCode::OK, whole),
         Some(program) => match jq::ask(&door.jq, &program, whole).await {
             Ok(result) => json(StatusCode::OK, result),

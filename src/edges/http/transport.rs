@@ -41,7 +41,8 @@ pub(super) async fn canonical(
     next.run(request).await
 }
 
-fn with_path(uri: &Uri, path: &str) -> Option<Uri> {
+/// The same address with another path.
+pub(super) fn with_path(uri: &Uri, path: &str) -> Option<Uri> {
     let query = uri.query().map_or_else(String::new, |query| format!("?{query}"));
     let mut parts = uri.clone().into_parts();
     parts.path_and_query = Some(PathAndQuery::try_from(format!("{path}{query}")).ok()?);

@@ -22,8 +22,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use chargebus::config::{
-    Api, ChargerDevice, Config, Devices as DeviceConfig, Messaging, MeterDevice, MqttSource,
-    Network, Pipeline, Sink, Source, VehicleDevice,
+    Api, ChargerDevice, Config, Devices as DeviceConfig, Extras, Messaging, MeterDevice,
+    MqttSource, Network, Pipeline, Sink, Source, VehicleDevice,
 };
 use chargebus::edges::devices::{Devices, Publish};
 use chargebus::edges::fetch::Fetch;
@@ -61,7 +61,7 @@ fn site(
         setup,
         devices: DeviceConfig { meters, chargers, vehicles, operator: None },
         interval: Duration::from_secs(30),
-        network: Network { host: "127.0.0.1".to_owned(), port: 0, base_path: String::new() },
+        network: Network { host: "127.0.0.1".to_owned(), port: 0, ..Network::default() },
         api: Api::default(),
         mqtt: None,
         root: "evcc".to_owned(),
@@ -70,6 +70,7 @@ fn site(
         log: None,
         currency: "EUR".to_owned(),
         tariffs: Vec::new(),
+        extras: Extras::default(),
         libraries: Vec::new(),
         discover_cars: true,
         messaging: Messaging::default(),

@@ -1,15 +1,18 @@
 //! The field table holds its own rules, and what is derived from it does what the specification says.
 
+mod fuzz;
 mod parity;
 mod recorded;
 mod rules;
+mod surfaces;
 mod told;
+mod vintage;
 mod writes;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use chargebus::api::{
-    self, Address, Answer, Code, Field, Kind, Scope, Set, State, Told, Value, View,
+    self, Address, Answer, Code, Field, Kind, Method, Scope, Set, State, Told, Value, View,
 };
 use chargebus::control::Control;
 use chargebus::model::{Mode, VehicleSetup};

@@ -35,10 +35,17 @@ fn routes_are_unique_and_fit_their_scope() {
     for field in api::all() {
         let Some(write) = field.write else { continue };
         for path in write.rest.set {
-            assert!(routes.insert(("POST", *path)), "{path}");
-            let body = matches!(write.set, Set::Json(_)) && !path.contains("{value}");
-            let goal = path.ends_with("/{value}/{time}");
-            assert!(path.ends_with("/{value}") || goal || body, "{path}");
+            assert!(routes.insert((write.rest.method.as_str(), *path)), "{path}");
+            let json = matches!(write.set, Set::Json(_));
+            let valued = match write.rest.method {
+                Method::Post if path.ends_with("/{value}/{time}") => json,
+                Method::Post if path.ends_with("/{value}") => true,
+                Method::Post if path.ends_with("/{value}/{source}") => field.kind == Kind::Text,
+                Method::Post | Method::Put => json && !path.contains("{value}"),
+                Method::Get | Method::Delete => false,
+                Method::Patch => field.kind == Kind::Bool && !path.contains("{value}"),
+            };
+            assert!(valued, "{path}");
         }
         if let Some(path) = write.rest.unset {
             assert!(routes.insert(("DELETE", path)), "{path}");
@@ -68,6 +75,7 @@ fn writable_numbers_have_unit_and_range_and_fitting_setters() {
             Set::Bool(_) => field.kind == Kind::Bool,
             Set::Int(_) => field.kind == Kind::Int,
             Set::Duration(_) => field.kind == Kind::Duration,
+            Set::Time(_) => field.kind == Kind::Time && write.clears,
             Set::Json(_) => matches!(
                 field.kind,
                 Kind::Int | Kind::Float | Kind::Object | Kind::List | Kind::Json
@@ -107,7 +115,7 @@ fn values_are_of_their_kind() {
             (Value::Text(word), Kind::Enum(words)) => words.contains(&&**word),
             (Value::Text(_), kind) => kind == Kind::Text,
             (Value::Phases(_), kind) => kind == Kind::Phases,
-            (Value::List(_), kind) => kind == Kind::List,
+            (Value::List(_) | Value::NoList { .. }, kind) => kind == Kind::List,
             (Value::Object(_), kind) => kind == Kind::Object,
             (Value::Json(_) | Value::Rates(_) | Value::Packed(_), kind) => kind == Kind::Json,
             (Value::Series(_), _) => false,

@@ -52,6 +52,11 @@ fn a_field_that_vanishes_is_removed_and_told_as_null() {
 }
 
 #[test]
+fn before_the_first_state_there_is_no_frame() {
+    assert!(State::default().frames(&State::default()).is_empty());
+}
+
+#[test]
 fn the_frame_that_completes_the_start_is_whole() {
     let control = house::control();
     let mut system = house::system();

@@ -15,7 +15,7 @@ async fn start() -> Facade {
     let api = Api { keys, ..Api::default() };
     let store = Store::memory().unwrap();
     let auth = Auth::new(Mode::Guarded, &api, &mut BTreeMap::new(), store.clone(), Clock::start());
-    Facade::with(Settings { base_path: String::new(), auth }, store).await
+    Facade::with(Settings { base_path: String::new(), auth, ui: None }, store).await
 }
 
 async fn read(facade: &Facade, path: &str) -> Json {
@@ -188,9 +188,9 @@ fn messengers_are_named_and_nothing_else_of_them() {
     let mut system = house::system();
     for key in ["influx", "mqtt", "messaging"] {
         let secrets = ["user", "password", "token"].map(member);
-        system.configured.push((key, api::Value::Object(secrets.into())));
+        system.about.sections.push((key, api::Value::Object(secrets.into())));
     }
-    system.configured.push(("messengers", names));
+    system.about.sections.push(("messengers", names));
     let control = house::fed();
     let view = View { control: &control, system: &system, now: house::noon() };
     let mut all = api::setup::site(&view).json() + &api::setup::loadpoints(&view).json();
@@ -225,10 +225,12 @@ async fn older_reads_and_the_version_are_answered() {
     for path in ["/api/settings/telemetry", "/api/telemetry"] {
         assert_eq!(facade.get(path).await, (200, "false\n".to_owned()), "{path}");
     }
+    assert_eq!(facade.post("/api/telemetry/true").await.0, 200);
+    assert_eq!(facade.get("/api/settings/telemetry").await.1, "true\n", "the switch is kept");
     let (status, body) = facade.get("/api/version").await;
     let told: Json = serde_json::from_str(&body).unwrap();
     assert_eq!(status, 200);
-    assert_eq!(told["dialects"], json!([told["emulated"]]));
+    assert_eq!(told["dialects"], json!([told["emulated"], "0.130"]));
     let state: Json = serde_json::from_str(&facade.get("/api/state").await.1).unwrap();
     assert_eq!(told["version"], state["version"]);
     assert!(told["version"].as_str().unwrap().starts_with(told["emulated"].as_str().unwrap()));

@@ -3,10 +3,12 @@
 mod auth;
 mod config;
 mod fuzz;
+mod legacy;
 mod preview;
 mod rest;
 mod sessions;
 mod socket;
+mod system;
 mod transport;
 
 use std::collections::BTreeMap;
@@ -20,6 +22,7 @@ use chargebus::edges::auth::{Auth, Mode};
 use chargebus::edges::clock::Clock;
 use chargebus::edges::figures::Figures;
 use chargebus::edges::http::{Door, Question, Settings, Told, WriteRequest, serve};
+use chargebus::edges::logbook::LogBook;
 use chargebus::edges::store::Store;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
@@ -81,6 +84,7 @@ impl Facade {
             store,
             clock,
             metrics: Some(Figures::default()),
+            log: LogBook::default(),
             jq,
         };
         tokio::spawn(serve(listener, door.clone(), settings, stop.clone()));
@@ -144,7 +148,7 @@ fn open() -> Settings {
     let store = Store::memory().unwrap();
     let stored = &mut BTreeMap::new();
     let auth = Auth::new(Mode::Guarded, &Api::default(), stored, store, Clock::start());
-    Settings { base_path: String::new(), auth }
+    Settings { base_path: String::new(), auth, ui: None }
 }
 
 async fn carry_out(

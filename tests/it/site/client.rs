@@ -165,7 +165,7 @@ pub(super) async fn retained(port: u16) -> BTreeMap<String, String> {
 
 /// Retained values that do not depend on the clock.
 pub(super) fn lasting(tree: &BTreeMap<String, String>) -> BTreeMap<String, String> {
-    let moving = ["updated", "Duration", "/decision", "Remaining", "/events", "/result"];
+    let moving = ["updated", "Duration", "/decision", "Remaining", "/events", "/error", "/result"];
     let stays = |topic: &String| {
         topic.starts_with("evcc/") && !moving.iter().any(|part| topic.contains(part))
     };

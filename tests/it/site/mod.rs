@@ -1,17 +1,21 @@
 //! The whole service, end to end: brokers, devices, users, power cuts.
 
 mod client;
+mod clients;
 mod exports;
 mod facade;
 mod history;
 mod house;
 mod programs;
+mod recorded;
 mod restart;
 mod safety;
 mod second;
 mod secrets;
 mod service;
 mod sessions;
+mod storm;
 mod teslamate;
 mod tree;
+mod vectors;
 mod writes;

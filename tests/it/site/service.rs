@@ -93,12 +93,10 @@ impl Home {
             config.mqtt = None;
             config.broker = Some(Broker { file: None, listen: Some("127.0.0.1:0".into()) });
         }
-        let place = Place {
-            database: Database::File(self.database.clone()),
-            dir: self.dir().to_owned(),
-            program: env!("CARGO_BIN_EXE_chargebus").into(),
-            auth: Mode::Guarded,
-        };
+        let database = Database::File(self.database.clone());
+        let program = env!("CARGO_BIN_EXE_chargebus").into();
+        let place = Place::new(database, self.dir().to_owned(), program, Mode::Guarded);
+        let place = Place { config: Some(self.dir().join("evcc.yaml")), ..place };
         let app = soon("the start", app::start(config, place)).await.unwrap();
         let port = external.unwrap_or_else(|| app.broker()[0].port());
         Service { app, port }

@@ -1,0 +1,52 @@
+//! The program: its log and its end (api.md §3.11).
+
+use super::{Access, Content, Kind, OnMqtt, Op, Operation, Parameter};
+
+const OWNER: OnMqtt = OnMqtt::No("only the owner may, and the broker has users of its own");
+const LINES: Content = Content::Json(r#"{"type":"array","items":{"type":"string"}}"#);
+
+pub(super) const LOG: Operation = Operation {
+    op: Op::Log,
+    path: "/api/system/log",
+    query: &[
+        Parameter { name: "area", kind: Kind::Text, doc: "Area; may stand several times." },
+        Parameter {
+            name: "level",
+            kind: Kind::Enum(&["error", "warn", "info", "debug", "trace"]),
+            doc: "The least severe level, `error` if nothing is said.",
+        },
+        Parameter { name: "count", kind: Kind::Int, doc: "At most this many lines, the newest." },
+        Parameter { name: "format", kind: Kind::Enum(&["txt"]), doc: "A file instead of JSON." },
+    ],
+    answer: LINES,
+    access: Access::Admin,
+    mqtt: OWNER,
+    doc: "Tells the last lines of the log, the oldest first.",
+    ..Operation::READ
+};
+
+pub(super) const LOG_AREAS: Operation = Operation {
+    op: Op::LogAreas,
+    path: "/api/system/log/areas",
+    answer: LINES,
+    access: Access::Admin,
+    mqtt: OWNER,
+    doc: "Lists the areas that have said something.",
+    ..Operation::READ
+};
+
+pub(super) const SHUTDOWN: Operation = Operation {
+    op: Op::Shutdown,
+    path: "/api/system/shutdown",
+    access: Access::Admin,
+    mqtt: OWNER,
+    doc: "Ends the service; Docker or systemd start it anew.",
+    ..Operation::WRITE
+};
+
+pub(super) const OLD_SHUTDOWN: Operation = Operation {
+    op: Op::OldShutdown,
+    path: "/api/shutdown",
+    doc: "The older name of `/api/system/shutdown`.",
+    ..SHUTDOWN
+};

@@ -1,0 +1,67 @@
+//! The log and the end over REST, and the page of somebody else.
+
+use std::fs;
+
+use super::*;
+
+fn unguarded() -> Settings {
+    let store = Store::memory().unwrap();
+    let stored = &mut BTreeMap::new();
+    let auth = Auth::new(Mode::Disabled, &Api::default(), stored, store, Clock::start());
+    Settings { auth, ..open() }
+}
+
+#[tokio::test]
+async fn the_log_and_the_end_are_the_owners() {
+    let facade = Facade::start().await;
+    for (method, path) in [
+        ("GET", "/api/system/log"),
+        ("GET", "/api/system/log/areas"),
+        ("POST", "/api/system/shutdown"),
+        ("POST", "/api/shutdown"),
+    ] {
+        assert_eq!(facade.call(method, path).await.0, 401, "{path}");
+    }
+    assert_eq!(facade.get("/api/health").await.0, 200, "still there");
+}
+
+#[tokio::test]
+async fn the_owner_reads_the_log_and_ends_the_service() {
+    let facade = Facade::with(unguarded(), Store::memory().unwrap()).await;
+    for path in ["/api/system/log", "/api/system/log/areas", "/api/system/log?level=odd&count=x"] {
+        assert_eq!(facade.get(path).await, (200, "[]\n".to_owned()), "{path}");
+    }
+    let (status, head, _) = facade.call("GET", "/api/system/log?format=txt&level=warn").await;
+    assert_eq!(status, 200);
+    assert!(head.contains("attachment; filename=\"evcc-") && head.contains("-warn.log"), "{head}");
+    assert_eq!(facade.call("POST", "/api/system/shutdown").await.0, 204);
+    let gone = async {
+        while TcpStream::connect(facade.address).await.is_ok() {
+            tokio::task::yield_now().await;
+        }
+    };
+    timeout(DEADLINE, gone).await.expect("the service ends");
+}
+
+#[tokio::test]
+async fn a_folder_takes_the_place_of_our_page() {
+    let dir = tempfile::tempdir().unwrap();
+    let folder = dir.path().join("dist");
+    fs::create_dir_all(folder.join("assets")).unwrap();
+    fs::write(dir.path().join("secret"), "x").unwrap();
+    assert!(chargebus::edges::http::check_ui(&folder).unwrap_err().contains("no index.html"));
+    fs::write(folder.join("index.html"), "<html lang=\"[[.DefaultLang]]\">[[.Version]]").unwrap();
+    fs::write(folder.join("assets/app.js"), "1").unwrap();
+    let ui = Some(chargebus::edges::http::check_ui(&folder).unwrap());
+    let facade = Facade::with(Settings { ui, ..open() }, Store::memory().unwrap()).await;
+    let page = format!("<html lang=\"en\">{}", api::System::EMULATED);
+    assert_eq!(facade.get("/").await, (200, page));
+    let (status, head, body) = facade.call("GET", "/assets/app.js").await;
+    assert_eq!((status, &*body), (200, "1"));
+    assert!(head.contains("content-type: text/javascript"), "{head}");
+    for path in ["/assets/nosuch.js", "/assets/../../secret", "/assets/%2e%2e/%2e%2e/secret"] {
+        assert_eq!(facade.get(path).await.0, 404, "{path}");
+    }
+    assert!(facade.get("/globals.js").await.1.starts_with("window.evcc = {\"version\":\""));
+    assert_eq!(facade.get("/api/state?jq=.siteTitle").await.0, 200, "the API is the same");
+}
