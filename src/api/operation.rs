@@ -357,7 +357,6 @@ pub const OPERATIONS: &[Operation] = &[
         doc: "Describes every route: OpenAPI 3.1.",
         ..Operation::READ
     },
-    system::OLD_SHUTDOWN,
     Operation {
         op: Op::EditSession,
         method: Method::Put,
@@ -386,6 +385,7 @@ pub const OPERATIONS: &[Operation] = &[
         ..Operation::READ
     },
     config::TELEMETRY,
+    system::OLD_SHUTDOWN,
     Operation {
         op: Op::State,
         path: "/api/state",
