@@ -37,6 +37,9 @@ pub(super) fn answer(bus: &Bus, root: &str, topic: &str, reply: Option<Reply>, a
 
 /// Tells a refusal on `<root>/error`, for people who do not know which topic to watch (api.md §2.1).
 pub(super) fn complain(bus: &Bus, root: &str, topic: &str, answer: &Answer, now: Now) {
+    if answer.ok() {
+        return;
+    }
     let json = serde_json::json!({
         "topic": topic,
         "payload": answer.requested,

@@ -412,9 +412,7 @@ impl Run {
                     }
                 }
                 if let Some(bus) = &self.bus {
-                    if !answer.ok() {
-                        answers::complain(bus, &self.root, &topic, &answer, self.clock.now());
-                    }
+                    answers::complain(bus, &self.root, &topic, &answer, self.clock.now());
                     answers::answer(bus, &self.root, &topic, reply, &answer);
                 }
             }
@@ -473,11 +471,8 @@ impl Run {
 
     fn tell_updated(&mut self, now: Now) {
         self.updated = now.mono;
-        self.publish(
-            self.below_root("updated"),
-            now.utc.timestamp().to_string().into_bytes(),
-            true,
-        );
+        let seconds = now.utc.timestamp().to_string();
+        self.publish(self.below_root("updated"), seconds.into_bytes(), true);
     }
 
     /// Tells machines and people what happened.

@@ -35,7 +35,7 @@ use super::{Decision, PlanState, Reading, Why};
 use boost::Boost;
 use contactor::Contactor;
 use limited::Limited;
-use setpoint::{InFlight, SETTLING};
+use setpoint::{InFlight, RENEW, SETTLING};
 use wakeup::WakeUp;
 
 pub use effective::Effective;
@@ -46,9 +46,6 @@ pub(crate) use boost::BatteryView;
 pub(crate) use effective::VehicleView;
 pub(crate) use strategy::{GridView, SiteView};
 pub(crate) use timer::Timer;
-
-/// The lease of a set-point is renewed this often (design S1); the device task's lease is longer.
-const RENEW: Duration = Duration::from_secs(10);
 
 /// One load point.
 #[derive(Clone, Debug)]
@@ -466,14 +463,6 @@ impl LoadPoint {
         self.limited.cap = cap;
     }
 
-    /// Renews the lease of a set-point that is in force.
-    pub(super) fn renew(&mut self, now: Now) {
-        if self.enabled && now.mono.since(self.renewed) >= RENEW {
-            self.renewed = now.mono;
-            self.command(ChargerCommand::Renew);
-        }
-    }
-
     /// When this load point wants to be looked at again after `now` without being told anything.
     pub(super) fn next_wake(&self, now: Mono) -> Option<Mono> {
         let after = Duration::from_millis(1);
@@ -495,15 +484,6 @@ impl LoadPoint {
             .flatten()
             .filter(|at| *at > now)
             .min()
-    }
-
-    /// Commands in the order in which they must be carried out.
-    pub(super) fn take_commands(&mut self) -> Vec<ChargerCommand> {
-        std::mem::take(&mut self.commands)
-    }
-
-    fn command(&mut self, command: ChargerCommand) {
-        self.commands.push(command);
     }
 
     fn phase_due(&self) -> Option<Mono> {

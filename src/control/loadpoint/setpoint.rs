@@ -10,6 +10,8 @@ use super::LoadPoint;
 use super::effective::{Effective, VehicleView};
 use super::timer::Timer;
 
+/// The lease of a set-point is renewed this often (design S1); the device task's lease is longer.
+pub(super) const RENEW: Duration = Duration::from_secs(10);
 /// After switching on, off or phases, what the charger shows is not settled (control.md §4.4).
 pub(super) const SETTLING: Duration = Duration::from_secs(60);
 /// A change of current that never shows is given up after this (control.md §33.1).
@@ -134,6 +136,23 @@ impl LoadPoint {
         // Only a car that draws, or that is about to, will change the power.
         let expected = current.power(voltage, self.active_phases(vehicle));
         self.in_flight = Some(InFlight { from: before, to: expected, since: now.mono, seen: None });
+    }
+
+    /// Renews the lease of a set-point that is in force.
+    pub(in crate::control) fn renew(&mut self, now: Now) {
+        if self.enabled && now.mono.since(self.renewed) >= RENEW {
+            self.renewed = now.mono;
+            self.command(ChargerCommand::Renew);
+        }
+    }
+
+    /// Commands in the order in which they must be carried out.
+    pub(in crate::control) fn take_commands(&mut self) -> Vec<ChargerCommand> {
+        std::mem::take(&mut self.commands)
+    }
+
+    pub(super) fn command(&mut self, command: ChargerCommand) {
+        self.commands.push(command);
     }
 
     /// Whether it was switched on too often of late; what is on stays on.
