@@ -147,10 +147,9 @@ pub fn loadpoint(view: &View<'_>, number: usize) -> Option<Value> {
     ] {
         members.push((key.into(), field(view, Scope::LoadPoint, ix, key)));
     }
-    let time = match field(view, Scope::LoadPoint, ix, "planTime") {
-        Value::Absent | Value::Null => Value::word(NO_TIME),
-        time => time,
-    };
+    let time = field(view, Scope::LoadPoint, ix, "planTime");
+    let none = matches!(time, Value::Absent | Value::Null);
+    let time = if none { Value::word(NO_TIME) } else { time };
     members.push(("planTime".into(), time));
     Some(Value::Object(members))
 }
@@ -204,10 +203,12 @@ pub fn devices(view: &View<'_>, class: Class) -> Value {
             .filter(|usage| control.tariffs().get(**usage).is_some())
             .map(|usage| device(usage.as_str(), "", None))
             .collect(),
-        Class::Messenger => match view.system.configured(MESSENGERS) {
-            Value::List(names) => names,
-            _ => Vec::new(),
-        },
+        Class::Messenger => {
+            let Value::List(names) = view.system.configured(MESSENGERS) else {
+                return Value::List(Vec::new());
+            };
+            names
+        }
         Class::Hems => {
             control.circuits().operator.iter().map(|_| device(OPERATOR, "", None)).collect()
         }
