@@ -39,7 +39,8 @@ pub use operation::{
     Parameter, SCHEMAS,
 };
 pub use preview::{
-    preview, repeating as preview_repeating, strategy as preview_strategy, wanted as preview_wanted,
+    preview, repeating as preview_repeating, strategy as preview_strategy, target_plan,
+    wanted as preview_wanted,
 };
 pub use project::{Changes, State};
 pub use restore::{Problem, restore};

@@ -83,6 +83,8 @@ pub enum Op {
     Telemetry,
     /// The same, at its oldest place.
     TelemetryOld,
+    /// A plan as it was told up to 0.122.
+    TargetPlan,
     /// Which version this is.
     Version,
 }
@@ -349,6 +351,7 @@ pub const OPERATIONS: &[Operation] = &[
         doc: "Tells what a plan would be like, without making it.",
         ..Operation::READ
     },
+    config::TARGET_PLAN,
     Operation {
         op: Op::OpenApi,
         path: "/api/openapi.json",

@@ -137,3 +137,17 @@ pub(super) const VERSION: Operation = Operation {
     doc: "Tells the version, the release of evcc it behaves like, and the dialects it speaks.",
     ..Operation::READ
 };
+
+pub(super) const TARGET_PLAN: Operation = Operation {
+    op: Op::TargetPlan,
+    path: "/api/loadpoints/{id}/target/plan",
+    query: &[Parameter {
+        name: "targetTime",
+        kind: Kind::Time,
+        doc: "When the limit is to be reached; the plan that counts if it is left out.",
+    }],
+    answer: OBJECT,
+    mqtt: OnMqtt::No("the plan's parts are fields of the load point"),
+    doc: "Tells a plan with its prices as in releases up to 0.122.",
+    ..Operation::READ
+};

@@ -178,6 +178,7 @@ fn handler(row: &Operation) -> MethodRouter<App> {
         Op::EnergyHistory => on(method, history::energy),
         Op::Config(op) => config::handler(method, op),
         Op::Telemetry | Op::TelemetryOld => on(method, config::telemetry),
+        Op::TargetPlan => on(method, plan::target),
         Op::Version => on(method, config::version),
     }
 }
