@@ -158,9 +158,18 @@ pub(super) fn repeating_list(plans: &[RepeatingPlan]) -> Value {
 
 /// How the slots of a plan are told; none are the text `null` (api.md §1.5).
 pub(super) fn slots_value(slots: &[Rate]) -> Value {
+    slots_as("value", slots)
+}
+
+/// The same as releases up to 0.122 told it (api.md §3.14).
+pub(super) fn priced_value(slots: &[Rate]) -> Value {
+    slots_as("price", slots)
+}
+
+fn slots_as(value: &str, slots: &[Rate]) -> Value {
     let slot = |rate: &Rate| {
         let time = |at: DateTime<Utc>| Value::time(at).path_text();
-        json!({ "start": time(rate.start), "end": time(rate.end), "value": price(rate.value) })
+        json!({ "start": time(rate.start), "end": time(rate.end), value: price(rate.value) })
     };
     Value::Json(match slots.is_empty() {
         true => Json::Null,

@@ -5,6 +5,8 @@ use serde_json::{Map, Value as Json, json};
 
 /// Where this dialect is spoken.
 pub const PREFIX: &str = "/legacy";
+/// The last release that spoke it.
+pub const RELEASE: &str = "0.130";
 
 /// The whole state as it was told then.
 pub fn state(now: Json) -> Json {

@@ -21,6 +21,7 @@ mod project;
 mod rates;
 mod restore;
 mod sessions;
+pub mod setup;
 mod table;
 mod topic;
 mod value;
@@ -34,10 +35,12 @@ pub use field::{
 pub use goal::goal_text;
 pub use message::Occasion;
 pub use operation::{
-    Access, Content, Method, OPERATIONS, OnMqtt, Op, Operation, PATH_PARAMETERS, Parameter, SCHEMAS,
+    Access, ConfigOp, Content, Method, OPERATIONS, OnMqtt, Op, Operation, PATH_PARAMETERS,
+    Parameter, SCHEMAS,
 };
 pub use preview::{
-    preview, repeating as preview_repeating, strategy as preview_strategy, wanted as preview_wanted,
+    preview, repeating as preview_repeating, strategy as preview_strategy, target_plan,
+    wanted as preview_wanted,
 };
 pub use project::{Changes, State};
 pub use restore::{Problem, restore};

@@ -1,10 +1,20 @@
 //! The second table: what REST can do that is not a field. Routes and documents are loops over it.
 
 mod auth;
+mod config;
+mod schema;
 mod system;
 
 use super::field::Kind;
 use super::history::Aggregate;
+
+use schema::{
+    ENERGIES, FORMAT, GRID_SESSIONS, LANGUAGE, PLAN, PREVIEW, RATES, SESSION_EDIT, SESSIONS_QUERY,
+    STRATEGY,
+};
+
+pub use config::ConfigOp;
+pub use schema::SCHEMAS;
 
 /// What an operation does; the facade binds each to its handler in one exhaustive match.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -67,6 +77,16 @@ pub enum Op {
     GridSessions,
     /// Energy of the past.
     EnergyHistory,
+    /// How the site is set up.
+    Config(ConfigOp),
+    /// The switch of telemetry.
+    Telemetry,
+    /// The same, at its oldest place.
+    TelemetryOld,
+    /// A plan as it was told up to 0.122.
+    TargetPlan,
+    /// Which version this is.
+    Version,
 }
 
 /// The method of a request.
@@ -189,6 +209,7 @@ impl Operation {
 
 /// Every parameter that can stand in a path, in both tables.
 pub const PATH_PARAMETERS: &[Parameter] = &[
+    config::CLASS,
     Parameter { name: "clock", kind: Kind::Text, doc: "Time of day, `HH:MM`." },
     Parameter {
         name: "goal",
@@ -201,7 +222,7 @@ pub const PATH_PARAMETERS: &[Parameter] = &[
         doc: "Number of the load point, from 1, or of the session.",
     },
     Parameter { name: "key", kind: Kind::Text, doc: "Name of the key." },
-    Parameter { name: "name", kind: Kind::Text, doc: "Name of the vehicle." },
+    Parameter { name: "name", kind: Kind::Text, doc: "Name of the vehicle or the device." },
     Parameter { name: "source", kind: Kind::Text, doc: "Who asks; free text." },
     Parameter { name: "time", kind: Kind::Time, doc: "RFC 3339 time; a plus stays a plus." },
     Parameter {
@@ -233,6 +254,15 @@ pub const OPERATIONS: &[Operation] = &[
     auth::LOGOUT,
     auth::SET_PASSWORD,
     auth::AUTH_STATUS,
+    config::DEVICES,
+    config::STATUS,
+    config::DIRTY,
+    config::LOADPOINTS,
+    config::LOADPOINT,
+    config::PRODUCTS,
+    config::SITE,
+    config::TARIFF,
+    config::TEMPLATES,
     Operation {
         op: Op::GridSessions,
         path: "/api/gridsessions",
@@ -321,6 +351,7 @@ pub const OPERATIONS: &[Operation] = &[
         doc: "Tells what a plan would be like, without making it.",
         ..Operation::READ
     },
+    config::TARGET_PLAN,
     Operation {
         op: Op::OpenApi,
         path: "/api/openapi.json",
@@ -356,6 +387,7 @@ pub const OPERATIONS: &[Operation] = &[
         doc: "Lists the sessions from 0.05 kWh on, newest first, at most 10000.",
         ..Operation::READ
     },
+    config::TELEMETRY,
     system::OLD_SHUTDOWN,
     Operation {
         op: Op::State,
@@ -381,6 +413,8 @@ pub const OPERATIONS: &[Operation] = &[
         doc: "Tells the rates of a tariff from the current slot on.",
         ..Operation::READ
     },
+    config::TELEMETRY_OLD,
+    config::VERSION,
     Operation {
         op: Op::Metrics,
         path: "/metrics",
@@ -397,99 +431,4 @@ pub const OPERATIONS: &[Operation] = &[
         doc: "Opens a WebSocket that tells the whole state and then its changes.",
         ..Operation::READ
     },
-];
-
-/// Which sessions, and in which form (api.md §3.5).
-const SESSIONS_QUERY: &[Parameter] = &[
-    FORMAT,
-    LANGUAGE,
-    Parameter {
-        name: "month",
-        kind: Kind::Int,
-        doc: "Only those of this month of the year, from 1.",
-    },
-    Parameter {
-        name: "year",
-        kind: Kind::Int,
-        doc: "Only sessions created in this year, local time.",
-    },
-];
-
-/// What can be corrected of a session.
-const SESSION_EDIT: &str = r#"{"type":"object","properties":{
-    "vehicle":{"type":["string","null"]},"loadpoint":{"type":["string","null"]},
-    "odometer":{"type":["number","null"],"description":"km"}}}"#;
-
-/// The form of a list.
-const FORMAT: Parameter = Parameter {
-    name: "format",
-    kind: Kind::Enum(&["csv", "json"]),
-    doc: "As a file: a table or JSON; bare JSON if it is left out.",
-};
-
-/// The language of a table.
-const LANGUAGE: Parameter = Parameter {
-    name: "lang",
-    kind: Kind::Text,
-    doc: "Language of captions, `de` or `en`; as the client prefers if it is left out.",
-};
-
-/// Grid sessions (api.md §3.5).
-const GRID_SESSIONS: &str = r#"{"type":"array","items":{"type":"object","properties":{
-    "id":{"type":"integer"},"created":{"type":"string","format":"date-time"},
-    "finished":{"type":"string","format":"date-time"},"type":{"enum":["consumption"]},
-    "grid":{"type":"number","description":"W"},"limit":{"type":"number","description":"W"}}}}"#;
-
-/// Series of energies (api.md §3.5).
-const ENERGIES: &str = r#"{"type":"array","items":{"type":"object","properties":{
-    "title":{"type":"string"},"group":{"type":"string"},
-    "data":{"type":"array","items":{"type":"object","properties":{
-        "start":{"type":"string","format":"date-time"},
-        "end":{"type":"string","format":"date-time"},
-        "energy":{"type":"number","description":"kWh"},
-        "returnEnergy":{"type":"number","description":"kWh"},
-        "socTemp":{"type":"number","description":"%"}}}}}}}"#;
-
-/// Plan (api.md §3.6).
-const PLAN: &str = r##"{"type":"object","properties":{
-    "planId":{"type":"integer"},"planTime":{"type":"string","format":"date-time"},
-    "duration":{"type":"integer","description":"seconds of charging"},
-    "plan":{"type":["array","null"],"items":{"$ref":"#/components/schemas/Rate"}},
-    "power":{"type":"number","description":"W"}}}"##;
-
-/// A plan that nobody made (api.md §3.6).
-const PREVIEW: &str = r##"{"type":"object","properties":{
-    "planTime":{"type":"string","format":"date-time"},
-    "duration":{"type":"integer","description":"seconds of charging"},
-    "plan":{"type":["array","null"],"items":{"$ref":"#/components/schemas/Rate"}},
-    "power":{"type":"number","description":"W"}}}"##;
-
-/// How a previewed plan is carried out, instead of what is set.
-const STRATEGY: &[Parameter] = &[
-    Parameter { name: "continuous", kind: Kind::Bool, doc: "Without a pause." },
-    Parameter {
-        name: "precondition",
-        kind: Kind::Duration,
-        doc: "So many seconds of it right before the time of the plan.",
-    },
-];
-
-/// What is known of a tariff (api.md §3.2).
-const RATES: &str = r##"{"type":"object","properties":{
-    "rates":{"type":"array","items":{"$ref":"#/components/schemas/Rate"}}}}"##;
-
-/// Schemas that rows refer to as `#/components/schemas/<name>`.
-pub const SCHEMAS: &[(&str, &str)] = &[
-    (
-        "Key",
-        r#"{"type":"object","properties":{
-            "name":{"type":"string"},"scope":{"enum":["read","write","admin"]},
-            "configured":{"type":"boolean"},"key":{"type":"string","description":"shown once"}}}"#,
-    ),
-    (
-        "Rate",
-        r#"{"type":"object","properties":{
-        "start":{"type":"string","format":"date-time"},"end":{"type":"string","format":"date-time"},
-        "value":{"type":"number","description":"price or CO2 per kWh, W, or degrees Celsius"}}}"#,
-    ),
 ];

@@ -77,6 +77,42 @@ pub fn preview(
     ]))
 }
 
+/// The plan as releases up to 0.122 told it (api.md §3.14): of the goal that counts, or with `time` of
+/// the limit that is set, reached by then.
+///
+/// # Errors
+/// There is no such load point, the time cannot be read, or there is no such plan for its vehicle.
+pub fn target_plan(
+    view: &View<'_>,
+    number: usize,
+    time: Option<&str>,
+) -> Result<Value, Box<Answer>> {
+    let ix = Place::LoadPoint(number).index(view.control)?;
+    let lp = &view.control.loadpoints()[ix];
+    let (required, slots, power) = match time {
+        None => (lp.plan.required, lp.plan.slots.clone(), lp.plan.power),
+        Some(time) => {
+            let by = |what: &str, limit: f64| {
+                once(what, limit, &json!({ "time": time })).and_then(|wanted| {
+                    view.control.preview(view.now, LoadPointIx(ix), &wanted, None)
+                })
+            };
+            // By SoC where that is known, else by the energy that is set.
+            let energy = lp.settings.limit_energy.0;
+            let plan = by("soc", lp.effective.limit_soc.0)
+                .or_else(|refusal| if energy > 0.0 { by("energy", energy) } else { Err(refusal) })
+                .map_err(|refusal| refused(&refusal))?;
+            (plan.required, plan.slots, plan.power)
+        }
+    };
+    Ok(Value::Object(vec![
+        ("duration".into(), Value::duration(required.unwrap_or_default())),
+        ("plan".into(), goal::priced_value(&slots)),
+        ("unit".into(), Value::text(&view.system.currency)),
+        ("power".into(), Value::from(power)),
+    ]))
+}
+
 /// The answer to a request over MQTT, if the topic below the root is one: `applied` is the plan.
 pub(super) fn answer(view: &View<'_>, topic: &str, text: &str) -> Option<Box<Answer>> {
     let topic = topic.strip_suffix("/set").unwrap_or(topic);

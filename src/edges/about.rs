@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use crate::api::{About, Value};
+use crate::api::{About, Value, setup};
 use crate::config::{Config, EventText, Mqtt};
 
 use super::app::{Database, Place};
@@ -116,6 +116,8 @@ fn exports(config: &Config) -> Vec<(&'static str, Value)> {
     if !messaging.services.is_empty() {
         let source = vec![("yamlSource".into(), Value::word("file"))];
         parts.push(("messaging", Value::Object(source)));
+        let names = messaging.services.iter().map(|service| setup::device(service.name, "", None));
+        parts.push(("messengers", Value::List(names.collect())));
     }
     let event = |(name, event): (&String, &EventText)| {
         let members = vec![

@@ -1,7 +1,7 @@
 //! `/metrics` for Prometheus, where the configuration asks for it.
 
 use axum::extract::State as Shared;
-use axum::http::header;
+use axum::http::{Method, header};
 use axum::response::{IntoResponse, Response};
 
 use crate::api::metrics;
@@ -11,7 +11,7 @@ use super::not_found;
 
 pub(super) async fn metrics(Shared(door): Shared<Door>) -> Response {
     let Some(figures) = &door.metrics else {
-        return not_found("/metrics".parse().unwrap_or_default()).await;
+        return not_found(Method::GET, "/metrics".parse().unwrap_or_default()).await;
     };
     let state = door.told.borrow().state.clone();
     let page = metrics::page(&state, &figures.list());

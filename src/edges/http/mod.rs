@@ -5,6 +5,7 @@
 
 mod answer;
 mod auth;
+mod config;
 mod conns;
 mod documents;
 mod fields;
@@ -29,7 +30,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use axum::extract::{DefaultBodyLimit, FromRef};
-use axum::http::{StatusCode, Uri};
+use axum::http::{self, StatusCode, Uri};
 use axum::middleware::{from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodFilter, MethodRouter, on};
@@ -175,6 +176,10 @@ fn handler(row: &Operation) -> MethodRouter<App> {
         Op::Socket => on(method, socket::socket),
         Op::GridSessions => on(method, history::grid_sessions),
         Op::EnergyHistory => on(method, history::energy),
+        Op::Config(op) => config::handler(method, op),
+        Op::Telemetry | Op::TelemetryOld => on(method, config::telemetry),
+        Op::TargetPlan => on(method, plan::target),
+        Op::Version => on(method, config::version),
     }
 }
 
@@ -188,7 +193,10 @@ fn filter(method: Method) -> MethodFilter {
     }
 }
 
-async fn not_found(uri: Uri) -> Response {
+async fn not_found(method: http::Method, uri: Uri) -> Response {
+    if uri.path().starts_with(config::PREFIX) && !method.is_safe() {
+        return config::unwritable().await;
+    }
     match uri.path().starts_with("/api") {
         true => problem(StatusCode::NOT_FOUND, "not found"),
         false => (StatusCode::NOT_FOUND, "404 page not found\n").into_response(),

@@ -5,9 +5,9 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 
-use crate::api::{self, Code, Place};
+use crate::api::{self, Code, Place, Value};
 use crate::control::{Refusal, Strategy, Wanted};
-use crate::edges::door::Door;
+use crate::edges::door::{Door, Unanswered};
 
 use super::answer::{Checked, json, problem};
 
@@ -55,6 +55,26 @@ pub(super) async fn repeating(
     tell(&door, &id, api::preview_repeating(&soc, &days, &clock, &tz), &options).await
 }
 
+/// When the limit is to be reached.
+#[derive(Deserialize)]
+pub(super) struct Target {
+    #[serde(rename = "targetTime")]
+    time: Option<String>,
+}
+
+/// The plan with its prices, as up to 0.122 (api.md §3.14).
+pub(super) async fn target(
+    Shared(door): Shared<Door>,
+    Checked(Path(id)): Checked<Path<String>>,
+    Checked(Query(target)): Checked<Query<Target>>,
+) -> Response {
+    let Ok(number) = id.parse() else {
+        return problem(StatusCode::NOT_FOUND, "not found");
+    };
+    let ask = move |view: &api::View<'_>| api::target_plan(view, number, target.time.as_deref());
+    answer(door.ask(ask).await)
+}
+
 async fn tell(
     door: &Door,
     id: &str,
@@ -69,7 +89,11 @@ async fn tell(
         Err(refusal) => return problem(StatusCode::BAD_REQUEST, &refusal.to_string()),
     };
     let ask = move |view: &api::View<'_>| api::preview(view, number, &wanted, strategy);
-    match door.ask(ask).await {
+    answer(door.ask(ask).await)
+}
+
+fn answer(plan: Result<Result<Value, Box<api::Answer>>, Unanswered>) -> Response {
+    match plan {
         Ok(Ok(plan)) => json(StatusCode::OK, plan.json()),
         Ok(Err(answer)) if answer.code == Code::UnknownTopic => {
             problem(StatusCode::NOT_FOUND, &answer.message)

@@ -52,6 +52,31 @@ async fn a_preview_of_a_repeating_plan_tells_its_next_time() {
 }
 
 #[tokio::test]
+async fn a_plan_is_told_with_prices_as_up_to_0_122() {
+    let facade = Facade::start().await;
+    let path = "/api/loadpoints/1/target/plan";
+    let (status, body) = facade.get(path).await;
+    let plan: Json = serde_json::from_str(&body).unwrap();
+    assert_eq!((status, &plan["plan"], &plan["unit"]), (200, &Json::Null, &json!("EUR")), "{body}");
+    // Nothing limits the car: the same as a preview up to 100 %.
+    let (status, body) = facade.get(&format!("{path}?targetTime=2026-08-08T15:30:00Z")).await;
+    assert_eq!(status, 200, "{body}");
+    let plan: Json = serde_json::from_str(&body).unwrap();
+    let (_, body) = facade.get(&format!("{STATIC}/soc/100/2026-08-08T15:30:00Z")).await;
+    let preview: Json = serde_json::from_str(&body).unwrap();
+    assert_eq!((&plan["duration"], &plan["power"]), (&preview["duration"], &preview["power"]));
+    let (slots, same) = (plan["plan"].as_array().unwrap(), preview["plan"].as_array().unwrap());
+    assert_eq!(slots.len(), same.len());
+    for (slot, same) in slots.iter().zip(same) {
+        let expected =
+            json!({ "start": same["start"], "end": same["end"], "price": same["value"] });
+        assert_eq!(*slot, expected);
+    }
+    assert_eq!(facade.get(&format!("{path}?targetTime=soon")).await.0, 400);
+    assert_eq!(facade.get("/api/loadpoints/9/target/plan").await.0, 404);
+}
+
+#[tokio::test]
 async fn what_cannot_be_previewed_is_refused_by_name() {
     let facade = Facade::start().await;
     let time = "2026-08-08T15:30:00Z";
