@@ -188,8 +188,7 @@ fn printed(value: &Value, format: Printf) -> String {
         (Verb::Text, Some(number)) if factor != 1.0 => decimals(number * factor, 6),
         (Verb::Text, _) | (_, None) => words(value),
     };
-    let width = format.width;
-    if format.zeros { format!("{text:0>width$}") } else { format!("{text:>width$}") }
+    format.padded(&text)
 }
 
 /// The value as a number; true is 1, a length of time is seconds.

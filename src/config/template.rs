@@ -2,6 +2,8 @@
 //! templates `{{.name}}`, `{{printf "%d" .name}}` and `{{if .name}}…{{else}}…{{end}}`
 //! (plans-vehicles-devices.md §7.3, W-49).
 
+use crate::model::{Printf, Verb};
+
 /// What a setter writes.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Scalar {
@@ -51,7 +53,7 @@ pub struct Template(Vec<Piece>);
 #[derive(Clone, Debug, PartialEq)]
 enum Piece {
     Literal(String),
-    Value(Option<Format>),
+    Value(Option<Printf>),
     /// By truth; a number is true unless it is 0.
     Choice(Vec<Self>, Vec<Self>),
 }
@@ -64,29 +66,8 @@ enum Until {
     End,
 }
 
-/// `%[0][width][.precision]verb[m|k]`
-#[derive(Clone, Copy, Debug, PartialEq)]
-struct Format {
-    zeros: bool,
-    width: usize,
-    precision: Option<usize>,
-    verb: Verb,
-    /// `m` multiplies and `k` divides floats by 1000.
-    factor: f64,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq)]
-enum Verb {
-    /// `%d`: a bool is 1 or 0, a float loses its fraction.
-    Decimal,
-    /// `%f`: six decimals unless said otherwise.
-    Float,
-    /// `%s`, `%v`, `%t`, `%g`: the default text.
-    Text,
-}
-
-/// The widest field and the longest fraction that make sense.
-const MAX_DIGITS: usize = 32;
+/// How much of what is not understood is repeated.
+const EXCERPT: usize = 32;
 
 impl Template {
     /// Compiles a text for the value called `name`; names are compared without case.
@@ -114,7 +95,7 @@ fn rendered(pieces: &[Piece], value: Scalar) -> String {
         .map(|piece| match piece {
             Piece::Literal(text) => text.clone(),
             Piece::Value(None) => value.to_string(),
-            Piece::Value(Some(format)) => format.render(value),
+            Piece::Value(Some(format)) => render(*format, value),
             Piece::Choice(yes, no) => rendered(if value.number() != 0.0 { yes } else { no }, value),
         })
         .collect()
@@ -177,7 +158,7 @@ fn choice(rest: &mut &str, name: &str) -> Result<Piece, String> {
 /// `name[:format]`
 fn placeholder(word: &str, name: &str) -> Result<Piece, String> {
     let (found, format) = match word.split_once(':') {
-        Some((found, format)) => (found, Some(Format::parse(format)?)),
+        Some((found, format)) => (found, Some(printf(format)?)),
         None => (word, None),
     };
     if !found.eq_ignore_ascii_case(name) {
@@ -194,7 +175,7 @@ fn action(word: &str, name: &str) -> Result<Piece, String> {
     let quoted = call.trim_start().strip_prefix('"').and_then(|rest| rest.split_once('"'));
     let (format, argument) = quoted.ok_or_else(|| not_understood(word, name))?;
     variable(argument, name)?;
-    Format::parse(format).map(|format| Piece::Value(Some(format)))
+    printf(format).map(|format| Piece::Value(Some(format)))
 }
 
 fn variable(word: &str, name: &str) -> Result<(), String> {
@@ -206,65 +187,30 @@ fn variable(word: &str, name: &str) -> Result<(), String> {
 }
 
 fn not_understood(word: &str, name: &str) -> String {
-    let short: String = word.chars().take(MAX_DIGITS).collect();
+    let short: String = word.chars().take(EXCERPT).collect();
     format!(
         "does not understand {{{{{short}}}}}: write ${{{name}}}, {{{{.{name}}}}}, \
          {{{{printf \"%d\" .{name}}}}} or {{{{if .{name}}}}}…{{{{else}}}}…{{{{end}}}}"
     )
 }
 
-impl Format {
-    fn parse(text: &str) -> Result<Self, String> {
-        let bad = || format!("format {text:?} is not one of %d, %s, %v, %.1f, %.1fm, %.1fk");
-        let rest = text.strip_prefix('%').ok_or_else(bad)?;
-        let zeros = rest.starts_with('0');
-        let (width, rest) = digits(rest);
-        let (precision, rest) = match rest.strip_prefix('.') {
-            Some(rest) => {
-                let (precision, rest) = digits(rest);
-                (Some(precision.unwrap_or(0)), rest)
-            }
-            None => (None, rest),
-        };
-        let (rest, factor) = match (rest.strip_suffix('m'), rest.strip_suffix('k')) {
-            (Some(rest), _) => (rest, 1000.0),
-            (None, Some(rest)) => (rest, 0.001),
-            (None, None) => (rest, 1.0),
-        };
-        let verb = match rest {
-            "d" => Verb::Decimal,
-            "f" => Verb::Float,
-            "s" | "v" | "t" | "g" => Verb::Text,
-            _ => return Err(bad()),
-        };
-        let width = width.unwrap_or(0);
-        if width.max(precision.unwrap_or(0)) > MAX_DIGITS {
-            return Err(bad());
-        }
-        Ok(Self { zeros, width, precision, verb, factor })
-    }
-
-    fn render(&self, value: Scalar) -> String {
-        let value = match value {
-            Scalar::Float(float) => Scalar::Float(scaled(float, self.factor)),
-            Scalar::Bool(_) | Scalar::Int(_) => value,
-        };
-        let text = match (self.verb, self.precision) {
-            (Verb::Decimal, _) => format!("{}", whole(value.number())),
-            (Verb::Float, precision) => format!("{:.*}", precision.unwrap_or(6), value.number()),
-            (Verb::Text, _) => value.to_string(),
-        };
-        let width = self.width;
-        if self.zeros { format!("{text:0>width$}") } else { format!("{text:>width$}") }
-    }
+/// A format, or what is one.
+fn printf(text: &str) -> Result<Printf, String> {
+    Printf::parse(text)
+        .ok_or_else(|| format!("format {text:?} is not one of %d, %s, %v, %.1f, %.1fm, %.1fk"))
 }
 
-/// Leading decimal digits; more than a `usize` holds count as too many.
-fn digits(text: &str) -> (Option<usize>, &str) {
-    let end = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
-    let (digits, rest) = text.split_at(end);
-    let number = (!digits.is_empty()).then(|| digits.parse().unwrap_or(usize::MAX));
-    (number, rest)
+fn render(format: Printf, value: Scalar) -> String {
+    let value = match value {
+        Scalar::Float(float) => Scalar::Float(scaled(float, format.factor)),
+        Scalar::Bool(_) | Scalar::Int(_) => value,
+    };
+    let text = match (format.verb, format.precision) {
+        (Verb::Whole, _) => format!("{}", whole(value.number())),
+        (Verb::Decimal, precision) => format!("{:.*}", precision.unwrap_or(6), value.number()),
+        (Verb::Text, _) => value.to_string(),
+    };
+    format.padded(&text)
 }
 
 /// A product without the noise of binary fractions, so that 6.1 A are 6100 mA and not 6099.

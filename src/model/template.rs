@@ -149,6 +149,12 @@ impl Printf {
         let sensible = width.max(precision.unwrap_or(0)) <= DIGITS_MAX;
         sensible.then_some(Self { zeros, width, precision, verb, factor })
     }
+
+    /// The text at its width.
+    pub fn padded(&self, text: &str) -> String {
+        let width = self.width;
+        if self.zeros { format!("{text:0>width$}") } else { format!("{text:>width$}") }
+    }
 }
 
 /// The text before the next placeholder, and how that begins and ends.
