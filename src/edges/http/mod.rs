@@ -1,7 +1,7 @@
 //! REST, WebSocket and the web page: a facade that owns nothing and asks the run loop.
 //!
 //! Routes are two loops: over the field table (`fields`) and over the table of operations, whose
-//! handlers are bound in [`handler`].
+//! handlers are bound in `handler`.
 
 mod answer;
 mod auth;
