@@ -61,6 +61,10 @@ pub enum Op {
     DeleteSession,
     /// The state and its changes as they happen.
     Socket,
+    /// The database as a file.
+    Backup,
+    /// What an optimizer would do.
+    Optimize,
     /// The last lines of the log.
     Log,
     /// Who writes into the log.
@@ -263,6 +267,7 @@ pub const OPERATIONS: &[Operation] = &[
     config::SITE,
     config::TARIFF,
     config::TEMPLATES,
+    system::BACKUP,
     Operation {
         op: Op::GridSessions,
         path: "/api/gridsessions",
@@ -360,6 +365,7 @@ pub const OPERATIONS: &[Operation] = &[
         doc: "Describes every route: OpenAPI 3.1.",
         ..Operation::READ
     },
+    system::OPTIMIZE,
     Operation {
         op: Op::EditSession,
         method: Method::Put,

@@ -165,6 +165,8 @@ fn handler(row: &Operation) -> MethodRouter<App> {
         Op::PlanPreview | Op::PlanPreviewOld => on(method, plan::preview),
         Op::PlanPreviewRepeating => on(method, plan::repeating),
         Op::Tariff => on(method, tariff::tariff),
+        Op::Backup => on(method, system::backup),
+        Op::Optimize => on(method, system::optimize),
         Op::Log => on(method, system::log),
         Op::LogAreas => on(method, system::areas),
         Op::Shutdown | Op::OldShutdown => on(method, system::shutdown),

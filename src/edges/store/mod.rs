@@ -236,6 +236,15 @@ impl Store {
         .await
     }
 
+    /// The whole database as the bytes of a SQLite file.
+    ///
+    /// # Errors
+    ///
+    /// It is larger than 256 MiB, or see [`StoreError`].
+    pub async fn backup(&self) -> Result<Vec<u8>, StoreError> {
+        self.work(Writer::copy).await
+    }
+
     /// Writes what is collected, now.
     ///
     /// # Errors

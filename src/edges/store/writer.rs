@@ -21,6 +21,8 @@ const FLUSH_EVERY: Duration = Duration::from_secs(10);
 /// thousand load points has some 80,000 topics, each recorded as ours and retained.
 const PENDING_ROWS: usize = 262_144;
 const PENDING_BYTES: usize = 32 << 20;
+/// A larger database is not handed out in one piece.
+const BACKUP_MAX: i64 = 256 << 20;
 
 type Reply<T> = oneshot::Sender<Result<T, StoreError>>;
 
@@ -235,6 +237,18 @@ pub(super) struct Writer {
 }
 
 impl Writer {
+    /// The whole database as the bytes of a file.
+    pub(super) fn copy(&mut self) -> Result<Vec<u8>, StoreError> {
+        let pragma = |name| self.connection.pragma_query_value(None, name, |row| row.get(0));
+        let size = |count: i64, size: i64| count.saturating_mul(size);
+        let bytes = pragma("page_count").and_then(|count| Ok(size(count, pragma("page_size")?)));
+        if bytes.map_err(|err| error(&err))? > BACKUP_MAX {
+            return Err(StoreError::Failed("the database is larger than 256 MiB".to_owned()));
+        }
+        let copy = self.connection.serialize("main").map(|data| data.to_vec());
+        copy.map_err(|err| error(&err))
+    }
+
     /// Takes the connection over.
     pub(super) fn new(
         connection: Connection,

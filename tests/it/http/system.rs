@@ -19,6 +19,7 @@ async fn the_log_and_the_end_are_the_owners() {
         ("GET", "/api/system/log/areas"),
         ("POST", "/api/system/shutdown"),
         ("POST", "/api/shutdown"),
+        ("GET", "/api/db/backup"),
     ] {
         assert_eq!(facade.call(method, path).await.0, 401, "{path}");
     }
@@ -41,6 +42,26 @@ async fn the_owner_reads_the_log_and_ends_the_service() {
         }
     };
     timeout(DEADLINE, gone).await.expect("the service ends");
+}
+
+#[tokio::test]
+async fn the_owner_takes_the_database_home() {
+    let store = Store::memory().unwrap();
+    store.save_settings(vec![("prioritySoc".to_owned(), Some("50".to_owned()))]).await.unwrap();
+    let facade = Facade::with(unguarded(), store).await;
+    let answer =
+        facade.bytes(b"GET /api/db/backup HTTP/1.1\r\nHost: t\r\nConnection: close\r\n\r\n");
+    let answer = answer.await;
+    let at = answer.windows(4).position(|four| four == b"\r\n\r\n").unwrap();
+    let head = String::from_utf8_lossy(&answer[..at]).to_lowercase();
+    assert!(head.contains("attachment; filename=\"evcc-backup-"), "{head}");
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("copy.db");
+    fs::write(&path, &answer[at + 4..]).unwrap();
+    let settings = Store::open(&path).unwrap().load_settings().await.unwrap();
+    assert_eq!(settings.get("prioritySoc").map(String::as_str), Some("50"));
+    let none = "{\"error\":\"there is no optimizer\"}\n".to_owned();
+    assert_eq!(facade.post("/api/optimize").await, (200, none));
 }
 
 #[tokio::test]
