@@ -35,23 +35,23 @@ pub(crate) fn park(loadpoints: usize) -> String {
     text
 }
 
-/// The same site on a tree of circuits: ten load points on each row, ten rows in each hall. Every
+/// The same site on a tree of circuits: twenty load points on each row, ten rows in each hall. Every
 /// row is too narrow for all of its chargers.
 pub(crate) fn tree(loadpoints: usize) -> String {
     let mut text = park(loadpoints);
-    let rows = loadpoints.div_ceil(10);
+    let rows = loadpoints.div_ceil(20);
     for n in 1..=loadpoints {
         let place = format!("- {{title: Place {n}, charger: c{n},");
-        let on_row = format!("{place} circuit: row{},", n.div_ceil(10));
+        let on_row = format!("{place} circuit: row{},", n.div_ceil(20));
         text = text.replacen(&place, &on_row, 1);
     }
     let _ = writeln!(text, "circuits:\n- {{name: main, maxCurrent: {}}}", 12 * loadpoints);
     for hall in 1..=rows.div_ceil(10) {
-        let _ = writeln!(text, "- {{name: hall{hall}, parent: main, maxCurrent: 1200}}");
+        let _ = writeln!(text, "- {{name: hall{hall}, parent: main, maxCurrent: 2400}}");
     }
     for row in 1..=rows {
         let hall = row.div_ceil(10);
-        let _ = writeln!(text, "- {{name: row{row}, parent: hall{hall}, maxCurrent: 120}}");
+        let _ = writeln!(text, "- {{name: row{row}, parent: hall{hall}, maxCurrent: 240}}");
     }
     text
 }
