@@ -157,8 +157,11 @@ fn cost(slots: &[Rate]) -> f64 {
     by_price.iter().map(|(price, time)| price * seconds(*time)).sum()
 }
 
+/// The parts of sorted rates within a time; looks only at those that can have one.
 fn clamp(rates: &[Rate], from: DateTime<Utc>, until: DateTime<Utc>) -> Vec<Rate> {
-    rates.iter().filter_map(|rate| rate.within(from, until)).collect()
+    let rest = &rates[rates.partition_point(|rate| rate.end <= from)..];
+    let near = rest.iter().take_while(|rate| rate.start < until);
+    near.filter_map(|rate| rate.within(from, until)).collect()
 }
 
 fn length(slots: &[Rate]) -> TimeDelta {
