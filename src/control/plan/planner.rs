@@ -4,6 +4,8 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::model::Rate;
 
+const BILLION: f64 = 1e9;
+
 /// What is to be planned.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Request {
@@ -69,10 +71,11 @@ pub fn plan(request: &Request, rates: &[Rate]) -> Option<Vec<Rate>> {
     Some(plan)
 }
 
-/// The mean value of a plan, weighted by time; 0 for an empty one.
+/// The mean value of a plan, weighted by time and exact to a billionth; 0 for an empty one.
 pub fn mean_value(plan: &[Rate]) -> f64 {
-    let total = length(plan);
-    if total <= TimeDelta::zero() { 0.0 } else { cost(plan) / seconds(total) }
+    let milliseconds = length(plan).num_milliseconds();
+    let total: i128 = plan.iter().map(cost).sum();
+    if milliseconds <= 0 { 0.0 } else { total as f64 / milliseconds as f64 / BILLION }
 }
 
 /// All of it from now on, with the prices that are known.
@@ -128,33 +131,57 @@ fn cheapest_window(
     required: TimeDelta,
     target: DateTime<Utc>,
 ) -> Option<Vec<Rate>> {
+    let sums = RunningSums::new(slots);
     let starts = slots.iter().rev().map(|slot| slot.start);
     let ends = slots.iter().rev().map(|slot| slot.end - required);
-    let mut best: Option<(f64, Vec<Rate>)> = None;
+    let mut best: Option<(i128, DateTime<Utc>)> = None;
     for start in starts.chain(ends).filter(|start| *start + required <= target) {
-        let window = clamp(slots, start, start + required);
-        let cost = cost(&window);
-        let cheaper = best.as_ref().is_none_or(|(least, _)| cost < *least);
-        if length(&window) == required && cheaper {
-            best = Some((cost, window));
+        let (length_before, cost_before) = sums.until(start);
+        let (length, cost) = sums.until(start + required);
+        let cost = cost - cost_before;
+        let cheaper = best.is_none_or(|(least, _)| cost < least);
+        if length - length_before == required && cheaper {
+            best = Some((cost, start));
         }
     }
-    best.map(|(_, window)| window)
+    best.map(|(_, start)| clamp(slots, start, start + required))
 }
 
-/// The sum of value times seconds, price by price, so that equal prices cost exactly the same.
-fn cost(slots: &[Rate]) -> f64 {
-    let mut by_price: Vec<(f64, TimeDelta)> =
-        slots.iter().map(|slot| (slot.value, slot.length())).collect();
-    by_price.sort_by(|a, b| a.0.total_cmp(&b.0));
-    by_price.dedup_by(|next, kept| {
-        let same = next.0 == kept.0;
-        if same {
-            kept.1 += next.1;
-        }
-        same
-    });
-    by_price.iter().map(|(price, time)| price * seconds(*time)).sum()
+/// Length and cost of sorted slots up to any instant, so that a window is a difference of two.
+struct RunningSums<'a> {
+    slots: &'a [Rate],
+    /// Of all slots before the one at the same place.
+    before: Vec<(TimeDelta, i128)>,
+}
+
+impl<'a> RunningSums<'a> {
+    fn new(slots: &'a [Rate]) -> Self {
+        let sums = slots.iter().scan((TimeDelta::zero(), 0), |(length, total), slot| {
+            let before = (*length, *total);
+            *length += slot.length();
+            *total += cost(slot);
+            Some(before)
+        });
+        Self { slots, before: sums.collect() }
+    }
+
+    /// The length and the cost of what lies before an instant.
+    fn until(&self, end: DateTime<Utc>) -> (TimeDelta, i128) {
+        let begun = self.slots.partition_point(|slot| slot.start < end);
+        let Some(last) = begun.checked_sub(1) else {
+            return (TimeDelta::zero(), 0);
+        };
+        let slot = Rate { end: end.min(self.slots[last].end), ..self.slots[last] };
+        let (length, total) = self.before[last];
+        (length + slot.length(), total + cost(&slot))
+    }
+}
+
+/// Value times time, in billionths of the value's unit times milliseconds: whole numbers, so that
+/// equal prices cost exactly the same, however they are added up.
+fn cost(slot: &Rate) -> i128 {
+    let billionths = (slot.value * BILLION).round() as i64;
+    i128::from(billionths) * i128::from(slot.length().num_milliseconds())
 }
 
 /// The parts of sorted rates within a time; looks only at those that can have one.
@@ -166,8 +193,4 @@ fn clamp(rates: &[Rate], from: DateTime<Utc>, until: DateTime<Utc>) -> Vec<Rate>
 
 fn length(slots: &[Rate]) -> TimeDelta {
     slots.iter().map(Rate::length).sum()
-}
-
-fn seconds(time: TimeDelta) -> f64 {
-    time.as_seconds_f64()
 }

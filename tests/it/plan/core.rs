@@ -34,20 +34,9 @@ impl Rhythm for Bench {
         &mut self.now
     }
 
-    fn drain(&mut self) {
-        while let Some(effect) = self.control.poll() {
-            match effect {
-                Effect::Charger { lp, command } => {
-                    let fact = Fact::Done { lp, command, outcome: Outcome::Done };
-                    self.control.handle(self.now, fact);
-                }
-                Effect::Event(event) => self.events.push(event.kind),
-                Effect::Battery { .. }
-                | Effect::Journal { .. }
-                | Effect::WakeVehicle { .. }
-                | Effect::Slot(_)
-                | Effect::GridLimit(_) => {}
-            }
+    fn note(&mut self, effect: Effect) {
+        if let Effect::Event(event) = effect {
+            self.events.push(event.kind);
         }
     }
 }
