@@ -97,6 +97,9 @@ async fn a_service_goes_on_with_the_backup_that_it_is_given() {
     service.stop().await;
 }
 
+/// What a restore has come to, and how that is seen.
+type Step = (&'static str, fn(&Program) -> bool);
+
 /// The program over a database of its own.
 struct Program {
     server: SocketAddr,
@@ -218,7 +221,7 @@ async fn a_kill_in_the_middle_of_a_restore_leaves_the_one_or_the_other() {
     assert_eq!(program.beside(".upload"), Vec::<PathBuf>::new());
 
     // While it is checked, while the old one is kept, while its rows are copied.
-    let steps: [(&str, fn(&Program) -> bool); 3] = [
+    let steps: [Step; 3] = [
         ("a copy", |program| !program.beside(".keeping").is_empty()),
         ("a kept database", |program| !program.beside(".before-").is_empty()),
         ("new rows", |program| program.size("-wal") > 3 << 20),
