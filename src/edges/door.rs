@@ -15,6 +15,7 @@ use super::clock::Clock;
 use super::figures::Figures;
 use super::logbook::LogBook;
 use super::store::Store;
+use super::tariffs::Reply;
 
 /// Whoever asks waits this long for the loop to take, store and answer.
 const ANSWER_WITHIN: Duration = Duration::from_secs(10);
@@ -26,6 +27,8 @@ pub struct Door {
     pub writes: mpsc::Sender<WriteRequest>,
     /// Questions that only the core can answer; a full queue refuses.
     pub questions: mpsc::Sender<Question>,
+    /// News of tariffs, beside those of their providers.
+    pub tariffs: mpsc::Sender<Reply>,
     /// What the loop told last; slow readers skip states.
     pub told: watch::Receiver<Told>,
     /// What is kept on disk, and not in the state.
@@ -109,6 +112,16 @@ impl Door {
         exchange(&self.writes, WriteRequest { address, raw, answer: sender }, answer).await
     }
 
+    /// Has the loop keep no word of a tariff that it has heard so far; it is done when this returns.
+    ///
+    /// # Errors
+    /// The loop does not answer.
+    pub async fn forget_tariffs(&self) -> Result<(), Unanswered> {
+        self.tariffs.try_send(Reply::Forget).map_err(refused)?;
+        // The loop takes questions after news of tariffs.
+        self.ask(|_| ()).await
+    }
+
     /// Has the loop look at the core with `look`, which must be pure and short.
     ///
     /// # Errors
@@ -128,12 +141,16 @@ async fn exchange<Q, A>(
     question: Q,
     answer: oneshot::Receiver<A>,
 ) -> Result<A, Unanswered> {
-    queue.try_send(question).map_err(|error| match error {
-        TrySendError::Full(_) => Unanswered::Busy,
-        TrySendError::Closed(_) => Unanswered::Stopping,
-    })?;
+    queue.try_send(question).map_err(refused)?;
     match timeout(ANSWER_WITHIN, answer).await {
         Ok(answer) => answer.map_err(|_| Unanswered::Stopping),
         Err(_) => Err(Unanswered::Late),
+    }
+}
+
+fn refused<T>(error: TrySendError<T>) -> Unanswered {
+    match error {
+        TrySendError::Full(_) => Unanswered::Busy,
+        TrySendError::Closed(_) => Unanswered::Stopping,
     }
 }
