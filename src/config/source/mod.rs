@@ -47,6 +47,7 @@ const SOURCES: &[(&str, ReadSource)] = &[
     ("calc", calc::calc),
     ("map", calc::map),
     ("valid", calc::valid),
+    ("alive", calc::alive),
     ("cached", calc::cached),
     ("error", calc::error),
 ];
@@ -66,6 +67,7 @@ const SINKS: &[(&str, ReadSink)] = &[
     ("ifelse", setters::ifelse),
     ("convert", setters::convert),
     ("delta", setters::delta),
+    ("valid", setters::valid),
     ("watchdog", setters::watchdog),
     ("ignore", setters::ignore),
     ("sleep", setters::sleep),
