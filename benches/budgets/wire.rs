@@ -164,6 +164,11 @@ impl Park {
         let spread = i64::from(watts(HIGH - LOW)) * i64::try_from(self.loadpoints)? + SPARE;
         let grid = if to == HIGH { -spread } else { spread };
         let wanted = to.to_string();
+        if to == HIGH {
+            // A jump raises nothing before it is said again (design S3).
+            self.meters.publish(site::GRID, &grid.to_string())?;
+            self.quiet()?;
+        }
         let sent = Instant::now();
         self.meters.publish(site::GRID, &grid.to_string())?;
         let (mut first, mut last) = (None, sent);

@@ -4,7 +4,7 @@
 //! WebSocket and store each ask for the difference to what they told last, so that nobody needs a
 //! queue: whoever is slow skips states.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use crate::model::TariffUse;
 
@@ -22,6 +22,8 @@ pub struct State {
     site: Option<Arc<Block>>,
     loadpoints: Vec<Arc<Block>>,
     vehicles: Vec<Arc<Block>>,
+    /// The text of all of it, once somebody has asked for it.
+    json: Arc<OnceLock<Arc<str>>>,
 }
 
 /// The values of one place, parallel to the rows of its scope.
@@ -91,6 +93,7 @@ impl State {
             site: Some(Block::next(self.site.as_ref(), view, 0, || Place::Site)),
             loadpoints: loadpoints.collect(),
             vehicles: vehicles.collect(),
+            json: Arc::default(),
         }
     }
 
@@ -184,8 +187,12 @@ impl State {
         told.map(|(name, value)| (&**name, value))
     }
 
-    /// `/api/state` (api.md §3.7).
-    pub fn json(&self) -> String {
+    /// `/api/state` (api.md §3.7); made once, however many ask for it.
+    pub fn json(&self) -> Arc<str> {
+        Arc::clone(self.json.get_or_init(|| self.rendered().into()))
+    }
+
+    fn rendered(&self) -> String {
         let mut frame = Frame::default();
         if let Some(site) = &self.site {
             site.write_members(None, &mut frame);

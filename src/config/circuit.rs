@@ -112,13 +112,13 @@ fn timeout(field: &Field<'_>) -> Option<Duration> {
 fn find_meter(field: &Field<'_>, meters: &Catalog<'_>, site: &mut Site) -> Option<MeterIx> {
     let name = field.text()?;
     let ix = meters.find(field, &name)?;
-    if let Some(known) = site.meters.iter().position(|meter| meter.name == name) {
+    if let Some(known) = site.setup.meters.iter().position(|meter| meter.name == name) {
         return Some(MeterIx(known));
     }
     match meter(&meters.devices[ix]) {
         Ok(meter) => {
             site::add(site, field, name, MeterRole::Circuit, meter);
-            Some(MeterIx(site.meters.len() - 1))
+            Some(MeterIx(site.setup.meters.len() - 1))
         }
         Err(Flaw::Reported) => None,
         Err(Flaw::Unsupported(finding)) => {

@@ -91,18 +91,8 @@ fn site_and_devices(
     let catalogs = Catalogs { meters, chargers, vehicles, circuits: &circuits };
     let (loadpoints, charger_devices) = loadpoint::read(root, &catalogs);
     devices.chargers = charger_devices;
-    let setup = Setup {
-        title: site.title,
-        voltage: site.voltage,
-        residual_power: site.residual_power,
-        priority_soc: site.priority_soc,
-        buffer_soc: site.buffer_soc,
-        buffer_start_soc: site.buffer_start_soc,
-        meters: site.meters,
-        limits: LimitSetup { circuits: circuits.setups, operator },
-        loadpoints,
-        vehicles: setups,
-    };
+    let limits = LimitSetup { circuits: circuits.setups, operator };
+    let setup = Setup { limits, loadpoints, vehicles: setups, ..site.setup };
     (setup, devices)
 }
 

@@ -13,9 +13,6 @@ use crate::model::{
 
 /// Most load points of a site.
 const MAX_LOADPOINTS: usize = 1000;
-/// Limits where nothing is said, in A.
-const MIN_CURRENT: f64 = 6.0;
-const MAX_CURRENT: f64 = 16.0;
 
 /// The lists a load point refers to.
 pub(super) struct Catalogs<'c, 'a> {
@@ -154,12 +151,13 @@ fn settle<T>(field: &Field<'_>, read: Result<T, Flaw>) -> Option<T> {
 }
 
 fn currents(section: &Section<'_>) -> (Amps, Amps) {
-    let amps = |key, default| {
+    let amps = |key, usual| {
         let field = section.get(key);
-        Amps(field.and_then(|field| positive(&field)).unwrap_or(default))
+        field.and_then(|field| positive(&field)).map_or(usual, Amps)
     };
-    let min = amps("minCurrent", MIN_CURRENT);
-    let max = amps("maxCurrent", MAX_CURRENT);
+    let usual = LoadPointSetup::default();
+    let min = amps("minCurrent", usual.min_current);
+    let max = amps("maxCurrent", usual.max_current);
     if min > max {
         let key = if section.has("minCurrent") { "minCurrent" } else { "maxCurrent" };
         section.error(key, format!("minCurrent must not be above maxCurrent: {min} > {max}"));

@@ -6,10 +6,7 @@ use super::finding::Flaw;
 use super::reader::{Field, Section};
 use super::text::quoted;
 use super::unsupported::Scope;
-use crate::model::{MeterRole, MeterSetup, Percent, Volts, Watts};
-
-/// Voltage between phase and neutral where nothing is said.
-const VOLTS: f64 = 230.0;
+use crate::model::{MeterRole, MeterSetup, Percent, Setup, Volts, Watts};
 
 /// Role, its spellings in `site.meters`, and whether the site may go on without such a meter
 /// when it is not built yet. Without the grid meter the fuse is not guarded; without a battery
@@ -23,46 +20,36 @@ const ROLES: &[(MeterRole, &[&str], bool)] = &[
     (MeterRole::Consumer, &["consumers", "consumer"], true),
 ];
 
-/// What the file says about the site itself.
+/// What the file says about the site itself: no load points, limits and vehicles yet.
+#[derive(Default)]
 pub(super) struct Site {
-    pub(super) title: String,
-    pub(super) voltage: Volts,
-    pub(super) residual_power: Watts,
-    pub(super) priority_soc: Percent,
-    pub(super) buffer_soc: Percent,
-    pub(super) buffer_start_soc: Percent,
-    pub(super) meters: Vec<MeterSetup>,
+    pub(super) setup: Setup,
+    /// Parallel to the meters.
     pub(super) devices: Vec<MeterDevice>,
 }
 
 pub(super) fn read(root: &Section<'_>, catalog: &Catalog<'_>) -> Site {
-    let mut site = Site {
-        title: String::new(),
-        voltage: Volts(volts(root).unwrap_or(VOLTS)),
-        residual_power: Watts::ZERO,
-        priority_soc: Percent::ZERO,
-        buffer_soc: Percent::ZERO,
-        buffer_start_soc: Percent::ZERO,
-        meters: Vec::new(),
-        devices: Vec::new(),
-    };
+    let mut site = Site::default();
+    if let Some(voltage) = volts(root) {
+        site.setup.voltage = voltage;
+    }
     let Some(section) = root.section("site") else {
         return site;
     };
-    site.title = section.text("title").unwrap_or_default();
+    site.setup.title = section.text("title").unwrap_or_default();
     if let Some(voltage) = volts(&section) {
         if root.has("voltage") {
             section.error("voltage", "is also given at the top level: keep one");
         }
-        site.voltage = Volts(voltage);
+        site.setup.voltage = voltage;
     }
-    site.residual_power = Watts(section.number("residualPower").unwrap_or(0.0));
+    site.setup.residual_power = Watts(section.number("residualPower").unwrap_or(0.0));
     if let Some(meters) = section.section("meters") {
         read_meters(&mut site, &meters, catalog);
         meters.finish(Scope::SiteMeters);
     }
-    read_socs(&mut site, &section);
-    let measures = |role| site.meters.iter().any(|meter| meter.role == role);
+    read_socs(&mut site.setup, &section);
+    let measures = |role| site.setup.meters.iter().any(|meter| meter.role == role);
     if !measures(MeterRole::Grid) && !measures(MeterRole::Pv) {
         section.notice("meters", "neither grid nor pv: charging from surplus is not possible");
     }
@@ -71,11 +58,11 @@ pub(super) fn read(root: &Section<'_>, catalog: &Catalog<'_>) -> Site {
 }
 
 /// Between phase and neutral: 400 V between phases would miscount every current.
-fn volts(section: &Section<'_>) -> Option<f64> {
-    section.get("voltage")?.number_within(90.0, 300.0)
+fn volts(section: &Section<'_>) -> Option<Volts> {
+    section.get("voltage")?.number_within(90.0, 300.0).map(Volts)
 }
 
-fn read_socs(site: &mut Site, section: &Section<'_>) {
+fn read_socs(site: &mut Setup, section: &Section<'_>) {
     let percent = |key| {
         let field = section.get(key);
         Percent(field.and_then(|field| field.number_within(0.0, 100.0)).unwrap_or(0.0))
@@ -142,7 +129,7 @@ pub(super) fn add(site: &mut Site, field: &Field<'_>, name: String, role: MeterR
     } else if device.battery_mode.take().is_some() {
         field.notice(format!("batterymode of {} is used for batteries only", quoted(&name)));
     }
-    site.meters.push(MeterSetup {
+    site.setup.meters.push(MeterSetup {
         name,
         title: meter.title,
         role,

@@ -122,6 +122,11 @@ impl App {
         self.superseded.clone()
     }
 
+    /// Cancelled when the database is another one: stop this and start anew.
+    pub fn replaced(&self) -> CancellationToken {
+        self.store.replaced()
+    }
+
     /// Cancelled when everything is asked to end.
     pub fn token(&self) -> CancellationToken {
         self.stop.clone()

@@ -32,7 +32,7 @@ static TURNS: Semaphore = Semaphore::const_new(AT_ONCE);
 ///
 /// # Errors
 /// What is wrong with the program, for the client.
-pub(super) async fn ask(exe: &Path, program: &str, state: String) -> Result<String, String> {
+pub(super) async fn ask(exe: &Path, program: &str, state: &str) -> Result<String, String> {
     if program.len() > MAX_PROGRAM {
         return Err(format!("the program is longer than {MAX_PROGRAM} bytes"));
     }
@@ -44,7 +44,7 @@ pub(super) async fn ask(exe: &Path, program: &str, state: String) -> Result<Stri
     timeout(ANSWER_WITHIN, turn).await.unwrap_or_else(|_| late())
 }
 
-async fn run(exe: &Path, program: &str, state: String) -> Result<String, String> {
+async fn run(exe: &Path, program: &str, state: &str) -> Result<String, String> {
     let mut child = Command::new(exe)
         .args(["jq", program])
         .env_clear()

@@ -31,6 +31,24 @@ pub struct Setup {
     pub vehicles: Vec<VehicleSetup>,
 }
 
+impl Default for Setup {
+    /// Nothing at all on 230 V.
+    fn default() -> Self {
+        Self {
+            title: String::new(),
+            voltage: Volts(230.0),
+            residual_power: Watts::ZERO,
+            priority_soc: Percent::ZERO,
+            buffer_soc: Percent::ZERO,
+            buffer_start_soc: Percent::ZERO,
+            meters: Vec::new(),
+            loadpoints: Vec::new(),
+            limits: LimitSetup::default(),
+            vehicles: Vec::new(),
+        }
+    }
+}
+
 /// One site meter.
 #[derive(Clone, Debug, PartialEq)]
 pub struct MeterSetup {
@@ -52,6 +70,23 @@ pub struct MeterSetup {
     pub controllable: bool,
     /// Value stays valid this long after its last message, if the user said so.
     pub timeout: Option<Duration>,
+}
+
+impl MeterSetup {
+    /// A meter of which nothing more is known.
+    pub fn new(name: impl Into<String>, role: MeterRole) -> Self {
+        Self {
+            name: name.into(),
+            title: String::new(),
+            role,
+            capacity: None,
+            max_ac_power: None,
+            max_discharge_power: None,
+            max_soc: None,
+            controllable: false,
+            timeout: None,
+        }
+    }
 }
 
 /// One load point.
@@ -81,6 +116,26 @@ pub struct LoadPointSetup {
     pub vehicle: Option<VehicleIx>,
     /// What the charger can do.
     pub charger: ChargerSetup,
+}
+
+impl Default for LoadPointSetup {
+    /// 6 to 16 A on any number of phases (control.md §28).
+    fn default() -> Self {
+        Self {
+            name: String::new(),
+            title: String::new(),
+            default_mode: None,
+            priority: 0,
+            phases_configured: 0,
+            min_current: Amps(6.0),
+            max_current: Amps(16.0),
+            thresholds: Thresholds::default(),
+            wiring: Wiring::default(),
+            estimate: true,
+            vehicle: None,
+            charger: ChargerSetup::default(),
+        }
+    }
 }
 
 /// The range in which user interfaces show a temperature, in °C; 0 is no limit (api.md §4.3 `ui`).

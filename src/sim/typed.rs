@@ -1,10 +1,9 @@
 //! The world without a bus: the setup of its site, facts out, effects in.
 
 use crate::model::{
-    Amps, BatteryMode, ChargeStatus, ChargerCommand, ChargerSetup, ChargerValue, Effect, Fact,
-    LimitSetup, LoadPointIx, LoadPointSetup, MeterIx, MeterRole, MeterSetup, MeterValue, Origin,
-    Outcome, Percent, Phase, Setup, Thresholds, Trust, VehicleIx, VehicleSetup, VehicleValue,
-    Watts, Wiring,
+    BatteryMode, ChargeStatus, ChargerCommand, ChargerSetup, ChargerValue, Effect, Fact,
+    LoadPointIx, LoadPointSetup, MeterIx, MeterRole, MeterSetup, MeterValue, Origin, Outcome,
+    Percent, Phase, Setup, Trust, VehicleIx, VehicleSetup, VehicleValue, Watts,
 };
 
 use super::wallbox::{Command, VOLTAGE, WallBoxPlan};
@@ -15,30 +14,26 @@ impl World {
     /// The site as the core sees it. Meters: grid, each field of panels, battery; load points and
     /// vehicles by place.
     pub fn setup(&self) -> Setup {
-        let mut meters = vec![meter("grid".to_owned(), MeterRole::Grid)];
+        let mut meters = vec![MeterSetup::new("grid", MeterRole::Grid)];
         let fields = (1..).zip(&self.plan.pv);
-        meters.extend(fields.map(|(nth, _)| meter(format!("pv{nth}"), MeterRole::Pv)));
+        meters.extend(fields.map(|(nth, _)| MeterSetup::new(format!("pv{nth}"), MeterRole::Pv)));
         meters.extend(self.plan.battery.as_ref().map(|battery| MeterSetup {
             capacity: Some(battery.capacity),
             max_discharge_power: Some(battery.max_discharge),
             controllable: true,
-            ..meter("bat".to_owned(), MeterRole::Battery)
+            ..MeterSetup::new("bat", MeterRole::Battery)
         }));
         let places = &self.plan.places;
         Setup {
             title: "Simulation".to_owned(),
             voltage: VOLTAGE,
-            residual_power: Watts::ZERO,
-            priority_soc: Percent::ZERO,
-            buffer_soc: Percent::ZERO,
-            buffer_start_soc: Percent::ZERO,
-            limits: LimitSetup::default(),
             meters,
             loadpoints: (0..)
                 .zip(places)
                 .map(|(ix, (wallbox, _))| loadpoint(ix, wallbox))
                 .collect(),
             vehicles: places.iter().map(|(_, car)| vehicle(car)).collect(),
+            ..Setup::default()
         }
     }
 
@@ -164,32 +159,11 @@ impl World {
     }
 }
 
-fn meter(name: String, role: MeterRole) -> MeterSetup {
-    MeterSetup {
-        title: String::new(),
-        capacity: None,
-        max_ac_power: None,
-        max_discharge_power: None,
-        max_soc: None,
-        controllable: false,
-        timeout: None,
-        name,
-        role,
-    }
-}
-
 fn loadpoint(ix: usize, wallbox: &WallBoxPlan) -> LoadPointSetup {
     LoadPointSetup {
         name: format!("lp-{}", ix + 1),
         title: format!("Place {}", ix + 1),
-        default_mode: None,
-        priority: 0,
-        phases_configured: 0,
-        min_current: Amps(6.0),
         max_current: wallbox.max_current,
-        thresholds: Thresholds::default(),
-        wiring: Wiring::default(),
-        estimate: true,
         vehicle: Some(VehicleIx(ix)),
         charger: ChargerSetup {
             name: format!("wb{}", ix + 1),
@@ -200,6 +174,7 @@ fn loadpoint(ix: usize, wallbox: &WallBoxPlan) -> LoadPointSetup {
             can_wake: true,
             ..ChargerSetup::default()
         },
+        ..LoadPointSetup::default()
     }
 }
 

@@ -32,45 +32,20 @@ fn loadpoint(name: &str) -> LoadPointSetup {
     LoadPointSetup {
         name: name.into(),
         title: name.into(),
-        default_mode: None,
-        priority: 0,
         phases_configured: 3,
-        min_current: Amps(6.0),
-        max_current: Amps(16.0),
-        thresholds: Thresholds::default(),
-        wiring: Wiring::default(),
-        estimate: true,
-        vehicle: None,
         charger: ChargerSetup { has_power: true, ..ChargerSetup::default() },
-    }
-}
-
-fn meter(name: &str, role: MeterRole) -> MeterSetup {
-    MeterSetup {
-        name: name.into(),
-        title: String::new(),
-        role,
-        capacity: None,
-        max_ac_power: None,
-        max_discharge_power: None,
-        max_soc: None,
-        controllable: false,
-        timeout: None,
+        ..LoadPointSetup::default()
     }
 }
 
 fn setup(loadpoints: Vec<LoadPointSetup>) -> Setup {
     Setup {
-        title: "Test".into(),
-        voltage: Volts(230.0),
-        residual_power: Watts(0.0),
-        priority_soc: Percent(0.0),
-        buffer_soc: Percent(0.0),
-        buffer_start_soc: Percent(0.0),
-        limits: LimitSetup::default(),
-        meters: vec![meter("grid", MeterRole::Grid), meter("pv", MeterRole::Pv)],
+        meters: vec![
+            MeterSetup::new("grid", MeterRole::Grid),
+            MeterSetup::new("pv", MeterRole::Pv),
+        ],
         loadpoints,
-        vehicles: vec![],
+        ..Setup::default()
     }
 }
 
@@ -83,25 +58,19 @@ impl Rhythm for Bench {
         &mut self.now
     }
 
-    fn drain(&mut self) {
-        while let Some(effect) = self.control.poll() {
-            match effect {
-                Effect::Charger { lp, command } => {
-                    if command != ChargerCommand::Renew {
-                        self.commands.push((
-                            self.now.mono.since(start().mono).as_millis() as u64,
-                            lp.0,
-                            command,
-                        ));
-                    }
-                    let fact = Fact::Done { lp, command, outcome: Outcome::Done };
-                    self.control.handle(self.now, fact);
-                }
-                Effect::Event(event) => self.events.push(event.kind),
-                Effect::Battery { mode, .. } => self.batteries.push(mode),
-                Effect::WakeVehicle { .. } => self.wakes += 1,
-                Effect::Journal { .. } | Effect::Slot(_) | Effect::GridLimit(_) => {}
+    fn note(&mut self, effect: Effect) {
+        match effect {
+            Effect::Charger { lp, command } if command != ChargerCommand::Renew => {
+                let at = self.now.mono.since(start().mono).as_millis() as u64;
+                self.commands.push((at, lp.0, command));
             }
+            Effect::Event(event) => self.events.push(event.kind),
+            Effect::Battery { mode, .. } => self.batteries.push(mode),
+            Effect::WakeVehicle { .. } => self.wakes += 1,
+            Effect::Charger { .. }
+            | Effect::Journal { .. }
+            | Effect::Slot(_)
+            | Effect::GridLimit(_) => {}
         }
     }
 }

@@ -6,10 +6,10 @@ use chargebus::api::{About, System};
 use chargebus::control::Control;
 use chargebus::control::tariff::{Tariff, TariffStatus, Tariffs};
 use chargebus::model::{
-    Amps, ChargeStatus, ChargerSetup, ChargerValue, Fact, KilowattHours, LimitSetup, LoadPointIx,
+    Amps, ChargeStatus, ChargerSetup, ChargerValue, Fact, KilowattHours, LoadPointIx,
     LoadPointSetup, MeterIx, MeterRole, MeterSetup, MeterValue, Mode, Mono, Now, Origin, Percent,
-    Phase, Rate, Setup, Statistics, TariffKind, Thresholds, VehicleFeature, VehicleIx,
-    VehicleSetup, VehicleValue, Volts, Watts, Wiring,
+    Phase, Rate, Setup, Statistics, TariffKind, VehicleFeature, VehicleIx, VehicleSetup,
+    VehicleValue, Watts,
 };
 use chrono::DateTime;
 
@@ -39,20 +39,14 @@ pub(crate) fn system() -> System {
 pub(crate) fn setup() -> Setup {
     Setup {
         title: "Zuhause".to_owned(),
-        voltage: Volts(230.0),
-        residual_power: Watts::ZERO,
-        priority_soc: Percent::ZERO,
-        buffer_soc: Percent::ZERO,
-        buffer_start_soc: Percent::ZERO,
-        limits: LimitSetup::default(),
         meters: vec![
-            meter("grid", MeterRole::Grid),
-            meter("pv1", MeterRole::Pv),
-            meter("pv2", MeterRole::Pv),
+            MeterSetup::new("grid", MeterRole::Grid),
+            MeterSetup::new("pv1", MeterRole::Pv),
+            MeterSetup::new("pv2", MeterRole::Pv),
             MeterSetup {
                 capacity: Some(KilowattHours(10.0)),
                 controllable: true,
-                ..meter("bat", MeterRole::Battery)
+                ..MeterSetup::new("bat", MeterRole::Battery)
             },
         ],
         loadpoints: vec![
@@ -87,20 +81,7 @@ pub(crate) fn setup() -> Setup {
                 ..VehicleSetup::default()
             },
         ],
-    }
-}
-
-fn meter(name: &str, role: MeterRole) -> MeterSetup {
-    MeterSetup {
-        name: name.to_owned(),
-        title: String::new(),
-        role,
-        capacity: None,
-        max_ac_power: None,
-        max_discharge_power: None,
-        max_soc: None,
-        controllable: false,
-        timeout: None,
+        ..Setup::default()
     }
 }
 
@@ -108,20 +89,12 @@ fn loadpoint(name: &str, title: &str) -> LoadPointSetup {
     LoadPointSetup {
         name: name.to_owned(),
         title: title.to_owned(),
-        default_mode: None,
-        priority: 0,
-        phases_configured: 0,
-        min_current: Amps(6.0),
-        max_current: Amps(16.0),
-        thresholds: Thresholds::default(),
-        wiring: Wiring::default(),
-        estimate: true,
-        vehicle: None,
         charger: ChargerSetup {
             name: "wb2".to_owned(),
             has_power: true,
             ..ChargerSetup::default()
         },
+        ..LoadPointSetup::default()
     }
 }
 

@@ -60,28 +60,10 @@ fn step() -> impl Strategy<Value = Step> {
 }
 
 fn site() -> Setup {
-    let meter = |name: &str, role| MeterSetup {
-        name: name.into(),
-        title: String::new(),
-        role,
-        capacity: None,
-        max_ac_power: None,
-        max_discharge_power: None,
-        max_soc: None,
-        controllable: false,
-        timeout: None,
-    };
     let loadpoint = |index: usize| LoadPointSetup {
         name: format!("lp-{}", index + 1),
-        title: String::new(),
         default_mode: (index == 2).then_some(Mode::Pv),
-        priority: 0,
         phases_configured: if index == 0 { 0 } else { 3 },
-        min_current: Amps(6.0),
-        max_current: Amps(16.0),
-        thresholds: Thresholds::default(),
-        wiring: Wiring::default(),
-        estimate: true,
         vehicle: (index == 0).then_some(VehicleIx(0)),
         charger: ChargerSetup {
             phase_switching: index == 0,
@@ -91,22 +73,21 @@ fn site() -> Setup {
             can_wake: true,
             ..ChargerSetup::default()
         },
+        ..LoadPointSetup::default()
     };
     Setup {
-        title: String::new(),
-        voltage: Volts(230.0),
         residual_power: Watts(100.0),
         priority_soc: Percent(20.0),
         buffer_soc: Percent(60.0),
         buffer_start_soc: Percent(90.0),
-        limits: LimitSetup::default(),
         meters: vec![
-            meter("grid", MeterRole::Grid),
-            meter("pv", MeterRole::Pv),
-            MeterSetup { controllable: true, ..meter("bat", MeterRole::Battery) },
+            MeterSetup::new("grid", MeterRole::Grid),
+            MeterSetup::new("pv", MeterRole::Pv),
+            MeterSetup { controllable: true, ..MeterSetup::new("bat", MeterRole::Battery) },
         ],
         loadpoints: (0..3).map(loadpoint).collect(),
         vehicles: vec![VehicleSetup { name: "car".into(), ..VehicleSetup::default() }],
+        ..Setup::default()
     }
 }
 
@@ -130,15 +111,15 @@ impl Rhythm for Watch {
         &mut self.now
     }
 
-    fn drain(&mut self) {
-        while let Some(effect) = self.control.poll() {
-            self.log += &format!("{} {effect:?}\n", self.now.mono.0);
-            if let Effect::Charger { lp, command } = effect {
-                self.check(lp.0, command);
-                let outcome = if self.fail { Outcome::Failed } else { Outcome::Done };
-                self.control.handle(self.now, Fact::Done { lp, command, outcome });
-            }
+    fn note(&mut self, effect: Effect) {
+        self.log += &format!("{} {effect:?}\n", self.now.mono.0);
+        if let Effect::Charger { lp, command } = effect {
+            self.check(lp.0, command);
         }
+    }
+
+    fn outcome(&self) -> Outcome {
+        if self.fail { Outcome::Failed } else { Outcome::Done }
     }
 }
 

@@ -1,14 +1,35 @@
 //! Virtual time for the core: it is woken exactly when it asks to be.
 
 use chargebus::control::Control;
-use chargebus::model::Now;
+use chargebus::model::{Effect, Fact, Now, Outcome};
 
-/// A core with a clock of its own and somebody who carries out its effects.
+/// A core with a clock of its own and somebody who sees its effects.
 pub(crate) trait Rhythm {
     fn core(&mut self) -> &mut Control;
     fn clock(&mut self) -> &mut Now;
-    /// Carries out every effect that waits.
-    fn drain(&mut self);
+    /// Takes note of an effect; a charger has not answered it yet.
+    fn note(&mut self, effect: Effect);
+
+    /// What chargers answer.
+    fn outcome(&self) -> Outcome {
+        Outcome::Done
+    }
+
+    /// Every effect that waits is noted, and answered if it is for a charger.
+    fn drain(&mut self) {
+        while let Some(effect) = self.core().poll() {
+            let told = if let Effect::Charger { lp, command } = &effect {
+                Some((*lp, *command))
+            } else {
+                None
+            };
+            self.note(effect);
+            if let Some((lp, command)) = told {
+                let (now, outcome) = (*self.clock(), self.outcome());
+                self.core().handle(now, Fact::Done { lp, command, outcome });
+            }
+        }
+    }
 
     /// Lets time pass until `end`; the core may ask to be woken `wakes_max` times.
     fn pass_until(&mut self, end: Now, wakes_max: usize) {

@@ -33,14 +33,14 @@ pub(super) async fn state(
     let whole = match old {
         None => state.json(),
         Some(_) => match serde_json::from_str(&state.json()) {
-            Ok(now) => legacy::state(now).to_string(),
+            Ok(now) => legacy::state(now).to_string().into(),
             Err(_) => return problem(StatusCode::INTERNAL_SERVER_ERROR, "the state is not JSON"),
         },
     };
     match filter.jq {
         None if old.is_some() => json(StatusCode::OK, format!(r#"{{"result":{whole}}}"#)),
-        None => json(StatusCode::OK, whole),
-        Some(program) => match jq::ask(&door.jq, &program, whole).await {
+        None => json(StatusCode::OK, whole.to_string()),
+        Some(program) => match jq::ask(&door.jq, &program, &whole).await {
             Ok(result) => json(StatusCode::OK, result),
             Err(message) => problem(StatusCode::BAD_REQUEST, &message),
         },

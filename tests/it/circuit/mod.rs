@@ -34,18 +34,11 @@ struct House {
 
 fn loadpoint(circuit: usize, rotation: Rotation) -> LoadPointSetup {
     LoadPointSetup {
-        estimate: true,
         name: "lp".into(),
-        title: String::new(),
-        default_mode: None,
-        priority: 0,
         phases_configured: 3,
-        min_current: Amps(6.0),
-        max_current: Amps(16.0),
-        thresholds: Thresholds::default(),
         wiring: Wiring { circuit: Some(CircuitIx(circuit)), rotation },
-        vehicle: None,
         charger: ChargerSetup { has_power: true, has_currents: true, ..ChargerSetup::default() },
+        ..LoadPointSetup::default()
     }
 }
 
@@ -61,28 +54,13 @@ fn circuit(parent: Option<usize>, meter: usize, max_current: f64) -> CircuitSetu
 }
 
 fn setup(circuits: Vec<CircuitSetup>, loadpoints: Vec<LoadPointSetup>) -> Setup {
-    let meter = |ix: usize| MeterSetup {
-        max_soc: None,
-        name: format!("m{ix}"),
-        title: String::new(),
-        role: MeterRole::Circuit,
-        capacity: None,
-        max_ac_power: None,
-        max_discharge_power: None,
-        controllable: false,
-        timeout: None,
-    };
+    let meter = |ix: usize| MeterSetup::new(format!("m{ix}"), MeterRole::Circuit);
     Setup {
-        title: "Test".into(),
         voltage: Volts(VOLTS),
-        residual_power: Watts(0.0),
-        priority_soc: Percent(0.0),
-        buffer_soc: Percent(0.0),
-        buffer_start_soc: Percent(0.0),
         meters: (0..circuits.len()).map(meter).collect(),
         limits: LimitSetup { circuits, operator: None },
         loadpoints,
-        vehicles: vec![],
+        ..Setup::default()
     }
 }
 
@@ -95,23 +73,13 @@ impl Rhythm for House {
         &mut self.now
     }
 
-    fn drain(&mut self) {
-        while let Some(effect) = self.control.poll() {
-            match effect {
-                Effect::Charger { lp, command } => {
-                    if command != ChargerCommand::Renew {
-                        self.commands.push((lp.0, command));
-                    }
-                    let fact = Fact::Done { lp, command, outcome: Outcome::Done };
-                    self.control.handle(self.now, fact);
-                }
-                Effect::Event(event) => self.events.push(event.kind),
-                Effect::Battery { .. }
-                | Effect::Journal { .. }
-                | Effect::WakeVehicle { .. }
-                | Effect::Slot(_)
-                | Effect::GridLimit(_) => {}
-            }
+    fn note(&mut self, effect: Effect) {
+        if let Effect::Event(event) = effect {
+            self.events.push(event.kind);
+        } else if let Effect::Charger { lp, command } = effect
+            && command != ChargerCommand::Renew
+        {
+            self.commands.push((lp.0, command));
         }
     }
 }

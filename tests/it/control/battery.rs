@@ -10,7 +10,9 @@ const BATTERY: usize = 2;
 
 fn with_battery(mode: Mode, edit: impl FnOnce(&mut Setup)) -> Bench {
     let mut setup = setup(vec![loadpoint("a")]);
-    setup.meters.push(MeterSetup { controllable: true, ..meter("bat", MeterRole::Battery) });
+    setup
+        .meters
+        .push(MeterSetup { controllable: true, ..MeterSetup::new("bat", MeterRole::Battery) });
     edit(&mut setup);
     let mut bench = Bench::new(setup);
     bench.charger(0, ChargerValue::Status(ChargeStatus::Disconnected));
@@ -172,7 +174,7 @@ fn grid_charge_follows_the_price_and_each_battery_its_own_limit() {
 
     let mut bench = with_battery(Mode::Off, |setup| {
         setup.meters[BATTERY].max_soc = Some(Percent(80.0));
-        let other = meter("bat2", MeterRole::Battery);
+        let other = MeterSetup::new("bat2", MeterRole::Battery);
         setup.meters.push(MeterSetup { controllable: true, ..other });
     });
     bench.control.set_battery_grid_charge_limit(bench.now, Some(0.2)).unwrap();

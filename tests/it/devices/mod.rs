@@ -29,8 +29,7 @@ use chargebus::config::{
 use chargebus::edges::devices::{Devices, Publish};
 use chargebus::edges::fetch::Fetch;
 use chargebus::model::{
-    Amps, ChargerSetup, Fact, LimitSetup, LoadPointSetup, MeterRole, MeterSetup, Percent, Setup,
-    Thresholds, VehicleSetup, Volts, Watts, Wiring,
+    ChargerSetup, Fact, LoadPointSetup, MeterRole, MeterSetup, Setup, VehicleSetup,
 };
 use tokio::sync::mpsc;
 use tokio_util::sync::{CancellationToken, DropGuard};
@@ -45,18 +44,12 @@ fn site(
     vehicles: Vec<VehicleDevice>,
 ) -> Config {
     let setup = Setup {
-        title: String::new(),
-        voltage: Volts(230.0),
-        residual_power: Watts::ZERO,
-        priority_soc: Percent::ZERO,
-        buffer_soc: Percent::ZERO,
-        buffer_start_soc: Percent::ZERO,
-        limits: LimitSetup::default(),
         meters: (1..=meters.len()).map(meter_setup).collect(),
         loadpoints: (1..=chargers.len()).map(loadpoint_setup).collect(),
         vehicles: (1..=vehicles.len())
             .map(|n| VehicleSetup { name: format!("car{n}"), ..VehicleSetup::default() })
             .collect(),
+        ..Setup::default()
     };
     Config {
         setup,
@@ -81,33 +74,15 @@ fn site(
 }
 
 fn meter_setup(n: usize) -> MeterSetup {
-    MeterSetup {
-        name: format!("meter{n}"),
-        title: String::new(),
-        role: MeterRole::Ext,
-        capacity: None,
-        max_ac_power: None,
-        max_discharge_power: None,
-        max_soc: None,
-        controllable: true,
-        timeout: None,
-    }
+    MeterSetup { controllable: true, ..MeterSetup::new(format!("meter{n}"), MeterRole::Ext) }
 }
 
 fn loadpoint_setup(n: usize) -> LoadPointSetup {
     LoadPointSetup {
         name: format!("lp-{n}"),
-        title: String::new(),
-        default_mode: None,
-        priority: 0,
         phases_configured: 3,
-        min_current: Amps(6.0),
-        max_current: Amps(16.0),
-        thresholds: Thresholds::default(),
-        wiring: Wiring::default(),
-        estimate: true,
-        vehicle: None,
         charger: ChargerSetup { name: format!("charger{n}"), ..ChargerSetup::default() },
+        ..LoadPointSetup::default()
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod auth;
 mod config;
+mod database;
 mod fuzz;
 mod legacy;
 mod preview;

@@ -6,7 +6,7 @@ use std::time::Duration;
 use chargebus::control::Control;
 use chargebus::model::{
     ChargeStatus, ChargerValue, Effect, Fact, JournalEntry, JournalKind, KilowattHours,
-    LoadPointIx, Mono, Now, Origin, Outcome, SessionKey, SessionRow,
+    LoadPointIx, Mono, Now, Origin, SessionKey, SessionRow,
 };
 use proptest::prelude::*;
 
@@ -63,20 +63,9 @@ impl Rhythm for World {
         &mut self.now
     }
 
-    fn drain(&mut self) {
-        while let Some(effect) = self.control.poll() {
-            match effect {
-                Effect::Charger { lp, command } => {
-                    let outcome = Outcome::Done;
-                    self.control.handle(self.now, Fact::Done { lp, command, outcome });
-                }
-                Effect::Journal { entry, row } => self.keep(*entry, row.map(|row| *row)),
-                Effect::Battery { .. }
-                | Effect::WakeVehicle { .. }
-                | Effect::Event(_)
-                | Effect::Slot(_)
-                | Effect::GridLimit(_) => {}
-            }
+    fn note(&mut self, effect: Effect) {
+        if let Effect::Journal { entry, row } = effect {
+            self.keep(*entry, row.map(|row| *row));
         }
     }
 }

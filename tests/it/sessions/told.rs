@@ -31,12 +31,10 @@ impl Rhythm for Bench {
         &mut self.now
     }
 
-    fn drain(&mut self) {
-        while let Some(effect) = self.control.poll() {
-            if let Effect::Journal { entry, row } = effect {
-                self.journal.push(*entry);
-                self.row = row.map(|row| *row).or(self.row.take());
-            }
+    fn note(&mut self, effect: Effect) {
+        if let Effect::Journal { entry, row } = effect {
+            self.journal.push(*entry);
+            self.row = row.map(|row| *row).or(self.row.take());
         }
     }
 }

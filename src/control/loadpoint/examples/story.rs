@@ -63,11 +63,7 @@ pub(super) fn loadpoint(lp: &Value, now: Now) -> (LoadPoint, VehicleView) {
     let switchable = flag(lp, "switchable");
     let phases = integer(lp, "phases", 3);
     let setup = LoadPointSetup {
-        estimate: true,
         name: "lp-1".into(),
-        title: String::new(),
-        default_mode: None,
-        priority: 0,
         phases_configured: integer(lp, "phases_configured", if switchable { 0 } else { phases }),
         min_current: Amps(number(lp, "min_current", 6.0)),
         max_current: Amps(number(lp, "max_current", 16.0)),
@@ -77,8 +73,6 @@ pub(super) fn loadpoint(lp: &Value, now: Now) -> (LoadPoint, VehicleView) {
             disable: Watts(number(lp, "disable_threshold", 0.0)),
             disable_delay: Duration::from_secs_f64(number(lp, "disable_delay", 180.0)),
         },
-        wiring: crate::model::Wiring::default(),
-        vehicle: None,
         charger: ChargerSetup {
             phase_switching: switchable,
             physical_phases: positive("charger_phases"),
@@ -91,6 +85,7 @@ pub(super) fn loadpoint(lp: &Value, now: Now) -> (LoadPoint, VehicleView) {
             ),
             ..ChargerSetup::default()
         },
+        ..LoadPointSetup::default()
     };
     let mut loadpoint = LoadPoint::new(setup, now);
     loadpoint.settings.mode = text(lp, "mode", "pv").parse().unwrap();
