@@ -80,6 +80,7 @@ impl Facade {
         let jq = env!("CARGO_BIN_EXE_chargebus").into();
         let door = Door {
             writes,
+            kept_for_off: 0,
             questions,
             told: seen,
             store,
