@@ -73,7 +73,7 @@ impl OpenWb {
             client_key: None,
         };
         let filters = vec!["openWB/set/isss/+".to_owned()];
-        let options = Options { server, root: String::new(), filters };
+        let options = Options { server, root: String::new(), filters, urgent: None };
         let (bus, inbox) = Bus::start(options, stop.clone());
         tokio::spawn(live(Arc::clone(&state), bus, inbox));
         Self { state, _stop: stop.drop_guard() }
