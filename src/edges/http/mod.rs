@@ -200,7 +200,7 @@ fn filter(method: Method) -> MethodFilter {
 
 async fn not_found(method: http::Method, uri: Uri) -> Response {
     if uri.path().starts_with(config::PREFIX) && !method.is_safe() {
-        return config::unwritable().await;
+        return config::unwritable(method).await;
     }
     match uri.path().starts_with("/api") {
         true => problem(StatusCode::NOT_FOUND, "not found"),
