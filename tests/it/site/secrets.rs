@@ -9,6 +9,8 @@ use serde_json::json;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::process::{Child, Command};
+use tokio::task::JoinHandle;
+use tokio_tungstenite::connect_async;
 
 use super::client::Client;
 use super::service::Home;
@@ -55,6 +57,20 @@ fn start(home: &Home, http: u16, log: &Path) -> Child {
         .unwrap()
 }
 
+/// Everything that a WebSocket is told, once it is over.
+async fn frames(http: u16) -> JoinHandle<String> {
+    let socket = connect_async(format!("ws://127.0.0.1:{http}/ws"));
+    let (mut socket, _) = soon("a socket", socket).await.unwrap();
+    let first = soon("the state", socket.next()).await.unwrap().unwrap();
+    tokio::spawn(async move {
+        let mut frames = vec![first.to_string()];
+        while let Some(Ok(frame)) = socket.next().await {
+            frames.push(frame.to_string());
+        }
+        frames.join("\n")
+    })
+}
+
 #[tokio::test]
 async fn no_secret_and_no_place_is_logged_or_told() {
     let Some(mut home) = Home::with_mosquitto().await else { return };
@@ -70,18 +86,7 @@ async fn no_secret_and_no_place_is_logged_or_told() {
     let mut client = Client::connect(port).await;
     client.until("the service", |seen| seen.says("status", "online")).await;
 
-    let (mut socket, _) =
-        soon("a socket", tokio_tungstenite::connect_async(format!("ws://127.0.0.1:{http}/ws")))
-            .await
-            .unwrap();
-    let first = soon("the state", socket.next()).await.unwrap().unwrap();
-    let frames = tokio::spawn(async move {
-        let mut frames = vec![first.to_string()];
-        while let Some(Ok(frame)) = socket.next().await {
-            frames.push(frame.to_string());
-        }
-        frames.join("\n")
-    });
+    let frames = frames(http).await;
 
     let car = "teslamate/cars/1/";
     let location = json!({ "latitude": 48.137_154_9, "longitude": 11.576_123_5 }).to_string();
