@@ -102,10 +102,7 @@ fn every_file_and_table_of_examples_is_read() {
     let said = said();
     for (name, text) in data() {
         assert!(said.contains(&name), "no test reads {name}");
-        let tables: serde_json::Map<String, Json> = match serde_json::from_str(&text).unwrap() {
-            Json::Object(tables) => tables,
-            _ => continue,
-        };
+        let Json::Object(tables) = serde_json::from_str(&text).unwrap() else { continue };
         for table in tables.keys() {
             let elsewhere = SAID_ELSEWHERE.iter().any(|(known, _)| known == table);
             let ways = [format!("[\"{table}\"]"), format!("(\"{table}\"")];
