@@ -24,6 +24,7 @@ mod sessions;
 pub mod setup;
 mod table;
 mod topic;
+mod urgent;
 mod value;
 mod write;
 
@@ -43,6 +44,7 @@ pub use preview::{
     wanted as preview_wanted,
 };
 pub use project::{Changes, State};
+pub use rates::Slots;
 pub use restore::{Problem, restore};
 pub use sessions::{
     Period, SessionRequest, is_session_topic, period, session_edit, session_request, sessions_csv,
@@ -50,5 +52,6 @@ pub use sessions::{
 };
 pub use table::{NOT_TOLD, NotTold, TABLES, all, rows};
 pub use topic::{Address, Place};
+pub use urgent::{switched_off, switches_off, topic_switches_off};
 pub use value::Value;
 pub use write::{Answer, Code, MAX_PAYLOAD, Raw, write, write_topic};

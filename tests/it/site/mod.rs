@@ -2,10 +2,12 @@
 
 mod client;
 mod clients;
+mod database;
 mod exports;
 mod facade;
 mod history;
 mod house;
+mod openwb;
 mod programs;
 mod recorded;
 mod restart;
