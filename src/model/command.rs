@@ -1,8 +1,8 @@
 //! Effects: what the core wants done. It never publishes and never stores.
 
 use super::{
-    Amps, BatteryMode, CircuitIx, GridLimit, JournalEntry, LoadPointIx, MeterIx, SessionRow,
-    SlotRecord, VehicleIx,
+    Amps, BatteryMode, CircuitIx, GridLimit, JournalEntry, LimitedSide, LoadPointIx, MeterIx,
+    Percent, SessionRow, SlotRecord, VehicleIx,
 };
 
 /// One thing for the edges to do.
@@ -22,6 +22,13 @@ pub enum Effect {
         /// What to tell it.
         mode: BatteryMode,
     },
+    /// Tell a device that it may feed in so much of what it can produce.
+    Curtail {
+        /// Which meter's device.
+        meter: MeterIx,
+        /// 100 % is no limit.
+        percent: Percent,
+    },
     /// Wake a vehicle through its own channel.
     WakeVehicle {
         /// Which one.
@@ -38,7 +45,7 @@ pub enum Effect {
     },
     /// Keep what happened in a slot that is over.
     Slot(Box<SlotRecord>),
-    /// Keep when the grid operator limited the consumption.
+    /// Keep when the grid operator limited what is drawn or fed in.
     GridLimit(GridLimit),
 }
 
@@ -105,6 +112,12 @@ pub enum EventKind {
     GridLimitFailSafe(u32),
     /// The grid operator limits nothing any more.
     GridLimitEnd,
+    /// The grid operator limits the feed-in to this share of what can be produced, in per cent.
+    FeedInLimit(u8),
+    /// The signal is lost: the feed-in is limited to this share.
+    FeedInLimitFailSafe(u8),
+    /// The grid operator does not limit the feed-in any more.
+    FeedInLimitEnd,
 }
 
 impl EventKind {
@@ -116,6 +129,9 @@ impl EventKind {
         "circuitsilent",
         "connect",
         "disconnect",
+        "feedinlimit",
+        "feedinlimitend",
+        "feedinlimitfailsafe",
         "gridlimit",
         "gridlimitend",
         "gridlimitfailsafe",
@@ -146,8 +162,27 @@ impl EventKind {
             | Self::BatteryNotHeld
             | Self::MeterSilent
             | Self::MeterBack
+            | Self::FeedInLimit(_)
+            | Self::FeedInLimitFailSafe(_)
+            | Self::FeedInLimitEnd
             | Self::GridLimitEnd => (None, None),
         }
+    }
+
+    /// The share of what can be produced that may be fed in, in per cent.
+    pub fn share(self) -> Option<u8> {
+        let (Self::FeedInLimit(share) | Self::FeedInLimitFailSafe(share)) = self else {
+            return None;
+        };
+        Some(share)
+    }
+
+    /// Whose limit it changes.
+    pub fn limited_side(self) -> Option<LimitedSide> {
+        let consumption = self == Self::GridLimitEnd || self.details().1.is_some();
+        let production = self == Self::FeedInLimitEnd || self.share().is_some();
+        let side = |is: bool, side| is.then_some(side);
+        side(consumption, LimitedSide::Consumption).or(side(production, LimitedSide::Production))
     }
 
     /// The SoC in per cent that it is about.
@@ -175,6 +210,9 @@ impl EventKind {
             Self::GridLimit(_) => "gridlimit",
             Self::GridLimitFailSafe(_) => "gridlimitfailsafe",
             Self::GridLimitEnd => "gridlimitend",
+            Self::FeedInLimit(_) => "feedinlimit",
+            Self::FeedInLimitFailSafe(_) => "feedinlimitfailsafe",
+            Self::FeedInLimitEnd => "feedinlimitend",
         }
     }
 }

@@ -22,8 +22,8 @@ pub use fact::{
 };
 pub use formula::Formula;
 pub use history::{
-    Counters, Entity, EntityRecord, GridLimit, GridSession, Past, PastEnergy, Prices, SlotEnergy,
-    SlotRecord,
+    Counters, Entity, EntityRecord, GridLimit, GridSession, LimitedSide, Past, PastEnergy, Prices,
+    SlotEnergy, SlotRecord,
 };
 pub use ids::{LoadPointIx, MeterIx, TeslaMateCar, VehicleIx};
 pub use kinds::{
@@ -32,7 +32,8 @@ pub use kinds::{
     UnknownSpelling,
 };
 pub use limit::{
-    CircuitIx, CircuitSetup, LimitSetup, OperatorSetup, OperatorSignal, Rotation, Wiring,
+    CircuitIx, CircuitSetup, FeedInContact, FeedInSetup, LimitSetup, OperatorSetup, OperatorSignal,
+    Rotation, Wiring,
 };
 pub use rate::Rate;
 pub use session::{

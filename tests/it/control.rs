@@ -70,6 +70,7 @@ impl Rhythm for Bench {
             Effect::Charger { .. }
             | Effect::Journal { .. }
             | Effect::Slot(_)
+            | Effect::Curtail { .. }
             | Effect::GridLimit(_) => {}
         }
     }
