@@ -142,7 +142,7 @@ impl Vehicle {
         }
         let charging = |status| status == Some(ChargeStatus::Charging);
         if self.status.is_some()
-            && origin == Origin::Live
+            && origin.is_live()
             && charging(status) != charging(self.status)
         {
             self.turned = Some((charging(status), now.mono));
