@@ -23,6 +23,8 @@ const ANSWER_WITHIN: Duration = Duration::from_secs(2);
 /// Address space of the process.
 #[cfg(unix)]
 const MEMORY: u64 = 512 << 20;
+/// Longer results are refused; the whole state is smaller.
+const MAX_RESULT: usize = 4 << 20;
 /// How much of an error is told.
 const MAX_MESSAGE: usize = 300;
 
@@ -62,7 +64,7 @@ async fn run(exe: &Path, program: &str, state: &str) -> Result<String, String> {
     let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).trim_end().to_owned();
     match output.status.code() {
         Some(0) => Ok(text(output.stdout)),
-        Some(_) => Err(text(output.stderr).chars().take(MAX_MESSAGE).collect()),
+        Some(_) => Err(text(output.stderr)),
         None => Err("the program needs too much memory".to_owned()),
     }
 }
@@ -85,7 +87,10 @@ pub fn main(program: &str) -> ExitCode {
     };
     let written = match &result {
         Ok(result) => std::io::stdout().write_all(result.as_bytes()),
-        Err(message) => std::io::stderr().write_all(message.as_bytes()),
+        Err(message) => {
+            let message: String = message.chars().take(MAX_MESSAGE).collect();
+            std::io::stderr().write_all(message.as_bytes())
+        }
     };
     match (result, written) {
         (Ok(_), Ok(())) => ExitCode::SUCCESS,
@@ -113,7 +118,12 @@ fn evaluate(program: &str, input: &[u8]) -> Result<String, String> {
     let ctx = Ctx::<data::JustLut<Val>>::new(&filter.lut, Vars::new([]));
     let mut results = filter.id.run((ctx, input)).map(unwrap_valr);
     match (results.next(), results.next()) {
-        (Some(Ok(result)), None) => Ok(result.to_string()),
+        (Some(Ok(result)), None) => match result.to_string() {
+            long if long.len() > MAX_RESULT => {
+                Err(format!("the result is longer than {MAX_RESULT} bytes"))
+            }
+            result => Ok(result),
+        },
         (Some(Err(error)), _) | (Some(Ok(_)), Some(Err(error))) => Err(error.to_string()),
         (None, _) => Err("the program has no result".to_owned()),
         (Some(Ok(_)), Some(Ok(_))) => Err("the program has more than one result".to_owned()),
@@ -188,5 +198,11 @@ mod tests {
         {
             assert!(evaluate(program, STATE).is_err(), "{program}");
         }
+    }
+
+    #[test]
+    fn a_result_that_would_fill_our_memory_is_an_error() {
+        let long = evaluate("\"long\" * 2000000", STATE);
+        assert_eq!(long, Err("the result is longer than 4194304 bytes".to_owned()));
     }
 }
