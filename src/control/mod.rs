@@ -25,6 +25,7 @@ pub mod tariff;
 mod vehicle;
 mod vintage;
 
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
@@ -343,7 +344,7 @@ impl Control {
         self.watch_grid(now, power.is_some());
 
         let mut order: Vec<usize> = (0..self.loadpoints.len()).collect();
-        order.sort_by_key(|lp| -self.loadpoints[*lp].effective.priority);
+        order.sort_by_key(|lp| Reverse(self.loadpoints[*lp].effective.priority));
         let mut shares = Shares::new(self, grid_at, &views);
         let mut budget = self.budget(now, &views, &order);
         for lp in order {
