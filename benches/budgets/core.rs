@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use anyhow::anyhow;
 use chargebus::api::{About, State, System, View};
 use chargebus::config::Config;
-use chargebus::control::{Control, Request, plan};
+use chargebus::control::{Control, Later, Request, plan_chain};
 use chargebus::model::{
     ChargeStatus, ChargerValue, Fact, LoadPointIx, MeterIx, MeterValue, Mono, Now, Origin, Rate,
     Watts,
@@ -45,10 +45,11 @@ pub(crate) fn measure(table: &mut Table) -> anyhow::Result<()> {
         Budget::P99(10_000.0),
         decisions,
     );
-    for continuous in [false, true] {
+    for (goals, continuous) in [(1, false), (1, true), (3, false), (3, true)] {
         let kind = if continuous { "one block" } else { "cheapest slots" };
-        let plans = (0..PLANS).map(|n| plan_days(n, continuous)).collect();
-        let what = format!("a plan over 96 h of quarter-hour prices, {kind}");
+        let chain = if goals > 1 { format!(", {goals} goals of one car") } else { String::new() };
+        let plans = (0..PLANS).map(|n| plan_days(n, continuous, goals)).collect();
+        let what = format!("a plan over 96 h of quarter-hour prices, {kind}{chain}");
         table.add(what, Unit::Micros, Budget::P99(1_000.0), plans);
     }
     let mut park = Park::new(&site::park(loadpoints))?;
@@ -64,8 +65,9 @@ pub(crate) fn measure(table: &mut Table) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Microseconds for a plan of six hours within four days, every quarter with its own price.
-fn plan_days(n: usize, continuous: bool) -> f64 {
+/// Microseconds for a plan within four days, every quarter with its own price: six hours by the end, or
+/// by that of equal parts of the time for each goal.
+fn plan_days(n: usize, continuous: bool, goals: i32) -> f64 {
     let now = DateTime::from_timestamp(1_786_190_400, 0).unwrap_or_default();
     let quarter = |slot: i32| now + TimeDelta::minutes(15) * slot;
     let price = |slot: i32| f64::from((slot * 7919 + n as i32 * 31) % 383) / 1000.0;
@@ -73,11 +75,16 @@ fn plan_days(n: usize, continuous: bool) -> f64 {
     let rates: Vec<Rate> = slots
         .map(|slot| Rate { start: quarter(slot), end: quarter(slot + 1), value: price(slot) })
         .collect();
-    let target = quarter(96 * 4);
+    let goal = |nth: i32| Later {
+        required: TimeDelta::hours(6) * nth,
+        target: quarter(96 * 4 * nth / goals),
+    };
+    let Later { required, target } = goal(1);
+    let later: Vec<Later> = (2..=goals).map(goal).collect();
     let precondition = TimeDelta::zero();
-    let request = Request { now, required: TimeDelta::hours(6), precondition, target, continuous };
+    let request = Request { now, required, precondition, target, continuous };
     let begun = Instant::now();
-    black_box(plan(black_box(&request), black_box(&rates)));
+    black_box(plan_chain(black_box(&request), black_box(&later), black_box(&rates)));
     begun.elapsed().as_secs_f64() * 1e6
 }
 

@@ -24,6 +24,7 @@ mod sessions;
 pub mod setup;
 mod table;
 mod topic;
+mod urgent;
 mod value;
 mod write;
 
@@ -50,5 +51,6 @@ pub use sessions::{
 };
 pub use table::{NOT_TOLD, NotTold, TABLES, all, rows};
 pub use topic::{Address, Place};
+pub use urgent::{switched_off, switches_off, topic_switches_off};
 pub use value::Value;
 pub use write::{Answer, Code, MAX_PAYLOAD, Raw, write, write_topic};

@@ -2,6 +2,7 @@
 
 mod auth;
 mod config;
+mod database;
 mod schema;
 mod system;
 
@@ -63,6 +64,10 @@ pub enum Op {
     Socket,
     /// The database as a file.
     Backup,
+    /// Another database in its place.
+    Restore,
+    /// A part of the database emptied.
+    Reset,
     /// What an optimizer would do.
     Optimize,
     /// The last lines of the log.
@@ -267,7 +272,9 @@ pub const OPERATIONS: &[Operation] = &[
     config::SITE,
     config::TARIFF,
     config::TEMPLATES,
-    system::BACKUP,
+    database::BACKUP,
+    database::RESET,
+    database::RESTORE,
     Operation {
         op: Op::GridSessions,
         path: "/api/gridsessions",

@@ -39,6 +39,8 @@ pub enum Why {
     MinSoc,
     /// A charging plan wants it now.
     Plan,
+    /// A later plan wants it now: power is cheaper than after the plan before it.
+    PlanAhead,
     /// Charging goes on between two slots of a plan: a pause would be too short.
     PlanBridge,
     /// The time of the plan has passed; charging goes on until its goal is reached.
@@ -96,6 +98,7 @@ impl Why {
             Self::ModeNow => "mode_now",
             Self::MinSoc => "min_soc",
             Self::Plan => "plan",
+            Self::PlanAhead => "plan_ahead",
             Self::PlanBridge => "plan_bridge",
             Self::PlanLate => "plan_late",
             Self::EnergyLimit => "energy_limit",
@@ -131,6 +134,7 @@ impl Why {
             Self::ModeNow => "Charging as fast as possible, as asked.",
             Self::MinSoc => "Charging fast until the minimum SoC is reached.",
             Self::Plan => "Charging as planned.",
+            Self::PlanAhead => "Charging ahead for a later plan: it costs less now than then.",
             Self::PlanBridge => "Outside the planned slots; a pause would be too short.",
             Self::PlanLate => "The planned time has passed; charging until the goal is reached.",
             Self::EnergyLimit => "The energy limit is reached.",

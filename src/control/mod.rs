@@ -53,8 +53,8 @@ pub use learn::{Learned, Taper};
 pub use ledger::Session;
 pub use loadpoint::{Effective, LoadPoint, LoadPointSettings, SmartLimit};
 pub use plan::{
-    Aim, EnergyPlan, Goal, PlanState, Preview, RepeatingPlan, Request, SocPlan, Strategy, Wanted,
-    charge_duration, choose, mean_value, missing_energy, plan,
+    Aim, EnergyPlan, Goal, Later, PlanState, Preview, RepeatingPlan, Request, SocPlan, Strategy,
+    Wanted, charge_duration, choose, mean_value, missing_energy, plan, plan_chain,
 };
 pub use reading::Reading;
 pub use settings::Refusal;

@@ -23,15 +23,23 @@ pub(super) enum Writer {
     Rest(oneshot::Sender<Box<Answer>>),
 }
 
-/// Answers a write over MQTT: on `<set topic>/result`, and where its sender wants it (MQTT 5).
-pub(super) fn answer(bus: &Bus, root: &str, topic: &str, reply: Option<Reply>, answer: &Answer) {
+/// Answers a write over MQTT: on `<set topic>/result`, and where its sender wants it (MQTT 5). A
+/// `firm` answer does not give way to newer ones when too many wait.
+pub(super) fn answer(
+    bus: &Bus,
+    root: &str,
+    topic: &str,
+    reply: Option<Reply>,
+    answer: &Answer,
+    firm: bool,
+) {
     let (result, json) = (format!("{topic}/result"), answer.json().into_bytes());
     let reply = reply.filter(|reply| may_answer(root, reply));
     if reply.as_ref().is_none_or(|reply| reply.topic != result) {
-        bus.publish(result, json.clone(), false);
+        bus.answer(Reply { topic: result, correlation: None }, json.clone(), firm);
     }
     if let Some(reply) = reply {
-        bus.answer(reply, json);
+        bus.answer(reply, json, firm);
     }
 }
 

@@ -12,16 +12,16 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::{error, warn};
 
-use crate::api::{About, State, System};
+use crate::api::{self, About, State, System};
 use crate::config::{self, Config};
 
 use super::about::{Found, about};
 use super::auth::{self, Auth};
 use super::brain::Brain;
-use super::bus::{Bus, Inbox, Options};
+use super::bus::{Bus, Inbox, Options, Urgent};
 use super::clock::{Clock, zone};
 use super::devices::{Devices, Publish};
-use super::door::{Door, Told};
+use super::door::{Door, OFFS_MAX, Told};
 use super::embedded::Embedded;
 use super::fetch::Fetch;
 use super::figures::Figures;
@@ -35,7 +35,7 @@ use super::{http, influx};
 
 /// Facts of devices that wait for the loop; the adapters keep the newest of each kind beyond that.
 const FACTS_MAX: usize = 1024;
-/// Writes over REST that wait for the loop; more are answered with 503.
+/// Writes over REST that wait for the loop, beside those that switch off; more are answered with 503.
 const WRITES_MAX: usize = 64;
 /// Questions over REST that wait for the loop; more are answered with 503.
 const QUESTIONS_MAX: usize = 64;
@@ -122,6 +122,11 @@ impl App {
         self.superseded.clone()
     }
 
+    /// Cancelled when the database is another one: stop this and start anew.
+    pub fn replaced(&self) -> CancellationToken {
+        self.store.replaced()
+    }
+
     /// Cancelled when everything is asked to end.
     pub fn token(&self) -> CancellationToken {
         self.stop.clone()
@@ -157,12 +162,12 @@ pub async fn start(config: Config, place: Place) -> anyhow::Result<App> {
     let system = system(&config, now, about(&config, &place, found));
     let mut brain = brain(&config, system, &store, now, stored).await;
 
-    let bus = server.map(|server| connect(server, &config.root, brain.filters()));
+    let bus = server.map(|server| connect(server, &config, brain.filters()));
     if bus.is_none() {
         warn!("neither mqtt nor broker is configured: nothing is published");
     }
     let (facts_in, facts) = mpsc::channel(FACTS_MAX);
-    let (writes_in, writes) = mpsc::channel(WRITES_MAX);
+    let (writes_in, writes) = mpsc::channel(WRITES_MAX + OFFS_MAX);
     let (questions_in, questions) = mpsc::channel(QUESTIONS_MAX);
     let (told, seen) = watch::channel(Told { state: State::default(), at: now.mono });
     let publisher: Arc<dyn Publish> = Arc::new(Publisher(bus.as_ref().map(|(bus, _)| bus.clone())));
@@ -193,6 +198,7 @@ pub async fn start(config: Config, place: Place) -> anyhow::Result<App> {
 
     let door = Door {
         writes: writes_in,
+        kept_for_off: OFFS_MAX,
         questions: questions_in,
         told: seen,
         store: store.clone(),
@@ -326,14 +332,17 @@ fn platform(system: &str, machine: &str) -> String {
     format!("{system}/{machine}")
 }
 
-fn connect(server: config::Mqtt, root: &str, devices: Vec<String>) -> (Bus, Inbox) {
+fn connect(server: config::Mqtt, config: &Config, devices: Vec<String>) -> (Bus, Inbox) {
+    let root = &config.root;
     // One wildcard per depth takes every setter of today and tomorrow.
     let depths = ["+", "+/+", "+/+/+", "+/+/+/+"];
     let mut filters: Vec<String> =
         depths.iter().map(|depth| format!("{root}/{depth}/set")).collect();
     filters.extend(devices);
     // The loop says goodbye itself, so its connection outlives the request to stop.
-    Bus::start(Options { server, root: root.to_owned(), filters }, CancellationToken::new())
+    let urgent = Urgent { place: api::topic_switches_off, places: config.setup.loadpoints.len() };
+    let options = Options { server, root: root.clone(), filters, urgent: Some(urgent) };
+    Bus::start(options, CancellationToken::new())
 }
 
 /// The devices' way to the broker.

@@ -165,12 +165,15 @@ fn run(common: &Common) -> anyhow::Result<()> {
     runtime()?.block_on(async {
         loop {
             let app = app::start(config.clone(), place.clone()).await?;
-            if until_signal(app).await? == Ended::Asked {
-                return Ok(());
-            }
-            // The next life waits for its turn; it never takes the root back by force.
-            if let Some(mqtt) = &mut config.mqtt {
-                mqtt.takeover = Takeover::Superseded;
+            match until_signal(app).await? {
+                Ended::Asked => return Ok(()),
+                Ended::Replaced => {}
+                // The next life waits for its turn; it never takes the root back by force.
+                Ended::Superseded => {
+                    if let Some(mqtt) = &mut config.mqtt {
+                        mqtt.takeover = Takeover::Superseded;
+                    }
+                }
             }
         }
     })
@@ -248,23 +251,26 @@ fn health(port: u16) -> anyhow::Result<()> {
 }
 
 /// Why a site has ended.
-#[derive(PartialEq, Eq)]
 enum Ended {
     /// Somebody wants us to end.
     Asked,
     /// Another service has taken our root.
     Superseded,
+    /// The database is another one.
+    Replaced,
 }
 
-/// Waits for a request to end, or for another service on our root; then ends politely.
+/// Waits for a request to end, for another service on our root, or for another database; then ends
+/// politely.
 async fn until_signal(app: App) -> anyhow::Result<Ended> {
     let mut terminate = signal(SignalKind::terminate())?;
-    let superseded = app.superseded();
+    let (superseded, replaced) = (app.superseded(), app.replaced());
     let ended = tokio::select! {
         result = tokio::signal::ctrl_c() => result.map(|()| Ended::Asked)?,
         _ = terminate.recv() => Ended::Asked,
         () = app.token().cancelled_owned() => Ended::Asked,
         () = superseded.cancelled() => Ended::Superseded,
+        () = replaced.cancelled() => Ended::Replaced,
     };
     app.stop().await;
     Ok(ended)

@@ -97,7 +97,7 @@ async fn play(speed: f64, broker: SocketAddr, stop: CancellationToken) {
     };
     let filters = sim::FILTERS.iter().map(|filter| (*filter).to_owned()).collect();
     let (bus, mut inbox) =
-        Bus::start(Options { server, root: String::new(), filters }, stop.clone());
+        Bus::start(Options { server, root: String::new(), filters, urgent: None }, stop.clone());
     let clock = Clock::start();
     let mut world = World::demo(SEED, speed, clock.now());
     let mut step = tokio::time::interval(STEP);

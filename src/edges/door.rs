@@ -8,7 +8,7 @@ use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::timeout;
 
-use crate::api::{Address, Answer, Raw, State, View};
+use crate::api::{self, Address, Answer, Raw, State, View};
 use crate::model::Mono;
 
 use super::clock::Clock;
@@ -19,11 +19,17 @@ use super::store::Store;
 /// Whoever asks waits this long for the loop to take, store and answer.
 const ANSWER_WITHIN: Duration = Duration::from_secs(10);
 
+/// Writes that switch a load point off have so many places of their own, wherever writes wait for
+/// the loop or for the store: as many as there are connections, so that none of them is refused.
+pub(super) const OFFS_MAX: usize = 768;
+
 /// The facade's side.
 #[derive(Clone)]
 pub struct Door {
     /// Writes, in order; a full queue refuses.
     pub writes: mpsc::Sender<WriteRequest>,
+    /// The last places in that queue: only an `off` may take them ([`api::switches_off`]).
+    pub kept_for_off: usize,
     /// Questions that only the core can answer; a full queue refuses.
     pub questions: mpsc::Sender<Question>,
     /// What the loop told last; slow readers skip states.
@@ -100,13 +106,21 @@ impl fmt::Display for Unanswered {
 }
 
 impl Door {
-    /// Writes a field; answered once the value is stored.
+    /// Writes a field; answered once the value is stored. Writes are carried out in the order in
+    /// which they came, an `off` as well: it is never refused because others wait, and overtakes none.
     ///
     /// # Errors
     /// The loop does not answer; a refusal is an [`Answer`].
     pub async fn write(&self, address: Address, raw: Raw) -> Result<Box<Answer>, Unanswered> {
+        let place = self.writes.try_reserve().map_err(refused)?;
+        let off = api::switches_off(&address, &raw).is_some();
+        // Counted with our own place taken, so that no two of us find the same one free.
+        if !off && self.writes.capacity() < self.kept_for_off {
+            return Err(Unanswered::Busy);
+        }
         let (sender, answer) = oneshot::channel();
-        exchange(&self.writes, WriteRequest { address, raw, answer: sender }, answer).await
+        place.send(WriteRequest { address, raw, answer: sender });
+        awaited(answer).await
     }
 
     /// Has the loop look at the core with `look`, which must be pure and short.
@@ -119,19 +133,19 @@ impl Door {
     ) -> Result<T, Unanswered> {
         let (sender, answer) = oneshot::channel();
         let question = Question(Box::new(move |view| drop(sender.send(look(view)))));
-        exchange(&self.questions, question, answer).await
+        self.questions.try_send(question).map_err(refused)?;
+        awaited(answer).await
     }
 }
 
-async fn exchange<Q, A>(
-    queue: &mpsc::Sender<Q>,
-    question: Q,
-    answer: oneshot::Receiver<A>,
-) -> Result<A, Unanswered> {
-    queue.try_send(question).map_err(|error| match error {
+fn refused<Q>(error: TrySendError<Q>) -> Unanswered {
+    match error {
         TrySendError::Full(_) => Unanswered::Busy,
         TrySendError::Closed(_) => Unanswered::Stopping,
-    })?;
+    }
+}
+
+async fn awaited<A>(answer: oneshot::Receiver<A>) -> Result<A, Unanswered> {
     match timeout(ANSWER_WITHIN, answer).await {
         Ok(answer) => answer.map_err(|_| Unanswered::Stopping),
         Err(_) => Err(Unanswered::Late),

@@ -50,6 +50,8 @@ pub(super) struct Inputs {
     pub(super) replies: mpsc::Receiver<Reply>,
     /// The save that is under way, if one is.
     pub(super) saving: Option<Saving>,
+    /// The queue that was asked last for what is there already.
+    pub(super) turn: usize,
 }
 
 impl Inputs {
@@ -59,7 +61,7 @@ impl Inputs {
         wake: tokio::time::Instant,
         stop: &CancellationToken,
     ) -> Input {
-        let Self { inbox, facts, writes, questions, replies, statistics, saving } = self;
+        let Self { inbox, facts, writes, questions, replies, statistics, saving, turn: _ } = self;
         let bus = async {
             match inbox {
                 Some(inbox) => inbox.next().await,
@@ -99,11 +101,27 @@ impl Inputs {
         input
     }
 
-    /// An input that is there already.
+    /// An input that is there already. The queues have their turns, so that a storm in one of them
+    /// holds up none of the others; each keeps its own order.
     pub(super) fn ready(&mut self) -> Option<Input> {
-        if let Ok(write) = self.writes.try_recv() {
-            return Some(Input::Write(write));
+        const QUEUES: usize = 4;
+        for _ in 0..QUEUES {
+            self.turn = (self.turn + 1) % QUEUES;
+            let input = match self.turn {
+                0 => self.writes.try_recv().ok().map(Input::Write),
+                1 => self.inbox.as_mut().and_then(Inbox::ready).map(|news| Input::Bus(Some(news))),
+                2 => self.facts.try_recv().ok().map(Input::Fact),
+                _ => self.replies.try_recv().ok().map(Input::Tariff),
+            };
+            if input.is_some() {
+                return input;
+            }
         }
-        self.facts.try_recv().ok().map(Input::Fact)
+        None
+    }
+
+    /// A question that is there already: one per turn of the loop, because an answer takes a while.
+    pub(super) fn question(&mut self) -> Option<Input> {
+        self.questions.try_recv().ok().map(Input::Question)
     }
 }

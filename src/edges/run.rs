@@ -3,42 +3,38 @@
 //! A turn takes one input, lets the core decide what is due, hands its commands to the devices and
 //! tells what changed: store first, then MQTT and WebSocket, then the writer (design §3).
 
+mod tell;
+mod writes;
+
 use std::collections::BTreeSet;
 use std::time::Duration;
 
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
-use tracing::{debug, info, warn};
+use tracing::{info, warn};
 
-use crate::api::{self, Address, Answer, Changes, Code, Occasion, State, View};
-use crate::model::{ChargerCommand, Effect, Event, Fact, GridLimit, Mono, Now, Statistics};
+use crate::api::{self, Answer, Changes, Code, State, View};
+use crate::model::{ChargerCommand, Effect, Fact, GridLimit, Mono, Now, Statistics};
 
-use super::answers::{self, Waiting, Writer};
+use super::answers::{Waiting, Writer};
 use super::brain::Brain;
-use super::bus::{Bus, Inbox, Incoming, Message};
+use super::bus::{Bus, Inbox, Incoming};
 use super::clock::Clock;
 use super::devices::Devices;
 use super::door::{Question, Told, WriteRequest};
 use super::figures::Figures;
 use super::hold::Hold;
-use super::inputs::{Input, Inputs, Saved, Saving};
+use super::inputs::{Input, Inputs, Saving};
 use super::messenger::Messenger;
 use super::ours::Ours;
 use super::reasons::Reasons;
-use super::sessions;
 use super::store::Store;
 use super::tariffs::Reply;
 
-/// State is told no more often than this, unless somebody waits for it.
-const TELL_SPACING: Duration = Duration::from_millis(100);
-/// `<root>/updated` is told no more often than this (api.md §1.2).
-const UPDATED_SPACING: Duration = Duration::from_secs(1);
 /// Topics of an earlier start that have not come back after this are ours to delete (design S9).
 const CLEANUP_AFTER: Duration = Duration::from_secs(60);
 /// Inputs that are taken before the world is told again.
 const INPUTS_PER_TURN: usize = 64;
-/// Writes that may wait for the store; more are refused (design S10).
-const WAITING_MAX: usize = 256;
 
 /// Everything the loop is connected to.
 pub(super) struct Wires {
@@ -142,7 +138,10 @@ impl Run {
             listed: false,
             reasons,
         };
-        (run, Inputs { inbox, facts, writes, questions, replies, statistics, saving: None })
+        (
+            run,
+            Inputs { inbox, facts, writes, questions, replies, statistics, saving: None, turn: 0 },
+        )
     }
 
     /// Runs until `stop`; then says goodbye to the broker and leaves the chargers as they are.
@@ -159,6 +158,9 @@ impl Run {
             for _ in 1..INPUTS_PER_TURN {
                 let Some(input) = inputs.ready() else { break };
                 self.handle(now, input);
+            }
+            if let Some(question) = inputs.question() {
+                self.handle(now, question);
             }
             let saving = self.turn(now);
             inputs.saving = inputs.saving.take().or(saving);
@@ -287,212 +289,6 @@ impl Run {
             }
             Effect::Slot(record) => self.store.record_slot(*record),
             Effect::GridLimit(limit) => self.store.record_grid_limit(limit),
-        }
-    }
-
-    /// A message is a write, or news of a device or a car.
-    fn message(&mut self, now: Now, message: &Message) {
-        let Message { topic, payload, retain, reply } = message;
-        let ours = topic.strip_prefix(&self.root).and_then(|rest| rest.strip_prefix('/'));
-        match ours.filter(|rest| rest.ends_with("/set")) {
-            Some(below) if *retain => self.discard(message, below),
-            Some(below) if api::is_session_topic(below) => {
-                let Some(bus) = &self.bus else { return };
-                sessions::correct(&self.store, bus, &self.root, message, below);
-            }
-            Some(below) => {
-                let Brain { control, system, .. } = &mut self.brain;
-                let Some(answer) = api::write_topic(control, system, now, below, payload) else {
-                    return;
-                };
-                // Clients that retain their commands rely on this (api.md §2.1).
-                self.publish(topic.clone(), Vec::new(), true);
-                let address = Address::of_topic(below).ok();
-                let to = Writer::Mqtt(topic.clone(), reply.clone());
-                self.wait(Waiting { address, answer, to });
-            }
-            None => {
-                self.devices.message(topic, payload, *retain);
-                if let Some(remark) = self.brain.message(now, topic, payload, *retain) {
-                    warn!("{remark}");
-                }
-            }
-        }
-    }
-
-    /// A command of unknown age is deleted, not executed (api.md §1.4).
-    fn discard(&mut self, message: &Message, below: &str) {
-        let Message { topic, payload, reply, .. } = message;
-        if payload.is_empty() {
-            return;
-        }
-        warn!("deleted a retained command on {below}: commands must not be retained");
-        self.publish(topic.clone(), Vec::new(), true);
-        let why = "retained commands of unknown age are deleted, send it again without retain";
-        let answer = Answer::refusal(Code::Refused, why);
-        let to = Writer::Mqtt(topic.clone(), reply.clone());
-        self.answer(Waiting { address: None, answer, to });
-    }
-
-    /// Queues a writer until its value is stored and told.
-    fn wait(&mut self, mut waiting: Waiting) {
-        if !waiting.answer.ok() {
-            self.figures.refused();
-            if let Writer::Mqtt(topic, _) = &waiting.to {
-                info!("refused {topic}: {}", waiting.answer.message);
-            }
-        }
-        if self.waiting.len() >= WAITING_MAX {
-            waiting.answer =
-                Box::new(waiting.answer.not_stored("not stored: too many writes are waiting"));
-            return self.answer(waiting);
-        }
-        self.waiting.push(waiting);
-    }
-
-    /// Tells what changed, unless it was just done: store first, then MQTT, then the writers.
-    fn tell(&mut self, now: Now) -> Option<Saving> {
-        let due = !self.waiting.is_empty() || (self.dirty && now.mono >= self.tell_at);
-        if !due || self.held.is_some() {
-            return None;
-        }
-        self.dirty = false;
-        let Brain { control, system, .. } = &self.brain;
-        let state = self.told.next(&View { control, system, now });
-        let changes = state.changes(&self.told);
-        let mut stored = changes.stored.clone();
-        stored.extend(self.brain.feeds.unsaved(now));
-        let held = Held { state, changes, waiting: std::mem::take(&mut self.waiting) };
-        let listed = std::mem::take(&mut self.listed);
-        if stored.is_empty() && !listed {
-            self.conclude(now, held, Ok(()));
-            return None;
-        }
-        self.held = Some(held);
-        let settings = stored.into_iter().map(|(key, text)| (key, Some(text))).collect();
-        Some(Box::pin(sessions::save(self.store.clone(), listed, settings)))
-    }
-
-    /// The settings are stored, or are not: the state is told either way, and the writers learn which.
-    fn conclude(&mut self, now: Now, held: Held, stored: Saved) {
-        let Held { state, changes, waiting } = held;
-        self.told = state;
-        self.tell_at = now.mono + TELL_SPACING;
-        let told = !changes.published.is_empty();
-        self.record(&changes);
-        for (topic, payload) in changes.published {
-            self.publish(self.below_root(&topic), payload.into_bytes(), true);
-        }
-        for topic in changes.removed {
-            self.publish(self.below_root(&topic), Vec::new(), true);
-        }
-        if told && now.mono.since(self.updated) >= UPDATED_SPACING {
-            self.tell_updated(now);
-        }
-        self.shared.send_replace(Told { state: self.told.clone(), at: now.mono });
-        if let Err(why) = &stored {
-            warn!("settings are in force until the next restart, {why}");
-        }
-        for mut writer in waiting {
-            if let Err(why) = &stored {
-                writer.answer = Box::new(writer.answer.not_stored(why));
-            }
-            self.answer(writer);
-        }
-    }
-
-    /// Confirms the value that is in force, then answers.
-    fn answer(&mut self, waiting: Waiting) {
-        let Waiting { address, answer, to } = waiting;
-        match to {
-            Writer::Mqtt(topic, reply) => {
-                if let Some(address) = address.filter(|_| answer.ok()) {
-                    for (topic, payload) in self.told.topics_of(&address) {
-                        self.publish(self.below_root(&topic), payload.into_bytes(), true);
-                    }
-                }
-                if let Some(bus) = &self.bus {
-                    answers::complain(bus, &self.root, &topic, &answer, self.clock.now());
-                    answers::answer(bus, &self.root, &topic, reply, &answer);
-                }
-            }
-            Writer::Rest(sender) => drop(sender.send(answer)),
-        }
-    }
-
-    /// Connected: the broker may have lost everything, so it is told everything, in order. After a
-    /// start what is not known yet stays as it was told before, until it is cleaned up.
-    fn connected(&mut self, session: u64) {
-        info!(session, "connected to the broker");
-        for (topic, payload) in self.told.topics() {
-            if !(self.cleanup_at.is_some() && payload.is_empty()) {
-                self.publish(self.below_root(&topic), payload.into_bytes(), true);
-            }
-        }
-        self.devices.bus_up();
-    }
-
-    /// Keeps account of the retained topics that are ours to delete one day (design S9).
-    fn record(&mut self, changes: &Changes) {
-        let (added, removed) = self.ours.record(changes);
-        if !added.is_empty() || !removed.is_empty() {
-            self.store.record_topics(added, removed);
-        }
-    }
-
-    /// Deletes what an earlier start published and this one does not.
-    fn clean_up(&mut self) {
-        let stale = self.ours.take_stale(&self.told);
-        for topic in &stale {
-            self.publish(self.below_root(topic), Vec::new(), true);
-        }
-        if !stale.is_empty() {
-            info!("deleted {} topics of an earlier configuration", stale.len());
-            self.store.record_topics(Vec::new(), stale);
-        }
-    }
-
-    /// What happens by the clock alone.
-    fn tick(&mut self, now: Now) {
-        if now.mono.since(self.updated) >= self.brain.system.interval {
-            self.tell_updated(now);
-        }
-        let online = self.bus.as_ref().is_some_and(Bus::connected);
-        self.figures.turned(online, self.waiting.len());
-        if self.cleanup_at.is_some_and(|at| now.mono >= at) && online {
-            self.cleanup_at = None;
-            self.clean_up();
-        }
-        self.shared.send_if_modified(|told| {
-            told.at = now.mono;
-            false
-        });
-    }
-
-    fn tell_updated(&mut self, now: Now) {
-        self.updated = now.mono;
-        let seconds = now.utc.timestamp().to_string();
-        self.publish(self.below_root("updated"), seconds.into_bytes(), true);
-    }
-
-    /// Tells machines and people what happened.
-    fn tell_event(&self, now: Now, event: &Event) {
-        let Brain { control, system, .. } = &self.brain;
-        let occasion = Occasion::new(event, &View { control, system, now }, &self.told);
-        let json = occasion.json(now);
-        info!("{json}");
-        self.publish(self.below_root("events"), json.into_bytes(), false);
-        self.messenger.tell(event.kind, &occasion);
-    }
-
-    fn below_root(&self, topic: &str) -> String {
-        format!("{}/{topic}", self.root)
-    }
-
-    fn publish(&self, topic: String, payload: Vec<u8>, retain: bool) {
-        if let Some(bus) = &self.bus {
-            debug!(topic, retain, bytes = payload.len(), "publish");
-            bus.publish(topic, payload, retain);
         }
     }
 }

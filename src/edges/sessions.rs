@@ -53,7 +53,14 @@ pub(super) async fn carry_out(
 
 /// Carries out what came over MQTT and answers there; an empty payload clears a retained command. The
 /// queue of the store bounds how many wait.
-pub(super) fn correct(store: &Store, bus: &Bus, root: &str, message: &Message, below: &str) {
+pub(super) fn correct(
+    store: &Store,
+    bus: &Bus,
+    root: &str,
+    clock: Clock,
+    message: &Message,
+    below: &str,
+) {
     if message.payload.is_empty() {
         return;
     }
@@ -77,7 +84,8 @@ pub(super) fn correct(store: &Store, bus: &Bus, root: &str, message: &Message, b
                 done
             }
         };
-        answers::answer(&bus, &root, &message.topic, message.reply, &answer);
+        answers::complain(&bus, &root, &message.topic, &answer, clock.now());
+        answers::answer(&bus, &root, &message.topic, message.reply, &answer, false);
     });
 }
 

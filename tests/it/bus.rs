@@ -9,7 +9,7 @@ mod secrets;
 use std::collections::BTreeMap;
 
 use chargebus::config::{Mqtt, MqttVersion, Takeover};
-use chargebus::edges::bus::{Bus, Inbox, Incoming, Message, Options};
+use chargebus::edges::bus::{Bus, Inbox, Incoming, Message, Options, Reply, Urgent};
 use tokio_util::sync::CancellationToken;
 
 use crate::support::{Mosquitto, Observer, free_port, soon, until};
@@ -33,7 +33,7 @@ fn server(port: u16) -> Mqtt {
 
 fn start(server: Mqtt, filters: &[&str]) -> (Bus, Inbox) {
     let filters = filters.iter().map(|&filter| filter.to_owned()).collect();
-    let options = Options { server, root: "evcc".into(), filters };
+    let options = Options { server, root: "evcc".into(), filters, urgent: None };
     Bus::start(options, CancellationToken::new())
 }
 
@@ -219,7 +219,8 @@ async fn the_status_follows_the_connection() {
     bus.close().await;
 
     let stop = CancellationToken::new();
-    let options = Options { server: server(broker.port), root: "evcc".into(), filters: vec![] };
+    let options =
+        Options { server: server(broker.port), root: "evcc".into(), filters: vec![], urgent: None };
     let (bus, mut inbox) = Bus::start(options, stop.clone());
     assert_eq!(status(&mut observer).await, "online");
     stop.cancel();
@@ -248,7 +249,12 @@ async fn a_root_that_is_no_topic_costs_only_the_status() {
     let Some(broker) = Mosquitto::start("").await else {
         return;
     };
-    let options = Options { server: server(broker.port), root: "evcc/#".into(), filters: vec![] };
+    let options = Options {
+        server: server(broker.port),
+        root: "evcc/#".into(),
+        filters: vec![],
+        urgent: None,
+    };
     let (bus, mut inbox) = Bus::start(options, CancellationToken::new());
     assert_eq!(up(&mut inbox).await, 1);
     bus.close().await;
@@ -269,7 +275,8 @@ async fn without_a_root_there_is_no_status() {
         return;
     };
     let mut observer = Observer::subscribe(broker.port, "#").await;
-    let options = Options { server: server(broker.port), root: String::new(), filters: vec![] };
+    let options =
+        Options { server: server(broker.port), root: String::new(), filters: vec![], urgent: None };
     let (bus, mut inbox) = Bus::start(options, CancellationToken::new());
     up(&mut inbox).await;
     drain(inbox);

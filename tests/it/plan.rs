@@ -1,5 +1,6 @@
 //! Charging plans and the estimator: worked examples, properties, and plans in a living core.
 
+mod chain;
 mod core;
 mod examples;
 mod property;

@@ -1,5 +1,7 @@
 //! The store against kills, locks, full queues and files that are not what they should be.
 
+mod restore;
+
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};

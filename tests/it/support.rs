@@ -35,6 +35,25 @@ pub(crate) async fn until(what: &str, mut condition: impl FnMut() -> bool) {
     .await;
 }
 
+/// A request that uploads a file in a form, as a browser does.
+pub(crate) fn upload(path: &str, headers: &str, part: &str, file: &[u8]) -> Vec<u8> {
+    let start = format!(
+        "--line\r\nContent-Disposition: form-data; name=\"note\"\r\n\r\nx\r\n--line\r\n\
+         Content-Disposition: form-data; name=\"{part}\"; filename=\"a.db\"\r\n\
+         Content-Type: application/octet-stream\r\n\r\n"
+    );
+    let end = "\r\n--line--\r\n";
+    let length = start.len() + file.len() + end.len();
+    let mut request = format!(
+        "POST {path} HTTP/1.1\r\nHost: t\r\nConnection: close\r\n{headers}\
+         Content-Type: multipart/form-data; boundary=line\r\nContent-Length: {length}\r\n\r\n{start}"
+    )
+    .into_bytes();
+    request.extend(file);
+    request.extend(end.as_bytes());
+    request
+}
+
 /// A loopback port that was free just now.
 pub(crate) fn free_port() -> u16 {
     StdListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()

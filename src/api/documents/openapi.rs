@@ -72,7 +72,7 @@ fn of_operation(row: &Operation) -> Json {
     if let Some(content) = schema::content(row.body) {
         operation["requestBody"] = json!({"required": true, "content": content});
     }
-    if row.access == Access::Admin {
+    if row.access >= Access::Admin {
         operation["security"] = json!([{"cookie": []}, {"bearer": []}]);
     }
     operation

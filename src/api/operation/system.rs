@@ -5,16 +5,6 @@ use super::{Access, Content, Kind, OnMqtt, Op, Operation, Parameter};
 const OWNER: OnMqtt = OnMqtt::No("only the owner may, and the broker has users of its own");
 const LINES: Content = Content::Json(r#"{"type":"array","items":{"type":"string"}}"#);
 
-pub(super) const BACKUP: Operation = Operation {
-    op: Op::Backup,
-    path: "/api/db/backup",
-    answer: Content::Media(&["application/octet-stream"]),
-    access: Access::Confirmed,
-    mqtt: OWNER,
-    doc: "Hands out the database as a file; it holds hashes of the secrets.",
-    ..Operation::READ
-};
-
 pub(super) const OPTIMIZE: Operation = Operation {
     op: Op::Optimize,
     path: "/api/optimize",

@@ -10,6 +10,7 @@ use crate::control::{Control, LoadPoint, VehicleSettings};
 use crate::model::{ChargeStatus, Effect, Event, EventKind, LoadPointIx, Now, WattHours, Watts};
 
 use super::duration::{energy_duration, learned_duration, reserve};
+use super::goal::later;
 use super::state::Inputs;
 use super::{Aim, Goal, Strategy, choose};
 
@@ -29,7 +30,7 @@ impl Control {
 
     /// Looks at the plan of a load point; tells whether it is done with.
     fn plan_one(&mut self, now: Now, lp: usize, view: &VehicleView) -> bool {
-        let goal = self.goal(now, lp, view);
+        let (goal, later) = self.goals(now, lp, view);
         let power = self.plan_power(lp, view);
         let strategy = self.plan_strategy(lp, view);
         let began = self.began;
@@ -39,6 +40,7 @@ impl Control {
         let inputs = Inputs {
             status: loadpoint.status,
             goal,
+            later,
             strategy,
             required,
             reserve: required.map_or(Duration::ZERO, |required| reserve(required, view)),
@@ -52,7 +54,8 @@ impl Control {
             self.effects.push_back(Effect::Event(event));
         }
         let Some(goal) = goal.filter(|goal| verdict.finished && goal.id == Goal::STATIC) else {
-            return false;
+            // A repeating plan stays, but its turn is over.
+            return verdict.finished;
         };
         match (goal.aim, vehicle.and_then(|ix| self.vehicles.get_mut(ix.0))) {
             (Aim::Energy(_), _) => self.loadpoints[lp].settings.plan = None,
@@ -62,26 +65,37 @@ impl Control {
         true
     }
 
-    /// The goal that counts at a load point.
-    fn goal(&self, now: Now, lp: usize, view: &VehicleView) -> Option<Goal> {
+    /// The goal that counts at a load point, and the later ones that are planned for with it; each with
+    /// the time that charging for it takes. Without a SoC there is one goal only.
+    fn goals(
+        &self,
+        now: Now,
+        lp: usize,
+        view: &VehicleView,
+    ) -> (Option<Goal>, Vec<(Goal, Duration)>) {
         let loadpoint = &self.loadpoints[lp];
-        if loadpoint.plan.locked.is_some() {
-            return loadpoint.plan.locked;
-        }
+        let locked = loadpoint.plan.locked;
         if !view.soc_based() {
-            let plan = loadpoint.settings.plan?;
-            let aim = Aim::Energy(plan.energy);
-            return Some(Goal { id: Goal::STATIC, time: plan.time, aim });
+            let plan = loadpoint.settings.plan.map(|plan| Goal {
+                id: Goal::STATIC,
+                time: plan.time,
+                aim: Aim::Energy(plan.energy),
+            });
+            return (locked.or(plan), Vec::new());
         }
-        let settings = &self.vehicles.get(loadpoint.vehicle?.0)?.settings;
+        let Some(vehicle) = loadpoint.vehicle.and_then(|ix| self.vehicles.get(ix.0)) else {
+            return (locked, Vec::new());
+        };
         // The choice counts on the same power as the plan itself (W-04).
         let power = self.plan_power(lp, view);
         let required = |goal: Goal| {
             let required = loadpoint.required(goal.aim, power, view).unwrap_or_default();
             (goal, required + reserve(required, view))
         };
-        let goals: Vec<_> = settings.goals(now.utc).map(required).collect();
-        choose(&goals, view.soc)
+        let goals: Vec<_> = vehicle.settings.goals(now.utc).map(required).collect();
+        let first = locked.or_else(|| choose(&goals, view.soc));
+        let later = first.map(|goal| later(&goals, goal, required(goal).1));
+        (first, later.unwrap_or_default())
     }
 
     /// The power that a plan counts on: what circuits and car allow, as far as it is known or was

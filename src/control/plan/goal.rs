@@ -6,6 +6,9 @@ use std::time::Duration;
 
 use crate::model::{KilowattHours, Percent};
 
+/// So many goals of one vehicle are planned for together; those that are due last have to wait.
+const CHAIN_MAX: usize = 8;
+
 /// What a plan is to reach, and when.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Goal {
@@ -54,4 +57,24 @@ impl Goal {
 pub fn choose(goals: &[(Goal, Duration)], soc: Option<Percent>) -> Option<Goal> {
     let open = goals.iter().filter(|(goal, _)| !goal.reached(soc));
     open.min_by_key(|(goal, required)| goal.time - *required).map(|(goal, _)| *goal)
+}
+
+/// The goals after the one that counts that take longer than it and than all before them, by time. What
+/// is due before it needs no plan of its own: it takes less, and its latest start is not earlier.
+pub(super) fn later(
+    goals: &[(Goal, Duration)],
+    first: Goal,
+    required: Duration,
+) -> Vec<(Goal, Duration)> {
+    let after = goals.iter().filter(|(goal, _)| goal.time > first.time);
+    let mut later: Vec<_> = after.copied().collect();
+    later.sort_by_key(|(goal, _)| goal.time);
+    let mut most = required;
+    later.retain(|(_, required)| {
+        let more = *required > most;
+        most = most.max(*required);
+        more
+    });
+    later.truncate(CHAIN_MAX - 1);
+    later
 }

@@ -1,8 +1,12 @@
 //! Which slots to charge in (plans-vehicles-devices.md §1.7).
 
+use std::collections::BTreeSet;
+
 use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::model::Rate;
+
+use super::chain::{Later, Step, blocks, steps};
 
 const BILLION: f64 = 1e9;
 
@@ -21,11 +25,18 @@ pub struct Request {
     pub continuous: bool,
 }
 
-/// The slots to charge in, sorted by start; `None` if there is nothing to do yet. `rates` are
-/// sorted and do not overlap. Without any, charging is one block that ends at the target; too late
+/// The slots to charge in for one goal, sorted by start; `None` if there is nothing to do yet. `rates`
+/// are sorted and do not overlap. Without any, charging is one block that ends at the target; too late
 /// for the target, it begins at once.
 pub fn plan(request: &Request, rates: &[Rate]) -> Option<Vec<Rate>> {
-    let Request { now, mut required, mut precondition, mut target, continuous } = *request;
+    plan_chain(request, &[], rates)
+}
+
+/// The slots to charge in for a goal and the `later` ones of the same vehicle together (W-38), sorted by
+/// start; what is said of [`plan`] holds for the first of them. Its latest start is the earliest of all,
+/// unless it is pursued already, and the later ones are in the order of their targets.
+pub fn plan_chain(request: &Request, later: &[Later], rates: &[Rate]) -> Option<Vec<Rate>> {
+    let Request { now, required, precondition, mut target, continuous } = *request;
     if required <= TimeDelta::zero() {
         return None;
     }
@@ -41,33 +52,35 @@ pub fn plan(request: &Request, rates: &[Rate]) -> Option<Vec<Rate>> {
     if target - now <= required {
         return Some(without_slack(clamp(rates, latest_start, target), simple));
     }
-    if target > horizon {
-        // Prices after the horizon are not known: what fits there can wait for them.
-        let after = target - horizon;
-        if after >= required {
-            return None;
-        }
-        target = horizon;
-        required -= after;
-        precondition -= after;
-    }
-    let slots = clamp(rates, now, target);
-    if length(&slots) < required {
+    let first = Step { required, precondition, target }.until(horizon)?;
+    if length(&clamp(rates, now, first.target)) < first.required {
         return Some(simple);
     }
-    let split = target - precondition.clamp(TimeDelta::zero(), required);
-    let late = clamp(&slots, split, target);
-    let early = clamp(&slots, now, split);
-    let rest = required - length(&late);
+    if continuous && let Some(blocks) = blocks(now, first, later, rates) {
+        return Some(blocks);
+    }
+    let steps = if continuous { vec![first] } else { steps(now, first, later, rates) };
+    let (mut early, mut late, mut needs) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut from, mut before) = (now, TimeDelta::zero());
+    for step in steps {
+        let own = step.precondition.clamp(TimeDelta::zero(), step.required - before);
+        let split = from.max(step.target - own);
+        early.extend(clamp(rates, from, split));
+        late.extend(clamp(rates, split, step.target));
+        needs.push(Need { until: step.target, required: step.required - length(&late) });
+        (from, before) = (step.target, step.required);
+    }
+    let rest = needs.last().map_or(TimeDelta::zero(), |need| need.required);
     let mut plan = match (rest > TimeDelta::zero(), continuous) {
         (false, _) => Vec::new(),
-        (true, false) => cheapest(early, rest, &late),
-        (true, true) => match cheapest_window(&early, rest, split) {
+        (true, false) => cheapest(early, &needs, &late),
+        (true, true) => match cheapest_window(&early, rest, from) {
             Some(window) => window,
             None => return Some(simple),
         },
     };
     plan.extend(late);
+    plan.sort_by_key(|slot| slot.start);
     Some(plan)
 }
 
@@ -90,25 +103,44 @@ fn without_slack(known: Vec<Rate>, simple: Vec<Rate>) -> Vec<Rate> {
     ends(before).into_iter().chain(known.iter().copied()).chain(ends(after)).collect()
 }
 
-/// The cheapest slots. Among equals those that touch what is charged in anyway count first, because
-/// every block is a start of its own (W-02), then later ones. The last one taken is shortened, so
-/// that it stays next to the others or, alone, starts at once.
-fn cheapest(mut slots: Vec<Rate>, mut required: TimeDelta, late: &[Rate]) -> Vec<Rate> {
+/// So much is charged in cheap slots until then, all before included.
+struct Need {
+    until: DateTime<Utc>,
+    required: TimeDelta,
+}
+
+/// The cheapest slots that give every need its time. Among equals those that touch what is charged in
+/// anyway count first, because every block is a start of its own (W-02), then later ones. The last one
+/// taken is shortened, so that it stays next to the others or, alone, starts at once.
+///
+/// Taking the cheapest that is allowed is exact, also for prices below zero: all plans are equally long,
+/// and that enough is charged before each deadline means that no more than the rest is charged after it.
+/// These are upper limits on sets of which each contains the next, so the plans are the bases of a
+/// laminar matroid (of its fractional kind, a polymatroid), for which the greedy choice is the best one:
+/// a plan without the cheapest allowed slot could exchange any dearer one of the smallest full set for
+/// it, and would cost less. No slot of `slots` lies on both sides of a deadline.
+fn cheapest(mut slots: Vec<Rate>, needs: &[Need], late: &[Rate]) -> Vec<Rate> {
+    let mut required = needs.last().map_or(TimeDelta::zero(), |need| need.required);
+    let rest = |need: &Need| (need.until, required - need.required);
+    let mut after: Vec<(DateTime<Utc>, TimeDelta)> = needs.iter().map(rest).collect();
+    let mut starts: BTreeSet<_> = late.iter().map(|slot| slot.start).collect();
+    let mut ends: BTreeSet<_> = late.iter().map(|slot| slot.end).collect();
     slots.sort_by(|a, b| a.value.total_cmp(&b.value).then(b.start.cmp(&a.start)));
     let mut plan: Vec<Rate> = Vec::new();
     while required > TimeDelta::zero()
         && let Some(cheapest) = slots.first().copied()
     {
-        let taken = |touches: fn(&Rate, &Rate) -> bool, slot: &Rate| {
-            plan.iter().chain(late).any(|other| touches(slot, other))
-        };
-        let follows = |slot: &Rate| taken(|slot, other| other.end == slot.start, slot);
-        let precedes = |slot: &Rate| taken(|slot, other| slot.end == other.start, slot);
+        let follows = |slot: &Rate| ends.contains(&slot.start);
+        let precedes = |slot: &Rate| starts.contains(&slot.end);
         let mut equals = slots.iter().take_while(|slot| slot.value == cheapest.value);
         let next = equals.position(|slot| follows(slot) || precedes(slot)).unwrap_or(0);
-        let mut slot = slots[next];
-        let excess = slot.length() - required;
-        required -= slot.length();
+        let mut slot = slots.remove(next);
+        let within = after.iter().filter(|(deadline, _)| *deadline <= slot.start);
+        let allowed = within.map(|(_, rest)| *rest).fold(required, TimeDelta::min);
+        if allowed <= TimeDelta::zero() {
+            continue;
+        }
+        let excess = slot.length() - allowed;
         if excess > TimeDelta::zero() {
             let first = !plan.is_empty() && plan.iter().all(|taken| slot.start < taken.start);
             if (first || precedes(&slot)) && !follows(&slot) {
@@ -117,16 +149,19 @@ fn cheapest(mut slots: Vec<Rate>, mut required: TimeDelta, late: &[Rate]) -> Vec
                 slot.end -= excess;
             }
         }
+        required -= slot.length();
+        let within = after.iter_mut().filter(|(deadline, _)| *deadline <= slot.start);
+        within.for_each(|(_, rest)| *rest -= slot.length());
+        starts.insert(slot.start);
+        ends.insert(slot.end);
         plan.push(slot);
-        slots.remove(next);
     }
-    plan.sort_by_key(|slot| slot.start);
     plan
 }
 
 /// The cheapest window without a gap that begins or ends with a slot (W-05) and ends by `target`.
 /// Among equals the latest one that begins with a slot.
-fn cheapest_window(
+pub(super) fn cheapest_window(
     slots: &[Rate],
     required: TimeDelta,
     target: DateTime<Utc>,
@@ -179,18 +214,18 @@ impl<'a> RunningSums<'a> {
 
 /// Value times time, in billionths of the value's unit times milliseconds: whole numbers, so that
 /// equal prices cost exactly the same, however they are added up.
-fn cost(slot: &Rate) -> i128 {
+pub(super) fn cost(slot: &Rate) -> i128 {
     let billionths = (slot.value * BILLION).round() as i64;
     i128::from(billionths) * i128::from(slot.length().num_milliseconds())
 }
 
 /// The parts of sorted rates within a time; looks only at those that can have one.
-fn clamp(rates: &[Rate], from: DateTime<Utc>, until: DateTime<Utc>) -> Vec<Rate> {
+pub(super) fn clamp(rates: &[Rate], from: DateTime<Utc>, until: DateTime<Utc>) -> Vec<Rate> {
     let rest = &rates[rates.partition_point(|rate| rate.end <= from)..];
     let near = rest.iter().take_while(|rate| rate.start < until);
     near.filter_map(|rate| rate.within(from, until)).collect()
 }
 
-fn length(slots: &[Rate]) -> TimeDelta {
+pub(super) fn length(slots: &[Rate]) -> TimeDelta {
     slots.iter().map(Rate::length).sum()
 }

@@ -7,7 +7,7 @@ use chrono::{DateTime, DurationRound, TimeDelta, Utc};
 use crate::control::Why;
 use crate::model::{ChargeStatus, Mono, Now, Percent, Rate, WattHours, Watts};
 
-use super::{Aim, Goal, Request, Strategy, plan};
+use super::{Aim, Goal, Later, Request, Strategy, plan, plan_chain};
 
 /// Less than this is left of a slot or of a pause: too short to start or to stop for it.
 const SHORT: TimeDelta = TimeDelta::minutes(14);
@@ -59,11 +59,13 @@ pub struct PlanState {
 }
 
 /// What a plan depends on, but for rates and time.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub(super) struct Inputs {
     /// `None` before the charger's first word.
     pub(super) status: Option<ChargeStatus>,
     pub(super) goal: Option<Goal>,
+    /// Goals that are planned for with it, by time, with the time that charging for them takes.
+    pub(super) later: Vec<(Goal, Duration)>,
     pub(super) strategy: Strategy,
     /// How long charging takes; `None` if nobody knows.
     pub(super) required: Option<Duration>,
@@ -72,6 +74,22 @@ pub(super) struct Inputs {
     pub(super) power: Watts,
     /// The goal is that of an earlier start.
     pub(super) resumed: bool,
+}
+
+impl Inputs {
+    /// Whether nothing changed for which a plan is looked at at once: the time that is required shrinks all
+    /// the while, and what is learned moves a little.
+    fn is_like(&self, other: &Self) -> bool {
+        let steady = |inputs: &Self| {
+            let connected = inputs.status.map(|status| status != ChargeStatus::Disconnected);
+            let done = inputs.required.is_some_and(|required| required.is_zero());
+            (connected, inputs.goal, inputs.strategy, inputs.resumed, done)
+        };
+        let later = self.later.iter().map(|(goal, _)| goal);
+        steady(self) == steady(other)
+            && later.eq(other.later.iter().map(|(goal, _)| goal))
+            && (self.power - other.power).abs() < POWER_MOVED
+    }
 }
 
 /// What follows from an evaluation.
@@ -122,19 +140,11 @@ impl PlanState {
 
     /// Looks at the plan, if something changed or it is time to.
     pub(super) fn evaluate(&mut self, now: Now, rates: &[Rate], inputs: &Inputs) -> Verdict {
-        // The time that is required shrinks all the while, and what is learned moves a little.
-        let done = |inputs: &Inputs| inputs.required.is_some_and(|required| required.is_zero());
-        let steady = |inputs: &Inputs| {
-            let connected = inputs.status.map(|status| status != ChargeStatus::Disconnected);
-            (connected, inputs.goal, inputs.strategy, inputs.resumed, done(inputs))
-        };
-        let same = self.seen.is_some_and(|seen| {
-            steady(&seen) == steady(inputs) && (seen.power - inputs.power).abs() < POWER_MOVED
-        });
+        let same = self.seen.as_ref().is_some_and(|seen| seen.is_like(inputs));
         if same && self.due.is_none_or(|due| now.mono < due) {
             return Verdict::default();
         }
-        self.seen = Some(*inputs);
+        self.seen = Some(inputs.clone());
         self.goal = inputs.goal;
         self.strategy = inputs.strategy;
         self.required = inputs.required;
@@ -200,9 +210,13 @@ impl PlanState {
         let target = goal.time;
         let request =
             Request { now, required: required + reserve, precondition, target, continuous };
-        let Some(slots) = plan(&request, rates) else {
+        let later: Vec<Later> = inputs.later.iter().filter_map(of_later).collect();
+        let Some(mut slots) = plan_chain(&request, &later, rates) else {
             return Look::Inactive;
         };
+        // What is charged after the goal is planned for when it is reached.
+        let end = target.max(now + request.required);
+        slots = slots.iter().filter_map(|slot| slot.within(now, end)).collect();
         let overrun = required - (goal.time - now);
         self.overrun = overrun.to_std().unwrap_or_default();
         if overrun >= OVERRUN_TOLD && self.told != Some(goal) {
@@ -213,13 +227,23 @@ impl PlanState {
             slots.first().zip(slots.last()).map(|(first, last)| (first.start, last.end));
         self.slots = slots;
         if let Some(slot) = self.slots.iter().find(|slot| slot.contains(now)).copied() {
-            return self.inside(now, slot, required, goal);
+            let alone = || plan(&request, rates).unwrap_or_default();
+            let ahead = !later.is_empty() && !alone().iter().any(|slot| slot.contains(now));
+            return self.inside(now, slot, required, goal, ahead);
         }
         self.outside(now, required, precondition, continuous, goal)
     }
 
-    /// In a slot. A short rest of it is left out if all can still be charged later.
-    fn inside(&mut self, now: DateTime<Utc>, slot: Rate, required: TimeDelta, goal: Goal) -> Look {
+    /// In a slot, one for a later goal if `ahead`. A short rest of it is left out if all can still be
+    /// charged later.
+    fn inside(
+        &mut self,
+        now: DateTime<Utc>,
+        slot: Rate,
+        required: TimeDelta,
+        goal: Goal,
+        ahead: bool,
+    ) -> Look {
         let goes_on = self.slots.iter().any(|next| next.start == slot.end);
         let can_wait = goal.time - slot.end >= required;
         if !self.active && slot.end - now < SHORT && !goes_on && can_wait {
@@ -229,7 +253,11 @@ impl PlanState {
             self.locked = Some(goal);
         }
         self.slot_end = Some(slot.end);
-        Look::Active(if now > goal.time { Why::PlanLate } else { Why::Plan })
+        Look::Active(match now > goal.time {
+            true => Why::PlanLate,
+            false if ahead => Why::PlanAhead,
+            false => Why::Plan,
+        })
     }
 
     /// In no slot, but charging may go on all the same.
@@ -271,4 +299,8 @@ impl PlanState {
         let wait = edge.and_then(|at| (at - now.utc).to_std().ok());
         Some(wait.map_or(again, |wait| again.min(now.mono + wait)))
     }
+}
+
+fn of_later((goal, required): &(Goal, Duration)) -> Option<Later> {
+    Some(Later { required: TimeDelta::from_std(*required).ok()?, target: goal.time })
 }

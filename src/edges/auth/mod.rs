@@ -38,7 +38,9 @@ const NAME_MAX: usize = 64;
 const API_KEY: &str = "apikey";
 
 /// Where the secrets are stored.
-const PASSWORD: &str = "auth.password";
+pub const PREFIX: &str = "auth.";
+/// Whoever knows this one is the owner.
+pub const PASSWORD: &str = "auth.password";
 const SECRET: &str = "auth.secret";
 const KEYS: &str = "auth.keys";
 

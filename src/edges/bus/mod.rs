@@ -10,6 +10,7 @@
 //! | not retained = events, results | in order, oldest dropped when 1,024 wait | dropped after 10 s |
 //! | readings | newest value per topic | – |
 //! | commands (`…/set`) | in order, refused when 256 wait ([`Incoming::Busy`]) | – |
+//! | urgent ones of them | in the same order, never refused because others wait ([`Urgent`]) | – |
 //!
 //! Everything is sent and subscribed with QoS 1 (api.md §1.1), so that subscribers behind a slow link
 //! or with a session of their own miss nothing; a broker that acknowledges nothing for 30 s is left.
@@ -55,6 +56,22 @@ pub struct Options {
     pub root: String,
     /// What every session subscribes.
     pub filters: Vec<String>,
+    /// Which commands find room however many others wait.
+    pub urgent: Option<Urgent>,
+}
+
+/// Commands that a storm of others must not keep out (design S4).
+///
+/// The order is that of arrival: an urgent command overtakes no earlier one, and a later one that
+/// undoes it comes after it. It is room that it has of its own, when 256 others wait: one place each
+/// that only the newest urgent command for it takes, at the end of the order. The one that waited
+/// there before, and wants the same, is answered as dropped.
+#[derive(Clone, Copy, Debug)]
+pub struct Urgent {
+    /// The place that a command takes, from 0, by its topic below the root and its payload.
+    pub place: fn(&str, &[u8]) -> Option<usize>,
+    /// How many places there are; a command for another one is not urgent.
+    pub places: usize,
 }
 
 /// The sending end; clones share the connection.
@@ -147,7 +164,8 @@ impl Bus {
     /// `stop` ends the connection without farewell; [`Bus::close`] is the polite way.
     pub fn start(options: Options, stop: CancellationToken) -> (Self, Inbox) {
         let kill = stop.child_token();
-        let shared = Arc::new(Shared::new(kill.clone()));
+        let urgent = options.urgent.map(|urgent| (format!("{}/", options.root), urgent));
+        let shared = Arc::new(Shared::new(kill.clone(), urgent));
         for filter in &options.filters {
             shared.subscribe(filter.clone());
         }
@@ -166,9 +184,10 @@ impl Bus {
         self.0.publish(topic, payload, retain);
     }
 
-    /// Queues an answer to the sender of a message; never blocks.
-    pub fn answer(&self, reply: Reply, payload: Vec<u8>) {
-        self.0.answer(reply, payload);
+    /// Queues an answer to the sender of a message; never blocks. A `firm` one stays when newer
+    /// messages need room.
+    pub fn answer(&self, reply: Reply, payload: Vec<u8>, firm: bool) {
+        self.0.answer(reply, payload, firm);
     }
 
     /// Queues a set-point of a device; never blocks. It overtakes state and events. What is on its
@@ -209,22 +228,27 @@ impl Bus {
 }
 
 impl Inbox {
-    /// The next event, in order; `None` when the connection has ended for good. Cancel safe.
-    pub async fn next(&mut self) -> Option<Incoming> {
+    /// The next event if it is there already, in order.
+    pub fn ready(&mut self) -> Option<Incoming> {
         if let Some(session) = self.greeted.take() {
             self.shared.open_gate(session);
         }
+        let event = self.shared.take();
+        if let Some(Incoming::Up { session }) = event {
+            self.greeted = Some(session);
+        }
+        event
+    }
+
+    /// The next event, in order; `None` when the connection has ended for good. Cancel safe.
+    pub async fn next(&mut self) -> Option<Incoming> {
         loop {
             // Read before the queue: what was queued before the end is still handed out.
             let ended = self.shared.ended.is_cancelled();
-            match self.shared.take() {
-                Some(Incoming::Up { session }) => {
-                    self.greeted = Some(session);
-                    return Some(Incoming::Up { session });
-                }
-                Some(other) => return Some(other),
+            match self.ready() {
                 None if ended => return None,
                 None => {}
+                event => return event,
             }
             tokio::select! {
                 () = self.shared.to_take.notified() => {}

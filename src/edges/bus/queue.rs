@@ -1,7 +1,8 @@
 //! A queue in which the newest value of a key takes the place of an older one.
 //!
-//! Keyed entries (readings, state) are there once; loose entries (commands, events) are all kept.
-//! Both share one order. The queue only counts; limits and what happens at them are its user's.
+//! Keyed entries (readings, state) are there once; loose entries (commands, events) are all kept, and
+//! firm ones are loose ones that no newer one displaces. All share one order. The queue only counts;
+//! limits and what happens at them are its user's.
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::hash::Hash;
@@ -15,8 +16,14 @@ pub(super) enum Place {
     Last,
 }
 
+enum Kind<K> {
+    Keyed(K),
+    Loose,
+    Firm,
+}
+
 struct Entry<K, V> {
-    key: Option<K>,
+    kind: Kind<K>,
     value: V,
     bytes: usize,
 }
@@ -27,6 +34,7 @@ pub(super) struct Queue<K, V> {
     entries: BTreeMap<u64, Entry<K, V>>,
     keyed: HashMap<K, u64>,
     loose: VecDeque<u64>,
+    firm: usize,
     bytes: usize,
 }
 
@@ -38,6 +46,7 @@ impl<K: Clone + Eq + Hash, V> Queue<K, V> {
             entries: BTreeMap::new(),
             keyed: HashMap::new(),
             loose: VecDeque::new(),
+            firm: 0,
             bytes: 0,
         }
     }
@@ -50,6 +59,11 @@ impl<K: Clone + Eq + Hash, V> Queue<K, V> {
     /// Number of loose entries that wait.
     pub(super) fn loose(&self) -> usize {
         self.loose.len()
+    }
+
+    /// Number of firm entries that wait.
+    pub(super) fn firm(&self) -> usize {
+        self.firm
     }
 
     /// Weight of all entries.
@@ -80,7 +94,7 @@ impl<K: Clone + Eq + Hash, V> Queue<K, V> {
         let at = older.unwrap_or_else(|| self.claim());
         self.keyed.insert(key.clone(), at);
         self.bytes += bytes;
-        let replaced = self.entries.insert(at, Entry { key: Some(key), value, bytes });
+        let replaced = self.entries.insert(at, Entry { kind: Kind::Keyed(key), value, bytes });
         self.bytes -= replaced.map_or(0, |entry| entry.bytes);
     }
 
@@ -89,7 +103,15 @@ impl<K: Clone + Eq + Hash, V> Queue<K, V> {
         let at = self.claim();
         self.loose.push_back(at);
         self.bytes += bytes;
-        self.entries.insert(at, Entry { key: None, value, bytes });
+        self.entries.insert(at, Entry { kind: Kind::Loose, value, bytes });
+    }
+
+    /// Adds a value that stands for itself and stays until its turn.
+    pub(super) fn append_firm(&mut self, value: V, bytes: usize) {
+        let at = self.claim();
+        self.firm += 1;
+        self.bytes += bytes;
+        self.entries.insert(at, Entry { kind: Kind::Firm, value, bytes });
     }
 
     /// Forgets the value of a key.
@@ -110,9 +132,10 @@ impl<K: Clone + Eq + Hash, V> Queue<K, V> {
     pub(super) fn pop(&mut self) -> Option<V> {
         let (_, entry) = self.entries.pop_first()?;
         self.bytes -= entry.bytes;
-        match &entry.key {
-            Some(key) => drop(self.keyed.remove(key)),
-            None => drop(self.loose.pop_front()),
+        match &entry.kind {
+            Kind::Keyed(key) => drop(self.keyed.remove(key)),
+            Kind::Loose => drop(self.loose.pop_front()),
+            Kind::Firm => self.firm -= 1,
         }
         Some(entry.value)
     }
@@ -159,5 +182,20 @@ mod tests {
         assert_eq!(drained(&mut queue), [3]);
         queue.drop_loose();
         assert_eq!(queue.bytes(), 0);
+    }
+
+    #[test]
+    fn what_is_firm_keeps_its_place() {
+        let mut queue = Queue::new();
+        queue.append(1, 1);
+        queue.append_firm(2, 1);
+        queue.append(3, 1);
+        queue.drop_loose();
+        queue.drop_loose();
+        queue.drop_loose();
+        queue.append(4, 1);
+        assert_eq!((queue.loose(), queue.firm(), queue.bytes()), (1, 1, 2));
+        assert_eq!(drained(&mut queue), [2, 4]);
+        assert_eq!((queue.firm(), queue.bytes()), (0, 0));
     }
 }

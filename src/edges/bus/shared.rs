@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{debug, warn};
 
 use super::queue::{Place, Queue};
-use super::{Counters, Incoming, Message, Reply};
+use super::{Counters, Incoming, Message, Reply, Urgent};
 
 /// Largest payload in either direction; a larger one is dropped and logged once per topic.
 const PAYLOAD_MAX: usize = 1 << 20;
@@ -26,6 +26,8 @@ const STATE_MAX: usize = 131_072;
 const SET_POINTS_MAX: usize = 16_384;
 /// Messages that are not retained and wait to be sent: the oldest is dropped for a new one.
 const EVENTS_MAX: usize = 1_024;
+/// Answers that stay when newer messages need room; a further one is like any other.
+const FIRM_MAX: usize = 1_024;
 /// A message that is not retained is of no use later: no burst of old commands after an outage.
 const EVENT_LIFETIME: Duration = Duration::from_secs(10);
 /// How long a broker may keep events and answers for a subscriber that is away: seconds.
@@ -51,6 +53,7 @@ enum Key {
     Root,
     Refused(String),
     Busy(String),
+    Urgent(usize),
     Live(String),
     Retained(String),
 }
@@ -103,6 +106,8 @@ struct State {
 /// See the module.
 pub(super) struct Shared {
     state: Mutex<State>,
+    /// The root with its `/`, and which commands below it are urgent.
+    urgent: Option<(String, Urgent)>,
     pub(super) to_send: Notify,
     pub(super) to_take: Notify,
     pub(super) connected: AtomicBool,
@@ -121,7 +126,7 @@ pub(super) struct Shared {
 
 impl Shared {
     /// Nothing sent, nothing received, not connected.
-    pub(super) fn new(kill: CancellationToken) -> Self {
+    pub(super) fn new(kill: CancellationToken, urgent: Option<(String, Urgent)>) -> Self {
         let state = State {
             session: 0,
             gate_open: false,
@@ -136,6 +141,7 @@ impl Shared {
         };
         Self {
             state: Mutex::new(state),
+            urgent,
             to_send: Notify::new(),
             to_take: Notify::new(),
             connected: AtomicBool::new(false),
@@ -186,15 +192,22 @@ impl Shared {
 
     /// Queues a message, by the limits above.
     pub(super) fn publish(&self, topic: String, payload: Vec<u8>, retain: bool) {
-        self.send(topic, payload, retain, None);
+        self.send(topic, payload, retain, None, false);
     }
 
-    /// Queues an answer to whoever asked for it.
-    pub(super) fn answer(&self, reply: Reply, payload: Vec<u8>) {
-        self.send(reply.topic, payload, false, reply.correlation);
+    /// Queues an answer to whoever asked for it; a `firm` one gives way to nothing newer.
+    pub(super) fn answer(&self, reply: Reply, payload: Vec<u8>, firm: bool) {
+        self.send(reply.topic, payload, false, reply.correlation, firm);
     }
 
-    fn send(&self, topic: String, payload: Vec<u8>, retain: bool, correlation: Option<Bytes>) {
+    fn send(
+        &self,
+        topic: String,
+        payload: Vec<u8>,
+        retain: bool,
+        correlation: Option<Bytes>,
+        firm: bool,
+    ) {
         let mut state = self.state();
         let full = retain && !state.outgoing.has(&topic) && state.outgoing.keys() >= STATE_MAX;
         let Some(mut message) = self.outgoing(&mut state, topic, payload, retain, full) else {
@@ -206,6 +219,8 @@ impl Shared {
         if retain {
             let place = if state.gate_open { Place::Kept } else { Place::Last };
             state.outgoing.put(message.topic.clone(), message, bytes, place);
+        } else if firm && state.outgoing.firm() < FIRM_MAX {
+            state.outgoing.append_firm(message, bytes);
         } else {
             if state.outgoing.loose() >= EVENTS_MAX {
                 state.outgoing.drop_loose();
@@ -324,12 +339,9 @@ impl Shared {
             return self.complain(&mut state, topic, "message ignored: payload over 1 MiB");
         }
         let room = state.incoming.bytes() + bytes <= INCOMING_BYTES;
-        let command = topic.ends_with("/set");
-        if command && !(room && state.incoming.loose() < COMMANDS_MAX) {
-            self.busy(&mut state, topic);
-        } else if command {
+        if topic.ends_with("/set") {
             let message = Message { topic, payload, retain, reply };
-            state.incoming.append(Incoming::Message(message), bytes);
+            self.receive_command(&mut state, message, room);
         } else {
             let key = if retain { Key::Retained(topic.clone()) } else { Key::Live(topic.clone()) };
             if !room || !state.incoming.has(&key) && state.incoming.keys() >= READINGS_MAX {
@@ -343,6 +355,30 @@ impl Shared {
         }
         drop(state);
         self.to_take.notify_one();
+    }
+
+    /// Queues a command, or refuses it; an urgent one has a place of its own when there is no room.
+    fn receive_command(&self, state: &mut State, message: Message, room: bool) {
+        let bytes = message.payload.len();
+        if room && state.incoming.loose() < COMMANDS_MAX {
+            return state.incoming.append(Incoming::Message(message), bytes);
+        }
+        let Some(place) = self.urgent(&message) else {
+            return self.busy(state, message.topic);
+        };
+        let key = Key::Urgent(place);
+        if let Some(Incoming::Message(older)) = state.incoming.get_mut(&key) {
+            let topic = std::mem::take(&mut older.topic);
+            self.busy(state, topic);
+        }
+        state.incoming.put(key, Incoming::Message(message), bytes, Place::Last);
+    }
+
+    /// The place that is kept for a command; for one of unknown age there is none.
+    fn urgent(&self, message: &Message) -> Option<usize> {
+        let (root, urgent) = self.urgent.as_ref().filter(|_| !message.retain)?;
+        let below = message.topic.strip_prefix(root)?;
+        (urgent.place)(below, &message.payload).filter(|place| *place < urgent.places)
     }
 
     /// The broker does not let us subscribe this filter.

@@ -112,6 +112,7 @@ fn unread(error: &StoreError) -> Response {
         StoreError::Busy
         | StoreError::Late
         | StoreError::Locked
+        | StoreError::Replaced
         | StoreError::Closed
         | StoreError::NoAnswer => busy("the database does not answer, try again"),
     }

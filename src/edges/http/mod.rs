@@ -7,6 +7,7 @@ mod answer;
 mod auth;
 mod config;
 mod conns;
+mod database;
 mod documents;
 mod fields;
 mod history;
@@ -165,7 +166,9 @@ fn handler(row: &Operation) -> MethodRouter<App> {
         Op::PlanPreview | Op::PlanPreviewOld => on(method, plan::preview),
         Op::PlanPreviewRepeating => on(method, plan::repeating),
         Op::Tariff => on(method, tariff::tariff),
-        Op::Backup => on(method, system::backup),
+        Op::Backup => on(method, database::backup),
+        Op::Restore => database::restoring(method),
+        Op::Reset => on(method, database::reset),
         Op::Optimize => on(method, system::optimize),
         Op::Log => on(method, system::log),
         Op::LogAreas => on(method, system::areas),

@@ -6,11 +6,10 @@ use axum::response::{IntoResponse, Response};
 use chrono::Local;
 use tracing::{Level, info};
 
-use crate::edges::door::Door;
 use crate::edges::logbook::{LINES_MAX, LogBook, Wanted};
 
 use super::App;
-use super::answer::{json, problem};
+use super::answer::json;
 
 /// The newest lines that fit, as JSON or as a file.
 pub(super) async fn log(Shared(book): Shared<LogBook>, RawQuery(query): RawQuery) -> Response {
@@ -42,21 +41,6 @@ pub(super) async fn log(Shared(book): Shared<LogBook>, RawQuery(query): RawQuery
 /// Who has said something.
 pub(super) async fn areas(Shared(book): Shared<LogBook>) -> Response {
     json(StatusCode::OK, serde_json::json!(book.areas()).to_string())
-}
-
-/// The database as a file, whole as it is now.
-pub(super) async fn backup(Shared(door): Shared<Door>) -> Response {
-    match door.store.backup().await {
-        Ok(bytes) => {
-            let name = Local::now().format("evcc-backup-%Y-%m-%d--%H-%M.db");
-            let headers = [
-                (header::CONTENT_TYPE, "application/octet-stream".to_owned()),
-                (header::CONTENT_DISPOSITION, format!("attachment; filename=\"{name}\"")),
-            ];
-            (headers, bytes).into_response()
-        }
-        Err(error) => problem(StatusCode::INTERNAL_SERVER_ERROR, &error.to_string()),
-    }
 }
 
 /// There is no optimizer; user interfaces expect 200 with the reason (api.md §3.2).

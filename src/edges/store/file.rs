@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
-use rusqlite::{Connection, ErrorCode, TransactionBehavior};
+use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior};
 use tracing::warn;
 
 use super::{history, sessions};
@@ -107,6 +107,32 @@ fn connect(path: &Path) -> Result<Option<Connection>> {
     Ok(Some(connection))
 }
 
+/// A connection to a file that somebody gave us and that nobody else has; says whose it is if it is
+/// not ours.
+pub(super) fn connect_given(path: &Path) -> Result<Connection> {
+    let mut header = Vec::new();
+    File::open(path)?.take(SQLITE_HEADER.len() as u64).read_to_end(&mut header)?;
+    ensure!(!header.is_empty(), "the file is empty");
+    ensure!(header == SQLITE_HEADER, "the file is no SQLite database");
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(path, flags)?;
+    connection.pragma_update(None, "trusted_schema", false)?;
+    let application: i32 = connection.query_row("PRAGMA application_id", [], |row| row.get(0))?;
+    if application != APPLICATION {
+        let evcc = "SELECT count(*) FROM sqlite_master
+                    WHERE type = 'table' AND name IN ('settings', 'sessions')";
+        let tables: i32 = connection.query_row(evcc, [], |row| row.get(0))?;
+        match application == 0 && tables == 2 {
+            true => bail!("this is a database of evcc, not of chargebus, and it is not converted"),
+            false => bail!("this is a database of another program"),
+        }
+    }
+    // One file, whatever it was.
+    connection.pragma_update(None, "journal_mode", "DELETE")?;
+    connection.pragma_update(None, "synchronous", "OFF")?;
+    Ok(connection)
+}
+
 /// Refuses a database of another program: it is neither ours to change nor to rename.
 fn owner(connection: &Connection) -> Result<()> {
     let number = |sql| connection.query_row(sql, [], |row| row.get::<_, i32>(0)).map_err(explained);
@@ -119,7 +145,7 @@ fn owner(connection: &Connection) -> Result<()> {
     Ok(())
 }
 
-fn migrate(connection: &mut Connection) -> Result<()> {
+pub(super) fn migrate(connection: &mut Connection) -> Result<()> {
     // The transaction is also the proof that we may write.
     let transaction =
         connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(explained)?;
@@ -180,7 +206,7 @@ fn set_aside(path: &Path) -> Result<PathBuf> {
     Ok(aside)
 }
 
-fn suffixed(path: &Path, suffix: &str) -> PathBuf {
+pub(super) fn suffixed(path: &Path, suffix: &str) -> PathBuf {
     let mut name = OsString::from(path);
     name.push(suffix);
     name.into()

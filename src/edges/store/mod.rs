@@ -8,6 +8,7 @@
 
 mod file;
 mod history;
+mod restore;
 mod sessions;
 mod writer;
 
@@ -21,11 +22,13 @@ use std::time::{Duration, Instant, SystemTime};
 
 use anyhow::{Context, Result};
 use rusqlite::Connection;
-use tokio::sync::{Notify, oneshot};
+use tokio::sync::{Notify, Semaphore, oneshot};
 use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
 
 pub use super::broker::Retained;
 pub use history::{EnergyFilter, EnergyReader, EnergyRow};
+pub use restore::{Protected, Reset, RestoreError, UPLOAD_MAX, Upload};
 pub use sessions::LISTED_MAX;
 use writer::{Command, Pending, Writer};
 
@@ -47,6 +50,11 @@ pub struct Store {
     sessions_changed: Arc<Notify>,
     /// Why there is no file, if there should be one.
     missing: Option<Arc<str>>,
+    /// The file, if there is one.
+    file: Option<Arc<Path>>,
+    /// Who puts another database in its place; one at a time.
+    exchange: Arc<Semaphore>,
+    replaced: CancellationToken,
 }
 
 /// What was last known about a car.
@@ -69,6 +77,8 @@ pub enum StoreError {
     Locked,
     /// The database says no (disk full, read-only, damaged …); not stored.
     Failed(String),
+    /// The database was replaced and waits for a new start; not stored.
+    Replaced,
     /// The store is closed; not stored.
     Closed,
     /// The disk hangs: stored or not, nobody knows.
@@ -82,6 +92,7 @@ impl fmt::Display for StoreError {
             Self::Late => "not stored: the database is too slow",
             Self::Locked => "not stored: another program holds the database",
             Self::Failed(reason) => return write!(f, "not stored: {reason}"),
+            Self::Replaced => "not stored: the database was replaced and the service starts anew",
             Self::Closed => "not stored: the database is closed",
             Self::NoAnswer => "perhaps not stored: the database does not answer",
         };
@@ -101,7 +112,8 @@ impl Store {
     /// The file cannot be used; names the path and the remedy. Control can go on with
     /// [`Store::without_file`].
     pub fn open(path: &Path) -> Result<Self> {
-        Self::start(file::open(path)?)
+        restore::clean_up(path);
+        Ok(Self { file: Some(path.into()), ..Self::start(file::open(path)?)? })
     }
 
     /// A store that forgets everything at the end, on purpose.
@@ -134,7 +146,15 @@ impl Store {
             .name("store".into())
             .spawn(move || writer.run(&queue))
             .context("cannot start the store's thread")?;
-        Ok(Self { commands, pending, sessions_changed, missing: None })
+        Ok(Self {
+            commands,
+            pending,
+            sessions_changed,
+            missing: None,
+            file: None,
+            exchange: Arc::new(Semaphore::new(1)),
+            replaced: CancellationToken::new(),
+        })
     }
 
     /// Stores all of these settings or none; `None` deletes. Returns when they are on the disk.
@@ -245,6 +265,11 @@ impl Store {
         self.work(Writer::copy).await
     }
 
+    /// Cancelled when the database is another one than the core was started with: start anew.
+    pub fn replaced(&self) -> CancellationToken {
+        self.replaced.clone()
+    }
+
     /// Writes what is collected, now.
     ///
     /// # Errors
@@ -305,12 +330,24 @@ impl Store {
         &self,
         work: impl FnOnce(&mut Writer) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
+        self.work_within(ANSWER_MAX, work).await
+    }
+
+    /// The same where the work itself may take longer.
+    async fn work_within<T: Send + 'static>(
+        &self,
+        time: Duration,
+        work: impl FnOnce(&mut Writer) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
         let due = Instant::now() + WAIT_MAX;
-        self.ask(|reply| {
+        self.ask_within(time, |reply| {
             Command::Work(Box::new(move |writer| {
                 if !reply.is_closed() {
-                    let late = Instant::now() > due;
-                    let _ = reply.send(if late { Err(StoreError::Late) } else { work(writer) });
+                    let _ = reply.send(match Instant::now() > due {
+                        true => Err(StoreError::Late),
+                        false if writer.is_sealed() => Err(StoreError::Replaced),
+                        false => work(writer),
+                    });
                 }
             }))
         })
@@ -321,12 +358,20 @@ impl Store {
         &self,
         command: impl FnOnce(oneshot::Sender<Result<T, StoreError>>) -> Command,
     ) -> Result<T, StoreError> {
+        self.ask_within(ANSWER_MAX, command).await
+    }
+
+    async fn ask_within<T>(
+        &self,
+        time: Duration,
+        command: impl FnOnce(oneshot::Sender<Result<T, StoreError>>) -> Command,
+    ) -> Result<T, StoreError> {
         let (reply, answer) = oneshot::channel();
         self.commands.try_send(command(reply)).map_err(|err| match err {
             TrySendError::Full(_) => StoreError::Busy,
             TrySendError::Disconnected(_) => StoreError::Closed,
         })?;
-        match timeout(ANSWER_MAX, answer).await {
+        match timeout(time, answer).await {
             Ok(Ok(outcome)) => outcome,
             Ok(Err(_)) => Err(StoreError::Closed),
             Err(_) => Err(StoreError::NoAnswer),

@@ -401,6 +401,41 @@ fn listed(row: &Row<'_>) -> rusqlite::Result<Option<ListedSession>> {
     }))
 }
 
+/// Whether everything of a list can be read.
+pub(super) fn readable(connection: &Connection) -> rusqlite::Result<()> {
+    let mut query = connection.prepare("SELECT * FROM sessions")?;
+    query.query_map([], listed)?.try_for_each(|row| row.map(drop))
+}
+
+/// Puts the list of an attached database `upload` into the place of ours, except for the sessions that
+/// run here: these stay, at their place in the other list if they stand there. What ran there when it
+/// was copied has ended with its last entry.
+pub(super) fn take_over(transaction: &Transaction<'_>) -> rusqlite::Result<()> {
+    let deleted = EDITED_DELETED;
+    // Our rows have negative numbers until those of the other list have theirs.
+    transaction.execute_batch(&format!(
+        "DELETE FROM main.sessions WHERE NOT EXISTS (
+             SELECT 1 FROM main.journal AS j
+             WHERE j.loadpoint = loadpoint_name AND j.connected_ms = sessions.connected_ms);
+         UPDATE main.sessions SET id = -id;
+         INSERT INTO main.sessions SELECT * FROM upload.sessions AS u WHERE NOT EXISTS (
+             SELECT 1 FROM main.sessions AS ours WHERE ours.loadpoint_name = u.loadpoint_name
+             AND ours.connected_ms = u.connected_ms);
+         DELETE FROM main.sessions WHERE id > 0 AND edited & {deleted} <> 0;
+         UPDATE main.sessions SET finished = last FROM (
+             SELECT loadpoint, connected_ms AS ms,
+                 strftime('%Y-%m-%d %H:%M:%f+00:00', max(at_ms) / 1000.0, 'unixepoch') AS last
+             FROM upload.journal GROUP BY loadpoint, connected_ms)
+             AS open WHERE id > 0 AND finished IS NULL
+             AND loadpoint_name = open.loadpoint AND connected_ms = open.ms;
+         UPDATE main.sessions SET id = ifnull(
+             (SELECT u.id FROM upload.sessions AS u
+              WHERE u.loadpoint_name = sessions.loadpoint_name
+              AND u.connected_ms = sessions.connected_ms),
+             (SELECT ifnull(max(id), 0) FROM upload.sessions) - id) WHERE id < 0;"
+    ))
+}
+
 /// Means are weighted by the energy whose share, price or emission is known; nothing gives 0.
 fn period(
     connection: &Connection,

@@ -22,7 +22,7 @@ const FLUSH_EVERY: Duration = Duration::from_secs(10);
 const PENDING_ROWS: usize = 262_144;
 const PENDING_BYTES: usize = 32 << 20;
 /// A larger database is not handed out in one piece.
-const BACKUP_MAX: i64 = 256 << 20;
+pub(super) const BACKUP_MAX: i64 = 256 << 20;
 
 type Reply<T> = oneshot::Sender<Result<T, StoreError>>;
 
@@ -229,11 +229,13 @@ pub(super) enum Durable {
 
 /// See the module.
 pub(super) struct Writer {
-    connection: Connection,
+    pub(super) connection: Connection,
     pending: Arc<Mutex<Pending>>,
     sessions_changed: Arc<Notify>,
     /// The trouble that was logged.
     told: Option<StoreError>,
+    /// The rows are of another life than the core's.
+    sealed: bool,
 }
 
 impl Writer {
@@ -255,7 +257,17 @@ impl Writer {
         pending: Arc<Mutex<Pending>>,
         sessions_changed: Arc<Notify>,
     ) -> Self {
-        Self { connection, pending, sessions_changed, told: None }
+        Self { connection, pending, sessions_changed, told: None, sealed: false }
+    }
+
+    /// From here on only what is true of the present is written, whatever the core remembers.
+    pub(super) fn seal(&mut self) {
+        self.sealed = true;
+    }
+
+    /// Whether the core is to start anew before it writes again.
+    pub(super) fn is_sealed(&self) -> bool {
+        self.sealed
     }
 
     /// The listed sessions are not what they were.
@@ -330,6 +342,9 @@ impl Writer {
         if Instant::now() > due {
             return Err(StoreError::Late);
         }
+        if self.sealed {
+            return Err(StoreError::Replaced);
+        }
         self.write(Durable::Now, |transaction| {
             let mut save = transaction.prepare(
                 "INSERT INTO settings VALUES (?1, ?2) ON CONFLICT DO UPDATE
@@ -348,7 +363,11 @@ impl Writer {
 
     /// Writes what is collected; what fails stays collected.
     fn flush(&mut self) -> Result<(), StoreError> {
-        let pending = mem::take(&mut *lock(&self.pending));
+        let mut pending = mem::take(&mut *lock(&self.pending));
+        if self.sealed {
+            let Pending { topics, retained, .. } = pending;
+            pending = Pending { topics, retained, ..Pending::default() };
+        }
         if pending.dropped > 0 {
             warn!(rows = pending.dropped, "more changed than the database could take");
         }

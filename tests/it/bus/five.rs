@@ -88,7 +88,7 @@ async fn a_question_is_answered_where_it_wants() {
         (reply.topic.as_str(), reply.correlation.as_deref()),
         ("answers/1", Some(&b"c1"[..]))
     );
-    bus.answer(reply, b"done".to_vec());
+    bus.answer(reply, b"done".to_vec(), false);
     drain(inbox);
     let answer = soon("an answer", heard.recv()).await.unwrap();
     let properties = answer.properties.unwrap();

@@ -116,6 +116,87 @@ async fn commands_keep_their_order_and_are_refused_when_too_many_wait() {
     bus.close().await;
 }
 
+/// Two load points, of which `off` is urgent.
+const URGENT: Urgent = Urgent {
+    place: |topic, payload| {
+        let place = topic.strip_suffix("/mode/set")?.parse().ok();
+        place.filter(|_| payload.starts_with(b"off"))
+    },
+    places: 2,
+};
+
+#[tokio::test]
+async fn an_urgent_command_has_room_of_its_own_and_keeps_the_order() {
+    let Some(broker) = Mosquitto::start("").await else {
+        return;
+    };
+    let filters = vec!["evcc/#".to_owned()];
+    let options =
+        Options { server: server(broker.port), root: "evcc".into(), filters, urgent: Some(URGENT) };
+    let (bus, mut inbox) = Bus::start(options, CancellationToken::new());
+    up(&mut inbox).await;
+    let observer = Observer::subscribe(broker.port, "none").await;
+    let mut sent = bus.counters().received;
+    for n in 0..256 {
+        observer.publish("evcc/0/mode/set", n.to_string(), false).await;
+    }
+    let more = [
+        ("evcc/0/mode/set", "now"),
+        ("evcc/0/mode/set", "off, the older one"),
+        ("evcc/0/mode/set", "now"),
+        ("evcc/1/mode/set", "off"),
+        ("evcc/0/mode/set", "off"),
+        // There is no such place, and this is not our root.
+        ("evcc/2/mode/set", "off"),
+        ("other/0/mode/set", "off"),
+    ];
+    for (topic, payload) in more {
+        observer.publish(topic, payload, false).await;
+    }
+    sent += 256 + 6;
+    until("all to arrive", || bus.counters().received == sent).await;
+    assert_eq!(message(&mut inbox).await.payload, "0");
+    // There is room again, so that a later wish comes after the one that it takes back.
+    observer.publish("evcc/0/mode/set", "now, later", false).await;
+    until("the last", || bus.counters().received == sent + 1).await;
+    for n in 1..256 {
+        assert_eq!(message(&mut inbox).await.payload, n.to_string());
+    }
+    let busy = |topic: &str, refused| Incoming::Busy { topic: topic.to_owned(), refused };
+    assert_eq!(next(&mut inbox).await, busy("evcc/0/mode/set", 3));
+    for (topic, payload) in [("evcc/1/mode/set", "off"), ("evcc/0/mode/set", "off")] {
+        let command = message(&mut inbox).await;
+        assert_eq!((command.topic.as_str(), &command.payload[..]), (topic, payload.as_bytes()));
+    }
+    assert_eq!(next(&mut inbox).await, busy("evcc/2/mode/set", 1));
+    assert_eq!(message(&mut inbox).await.payload, "now, later");
+    assert_eq!(bus.counters().busy, 4);
+    bus.close().await;
+}
+
+/// An answer that must arrive does, though newer ones displace what waits before it.
+#[tokio::test]
+async fn a_firm_answer_is_not_displaced() {
+    let Some(broker) = Mosquitto::start("").await else {
+        return;
+    };
+    let (bus, mut inbox) = start(server(broker.port), &[]);
+    up(&mut inbox).await;
+    drain(inbox);
+    let mut observer = Observer::subscribe(broker.port, "all/#").await;
+    // Nothing is sent in between: this test does not wait here.
+    let to = Reply { topic: "all/firm".to_owned(), correlation: None };
+    bus.publish("all/loose".to_owned(), "lost".into(), false);
+    bus.answer(to, "firm".into(), true);
+    for n in 0..1_024 {
+        bus.publish("all/loose".to_owned(), n.to_string().into(), false);
+    }
+    assert_eq!(bus.counters().dropped, 1);
+    assert_eq!(observer.next().await.1, "firm");
+    assert_eq!(observer.next().await.1, "0");
+    bus.close().await;
+}
+
 #[tokio::test]
 async fn a_retained_reading_is_told_from_a_live_one() {
     let Some(broker) = Mosquitto::start("").await else {

@@ -14,11 +14,11 @@ use crate::support::soon;
 
 const START_S: i64 = 1_800_000_000;
 
-pub(super) fn at(slot: i64) -> DateTime<Utc> {
+pub(crate) fn at(slot: i64) -> DateTime<Utc> {
     DateTime::from_timestamp(START_S + slot * 900, 0).unwrap()
 }
 
-pub(super) fn entity(group: EnergyGroup, name: &str, title: &str, kwh: f64) -> EntityRecord {
+pub(crate) fn entity(group: EnergyGroup, name: &str, title: &str, kwh: f64) -> EntityRecord {
     EntityRecord {
         entity: Entity { group, name: name.to_owned(), title: title.to_owned() },
         counters: Counters { energy: Some(KilowattHours(1000.0 + kwh)), return_energy: None },
@@ -31,7 +31,7 @@ pub(super) fn entity(group: EnergyGroup, name: &str, title: &str, kwh: f64) -> E
     }
 }
 
-pub(super) fn slot(slot: i64, entities: Vec<EntityRecord>) -> SlotRecord {
+pub(crate) fn slot(slot: i64, entities: Vec<EntityRecord>) -> SlotRecord {
     let prices = Prices { grid: Some(0.3), ..Prices::default() };
     SlotRecord { start: at(slot), end: at(slot + 1), entities, prices }
 }

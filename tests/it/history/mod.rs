@@ -1,6 +1,6 @@
 //! What is recorded: the core's slots, the store's tables, what REST makes of them.
 
 mod calendar;
-mod kept;
+pub(crate) mod kept;
 mod law;
 mod told;

@@ -2,6 +2,7 @@
 
 mod auth;
 mod config;
+mod database;
 mod fuzz;
 mod legacy;
 mod preview;
@@ -79,6 +80,7 @@ impl Facade {
         let jq = env!("CARGO_BIN_EXE_chargebus").into();
         let door = Door {
             writes,
+            kept_for_off: 0,
             questions,
             told: seen,
             store,

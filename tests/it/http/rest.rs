@@ -1,5 +1,6 @@
 //! REST: what was recorded from evcc, what differs on purpose, and whatever else may come.
 
+use chargebus::api::{Address, Raw};
 use chargebus::edges::door::Unanswered;
 use serde_json::Value as Json;
 
@@ -258,6 +259,32 @@ async fn a_full_queue_refuses() {
     let ((status, body), ()) =
         timeout(DEADLINE, async { tokio::join!(first, others) }).await.unwrap();
     assert_eq!((status, &*body), (503, "{\"error\":\"the service is stopping\"}\n"));
+}
+
+#[tokio::test]
+async fn an_off_finds_room_where_other_writes_do_not() {
+    let (facade, _requests, _asked) = Facade::without_loop().await;
+    let (writes, mut requests) = mpsc::channel(3);
+    let door = Door { writes, kept_for_off: 2, ..facade.door.clone() };
+    let write = |mode: &str| {
+        let address = Address::of_topic("loadpoints/1/mode").unwrap();
+        let (door, raw) = (door.clone(), Raw::Text(mode.to_owned()));
+        async move { door.write(address, raw).await }
+    };
+    let taken = async {
+        let mut taken = Vec::new();
+        while let Ok(request) = requests.try_recv() {
+            taken.push(request.raw);
+        }
+        taken
+    };
+    let (first, other, off, again, full, taken) =
+        tokio::join!(write("now"), write("pv"), write("off"), write("OFF"), write("off"), taken);
+    let outcomes = [first, other, off, again, full].map(Result::unwrap_err);
+    let (waited, refused) = (Unanswered::Stopping, Unanswered::Busy);
+    assert_eq!(outcomes, [waited, refused, waited, waited, refused]);
+    // In the order in which they came.
+    assert_eq!(taken, ["now", "off", "OFF"].map(|mode| Raw::Text(mode.to_owned())));
 }
 
 #[tokio::test]

@@ -1,5 +1,6 @@
 //! Plans in a living core, on virtual time.
 
+mod chain;
 mod foresight;
 
 use std::time::Duration;
@@ -21,6 +22,8 @@ struct Bench {
     now: Now,
     /// What the car draws of what it is offered.
     share: f64,
+    /// Seconds after which meters speak again.
+    every: f64,
     energy: f64,
     events: Vec<EventKind>,
 }
@@ -71,7 +74,8 @@ impl Bench {
         setup.loadpoints[0].default_mode = None;
         edit(&mut setup);
         let control = Control::new(setup, now);
-        let mut bench = Self { control, now, share: 1.0, energy: 100.0, events: vec![] };
+        let mut bench =
+            Self { control, now, share: 1.0, every: 5.0, energy: 100.0, events: vec![] };
         bench.vehicle(VehicleValue::Soc(Some(Percent(41.0))));
         bench.charger(ChargerValue::Energy(KilowattHours(bench.energy)));
         bench
@@ -111,14 +115,14 @@ impl Bench {
         self.pass_until(end, 1000);
     }
 
-    /// Time passes; meters speak every 5 s, the car draws.
+    /// Time passes; meters speak, the car draws.
     fn minutes(&mut self, minutes: f64) {
-        for _ in 0..(minutes * 12.0).round() as usize {
+        for _ in 0..(minutes * 60.0 / self.every).round() as usize {
             let lp = self.lp();
             let connected = lp.connected();
             let draws = lp.enabled && connected && self.share > 0.0;
             let power = if draws { lp.offered.0 * 690.0 * self.share } else { 0.0 };
-            self.energy += power / 720_000.0;
+            self.energy += power * self.every / 3_600_000.0;
             let grid = MeterValue::Power(Watts(500.0 + power));
             let fact = Fact::Meter { meter: MeterIx(0), value: grid, origin: Origin::Live };
             self.control.handle(self.now, fact);
@@ -128,16 +132,16 @@ impl Bench {
                 let status = if draws { ChargeStatus::Charging } else { ChargeStatus::Connected };
                 self.charger(ChargerValue::Status(status));
             }
-            self.wakes(self.now.later(Duration::from_secs(5)));
+            self.wakes(self.now.later(Duration::from_secs_f64(self.every)));
         }
     }
 
-    /// Minutes at which charging starts and stops until `end`, to 5 s.
+    /// Minutes at which charging starts and stops until `end`, to when meters speak.
     fn legs(&mut self, end: f64) -> Vec<(bool, f64)> {
         let mut legs = Vec::new();
         let mut on = self.lp().enabled;
         while self.offset() < end {
-            self.minutes(1.0 / 12.0);
+            self.minutes(self.every / 60.0);
             if self.lp().enabled != on {
                 on = !on;
                 legs.push((on, self.offset()));

@@ -63,8 +63,10 @@ impl House {
             client_key: None,
         };
         let filters = vec!["sim/wb/1/+/set".to_owned()];
-        let (bus, inbox) =
-            Bus::start(Options { server, root: String::new(), filters }, stop.clone());
+        let (bus, inbox) = Bus::start(
+            Options { server, root: String::new(), filters, urgent: None },
+            stop.clone(),
+        );
         tokio::spawn(live(Arc::clone(&devices), bus, inbox));
         Self { devices, _stop: stop.drop_guard() }
     }

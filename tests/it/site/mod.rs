@@ -2,6 +2,7 @@
 
 mod client;
 mod clients;
+mod database;
 mod exports;
 mod facade;
 mod history;

@@ -128,6 +128,11 @@ impl Service {
         soon("another service", self.app.superseded().cancelled()).await;
     }
 
+    /// Returns when the database is another one.
+    pub(super) async fn replaced(&self) {
+        self.app.replaced().cancelled().await;
+    }
+
     /// Ends politely.
     pub(super) async fn stop(self) {
         soon("the end", self.app.stop()).await;

@@ -134,6 +134,13 @@ async fn sessions_are_corrected_over_mqtt_and_every_write_is_answered() {
     ] {
         let answer = client.write(topic, payload).await;
         assert_eq!((&answer["ok"], &answer["code"]), (&false.into(), &code.into()), "{payload}");
+        // Told where every refusal is told, as that of a field is.
+        let error: Json = serde_json::from_str(client.seen().value("error").unwrap()).unwrap();
+        assert_eq!(error["topic"], format!("evcc/{topic}/set"), "{error}");
+        assert_eq!(
+            (&error["payload"], &error["error"]),
+            (&answer["requested"], &answer["message"])
+        );
     }
     // It charges on, and what the user said stays.
     house.say("sim/wb/1/status", "C");
