@@ -19,8 +19,8 @@ use chrono_tz::Tz;
 
 use crate::model::{
     Counters, Effect, EnergyGroup, Entity, EventKind, GridLimit, KilowattHours, LoadPointSetup,
-    MeterRole, MeterSetup, Mono, Now, Past, PastEnergy, Prices, Setup, SlotRecord,
-    TariffUse, WattHours, Watts, is_plausible,
+    MeterRole, MeterSetup, Mono, Now, Past, PastEnergy, Prices, Setup, SlotRecord, TariffUse,
+    WattHours, Watts, is_plausible,
 };
 
 use super::tariff::slots::{SLOT, slot_of};
