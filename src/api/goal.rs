@@ -16,9 +16,6 @@ const LAST_YEAR: i32 = 9999;
 /// A week is more than any charge takes: everything late.
 const PRECONDITION_MAX: u64 = 7 * 24 * 3600;
 
-/// What plan routes answer where there is no time (api.md §3.6).
-pub(super) const NO_TIME: &str = "0001-01-01T00:00:00Z";
-
 /// What a goal is about to become.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Goal {
@@ -182,7 +179,7 @@ pub(super) fn details_value(plan: &PlanState) -> Value {
     let id = plan.goal.map_or(0, |goal| goal.id);
     Value::Object(vec![
         ("planId".into(), Value::Int(i64::try_from(id).unwrap_or(i64::MAX))),
-        ("planTime".into(), plan.goal.map_or(Value::word(NO_TIME), |goal| Value::time(goal.time))),
+        ("planTime".into(), plan.goal.map_or(Value::NO_TIME, |goal| Value::time(goal.time))),
         ("duration".into(), Value::duration(plan.required.unwrap_or_default())),
         ("plan".into(), slots_value(&plan.slots)),
         ("power".into(), Value::from(plan.power)),

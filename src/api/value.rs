@@ -60,6 +60,9 @@ pub enum Value {
 }
 
 impl Value {
+    /// An instant that is none, as evcc's language writes it.
+    pub const NO_TIME: Self = Self::Text(Cow::Borrowed("0001-01-01T00:00:00Z"));
+
     /// A number as the wire carries it, so that two values compare as a reader would compare them.
     /// Not a number and infinities are not known: [`Value::Null`].
     pub fn float(number: f64) -> Self {
@@ -314,6 +317,11 @@ impl Value {
             | Self::Series(_)
             | Self::Packed(_) => self.mqtt_text(),
         }
+    }
+
+    /// Whether it is the number zero.
+    pub(super) fn is_zero(&self) -> bool {
+        matches!(self, Self::Int(0) | Self::Float(0.0))
     }
 
     /// Whether objects in JSON have no such member.
