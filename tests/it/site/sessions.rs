@@ -180,7 +180,7 @@ async fn the_books_are_on_disk_before_the_last_client_has_gone() {
     let stop = tokio::spawn(service.stop());
     let database = Connection::open(&home.database).unwrap();
     let written = || {
-        let sql = "SELECT max(energy_wh) > 2999 FROM journal";
+        let sql = "SELECT sum(energy_wh) > 2999 FROM journal";
         database.query_row(sql, [], |row| row.get(0)).ok() == Some(true)
     };
     timeout(Duration::from_secs(5), until("the books", written)).await.unwrap();
