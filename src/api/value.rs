@@ -136,50 +136,19 @@ impl Value {
 
     /// The text in the settings store: one text also for what MQTT spreads over several topics.
     pub fn stored_text(&self) -> String {
-        match self {
-            Self::List(_) | Self::NoList { .. } | Self::Object(_) => self.json(),
-            Self::Absent
-            | Self::Null
-            | Self::Bool(_)
-            | Self::Int(_)
-            | Self::Float(_)
-            | Self::Text(_)
-            | Self::Time(_)
-            | Self::Duration(_)
-            | Self::Phases(_)
-            | Self::Price(_)
-            | Self::Rates(_)
-            | Self::Series(_)
-            | Self::Packed(_)
-            | Self::Json(_) => self.mqtt_text(),
-        }
+        let composed = matches!(self, Self::List(_) | Self::NoList { .. } | Self::Object(_));
+        if composed { self.json() } else { self.mqtt_text() }
     }
 
     /// All topics of the value of a top-level key and their payloads (api.md §1.3).
     pub fn each_topic(&self, topic: &str, tell: &mut dyn FnMut(&str, String)) {
-        match self {
-            Self::Absent => {}
-            Self::Phases(phases) => {
-                tell(topic, self.mqtt_text());
-                for (phase, name) in Phase::ALL.into_iter().zip(["l1", "l2", "l3"]) {
-                    tell(&format!("{topic}/{name}"), float_text(phases[phase.index()]));
-                }
+        if let Self::Phases(phases) = self {
+            tell(topic, self.mqtt_text());
+            for (phase, name) in Phase::ALL.into_iter().zip(["l1", "l2", "l3"]) {
+                tell(&format!("{topic}/{name}"), float_text(phases[phase.index()]));
             }
-            Self::Null
-            | Self::Bool(_)
-            | Self::Int(_)
-            | Self::Float(_)
-            | Self::Price(_)
-            | Self::Text(_)
-            | Self::Time(_)
-            | Self::Duration(_)
-            | Self::List(_)
-            | Self::NoList { .. }
-            | Self::Object(_)
-            | Self::Json(_)
-            | Self::Rates(_)
-            | Self::Series(_)
-            | Self::Packed(_) => self.each_inner_topic(topic, tell),
+        } else if *self != Self::Absent {
+            self.each_inner_topic(topic, tell);
         }
     }
 

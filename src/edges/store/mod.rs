@@ -170,8 +170,7 @@ impl Store {
         self.ask(|reply| Command::SaveSettings { entries, due, reply }).await
     }
 
-    /// Deletes what can be learnt again: settings whose keys begin with `prefix`, and what was last
-    /// known of the cars.
+    /// Deletes what can be learnt again: settings whose keys begin with `prefix`.
     ///
     /// # Errors
     ///
@@ -180,8 +179,7 @@ impl Store {
         self.work(move |writer| {
             writer.write(Durable::Now, |transaction| {
                 let cached = "DELETE FROM settings WHERE substr(key, 1, length(?1)) = ?1";
-                transaction.execute(cached, [prefix])?;
-                transaction.execute_batch("DELETE FROM vehicles")
+                transaction.execute(cached, [prefix]).map(|_| ())
             })
         })
         .await
