@@ -216,16 +216,9 @@ pub(super) fn operator(root: &Section<'_>) -> Option<(OperatorSetup, OperatorDev
         }
     };
     let (OperatorDevice::Limit(source) | OperatorDevice::Relay(source)) = &device;
-    let timeout = match source {
-        Source::Mqtt(mqtt) => timeout.or(mqtt.timeout),
-        Source::Modbus(_)
-        | Source::Http(_)
-        | Source::Script(_)
-        | Source::Js(_)
-        | Source::Demo(_)
-        | Source::Composite(_) => timeout,
-        Source::Const(_) => None, // a constant is never lost
-    };
+    // A constant is never lost.
+    let lasts = matches!(source, Source::Const(_));
+    let timeout = timeout.or(source.timeout()).filter(|_| !lasts);
     if timeout.is_none() && matches!(source, Source::Mqtt(_)) {
         kind.notice(
             "has no timeout: the loss of the signal is not noticed; with one, failSafe (4200 W) \

@@ -138,19 +138,7 @@ pub(super) fn add(site: &mut Site, field: &Field<'_>, name: String, role: MeterR
         max_discharge_power: meter.max_discharge_power,
         max_soc: meter.max_soc,
         controllable: device.battery_mode.is_some(),
-        timeout: match &device.power {
-            Some(Source::Mqtt(power)) => power.timeout,
-            Some(
-                Source::Modbus(_)
-                | Source::Http(_)
-                | Source::Script(_)
-                | Source::Js(_)
-                | Source::Const(_)
-                | Source::Demo(_)
-                | Source::Composite(_),
-            )
-            | None => None,
-        },
+        timeout: device.power.as_ref().and_then(Source::timeout),
     });
     site.devices.push(device);
 }

@@ -19,7 +19,9 @@ const INTERVAL: Duration = Duration::from_secs(3600);
 const PRICE_INTERVAL: Duration = Duration::from_secs(900);
 /// Most solar forecasts that are added up.
 const MAX_SOLAR: usize = 10;
-/// evcc's providers and wrappers come later.
+/// Most tariffs that continue each other.
+const MAX_MERGED: usize = 4;
+/// evcc's providers come later.
 const CUSTOM: &str = "describe it as type custom with a price or a forecast over MQTT or HTTP";
 
 /// One tariff of the site.
@@ -37,6 +39,8 @@ pub struct Tariff {
     pub average: bool,
     /// How often news is expected.
     pub interval: Duration,
+    /// It goes on where the one before it ends (`type: merged`).
+    pub continues: bool,
 }
 
 /// Where the values of a tariff come from.
@@ -72,14 +76,7 @@ pub(super) fn read(root: &Section<'_>) -> (String, Vec<Tariff>) {
             field.error(format!("has more than {MAX_SOLAR} forecasts"));
         }
         for field in fields {
-            match tariff(&field, *usage) {
-                Ok(tariff) => tariffs.push(tariff),
-                Err(Flaw::Reported) => {}
-                Err(Flaw::Unsupported(mut finding)) => {
-                    finding.text.push_str("; the tariff is left out");
-                    field.report.notice(finding);
-                }
-            }
+            tariffs.extend(one_of(&field, *usage, MAX_MERGED));
         }
     }
     section.finish(Scope::Other);
@@ -97,20 +94,69 @@ fn currency(section: &Section<'_>) -> String {
     code.to_ascii_uppercase()
 }
 
-fn tariff(field: &Field<'_>, usage: TariffUse) -> Result<Tariff, Flaw> {
+/// A tariff, or none if it cannot be used; one with those that continue it, at most `parts` in all.
+fn one_of(field: &Field<'_>, usage: TariffUse, parts: usize) -> Vec<Tariff> {
+    match tariff(field, usage, parts) {
+        Ok(tariffs) => tariffs,
+        Err(Flaw::Reported) => Vec::new(),
+        Err(Flaw::Unsupported(mut finding)) => {
+            finding.text.push_str("; the tariff is left out");
+            field.report.notice(finding);
+            Vec::new()
+        }
+    }
+}
+
+fn tariff(field: &Field<'_>, usage: TariffUse, parts: usize) -> Result<Vec<Tariff>, Flaw> {
     let section = field.section().ok_or(Flaw::Reported)?;
     let kind = section.need("type")?;
     let word = kind.text().ok_or(Flaw::Reported)?;
     match word.to_lowercase().as_str() {
-        "fixed" => fixed(section, usage),
-        "custom" => custom(section, usage),
+        "fixed" => Ok(vec![fixed(section, usage)?]),
+        "custom" => Ok(vec![custom(section, usage)?]),
+        "merged" => merged(section, usage, parts),
         "template" => {
             let template = section.text("template").unwrap_or_default();
+            if template == "merged" {
+                return merged(section, usage, parts);
+            }
             let name = quoted(&template);
             Err(kind.unsupported(format!("the template {name} is not built yet: {CUSTOM}")))
         }
         _ => Err(kind.unsupported(format!("type {} is not built yet: {CUSTOM}", quoted(&word)))),
     }
+}
+
+/// The first tariff, and the second one from where it ends (§2.6). What cannot be used of them is left
+/// out, as it is when it fails later on.
+fn merged(section: Section<'_>, usage: TariffUse, parts: usize) -> Result<Vec<Tariff>, Flaw> {
+    let (primary, secondary) = (section.need("primary"), section.need("secondary"));
+    section.finish(Scope::Other);
+    let (primary, secondary) = (primary?, secondary?);
+    if parts < 2 {
+        secondary.error(format!("is one tariff too many: at most {MAX_MERGED} can be merged"));
+        return Err(Flaw::Reported);
+    }
+    let mut tariffs = one_of(&primary, usage, parts - 1);
+    let mut after = one_of(&secondary, usage, parts - tariffs.len().max(1));
+    if let (Some(first), Some(second)) = (tariffs.first(), after.first()) {
+        let kind = match (first.kind, second.kind) {
+            (first, second) if first == second => first,
+            (first, second) if first.is_price() && second.is_price() => TariffKind::PriceForecast,
+            (first, second) => {
+                secondary.error(format!(
+                    "gives {second}, the primary one gives {first}: both must be of one kind"
+                ));
+                return Err(Flaw::Reported);
+            }
+        };
+        after[0].continues = true;
+        tariffs.extend(after);
+        tariffs.iter_mut().for_each(|tariff| tariff.kind = kind);
+        return Ok(tariffs);
+    }
+    tariffs.extend(after);
+    Ok(tariffs)
 }
 
 fn fixed(section: Section<'_>, usage: TariffUse) -> Result<Tariff, Flaw> {
@@ -125,7 +171,8 @@ fn fixed(section: Section<'_>, usage: TariffUse) -> Result<Tariff, Flaw> {
     let varies = formula || !zones.is_empty() || !charges.zones.is_empty();
     let kind = if varies { TariffKind::PriceForecast } else { TariffKind::PriceStatic };
     let source = TariffSource::Fixed { price, zones };
-    Ok(Tariff { usage, kind, source, charges, average: false, interval: INTERVAL })
+    let (average, continues) = (false, false);
+    Ok(Tariff { usage, kind, source, charges, average, interval: INTERVAL, continues })
 }
 
 fn custom(section: Section<'_>, usage: TariffUse) -> Result<Tariff, Flaw> {
@@ -170,7 +217,7 @@ fn custom(section: Section<'_>, usage: TariffUse) -> Result<Tariff, Flaw> {
     };
     let interval = interval.unwrap_or(usual);
     let (kind, charges) = (kind.ok_or(Flaw::Reported)?, charges?);
-    Ok(Tariff { usage, kind, source, charges, average, interval })
+    Ok(Tariff { usage, kind, source, charges, average, interval, continues: false })
 }
 
 /// What the values are unless `tariff` says otherwise.

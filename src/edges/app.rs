@@ -207,8 +207,7 @@ pub async fn start(config: Config, place: Place) -> anyhow::Result<App> {
         log: place.log,
         jq: place.program,
     };
-    let settings =
-        http::Settings { base_path: config.network.base_path.clone(), auth, ui: place.ui };
+    let settings = http::Settings::of(&config, auth, place.ui);
     tasks.spawn(serve(listener, door, settings, stop.clone()));
     Ok(App { http, broker, stop, superseded, tasks, store })
 }

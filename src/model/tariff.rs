@@ -42,6 +42,16 @@ spelled!(
     }
 );
 
+impl TariffKind {
+    /// Whether its values are money per kilowatt-hour.
+    pub fn is_price(self) -> bool {
+        match self {
+            Self::PriceStatic | Self::PriceDynamic | Self::PriceForecast => true,
+            Self::Co2 | Self::Solar | Self::Temperature => false,
+        }
+    }
+}
+
 /// A time of the week and of the year with its own price.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Zone {

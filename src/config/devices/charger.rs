@@ -7,7 +7,8 @@ use crate::config::source::{Want, phases, sink, source};
 use crate::config::unsupported::Scope;
 use crate::model::{Amps, ChargerFeature, ChargerSetup};
 
-const TEMPLATES: &[&str] = &["demo-charger", "go-e-mqtt", "warp2"];
+/// The template that is not only data.
+const DEMO: &str = "demo-charger";
 
 /// Config text and feature.
 const FEATURES: &[(&str, Option<ChargerFeature>)] = &[
@@ -38,7 +39,7 @@ pub(in crate::config) struct Charger {
 pub(in crate::config) fn charger(device: &Device<'_>) -> Result<Charger, Flaw> {
     let section = device.open().ok_or(Flaw::Reported)?;
     let name = &device.name;
-    let kind = kind(&section, TEMPLATES)?;
+    let kind = kind(&section, &data::names(DEMO, data::CHARGERS))?;
     let icon = section.text("icon");
     let features = features(&section, FEATURES);
     let safe_current = section
@@ -47,12 +48,12 @@ pub(in crate::config) fn charger(device: &Device<'_>) -> Result<Charger, Flaw> {
         .filter(|amps| *amps > 0.0)
         .map(Amps);
     let device = match kind {
-        Kind::Custom => custom(&section),
+        Kind::Custom => custom(&section, true),
         Kind::Template(template) => {
             match data::CHARGERS.iter().find(|data| data.name == template) {
                 Some(data) => data
                     .expand(&section)
-                    .and_then(|entries| custom(&data::section(&section, &entries))),
+                    .and_then(|entries| custom(&data::section(&section, &entries), false)),
                 None => Ok(demo(&section, name)),
             }
         }
@@ -77,10 +78,15 @@ impl Charger {
     }
 }
 
-fn custom(section: &Section<'_>) -> Result<ChargerDevice, Flaw> {
+/// `says_enabled`: the device must say whether it is released. Of one that cannot, the last command
+/// is remembered (§8.2).
+fn custom(section: &Section<'_>, says_enabled: bool) -> Result<ChargerDevice, Flaw> {
     let number = |key| optional(section, key, |field| source(field, Want::Number));
     let status = essential(section, "status", |field| source(field, Want::Status));
-    let enabled = essential(section, "enabled", |field| source(field, Want::Flag));
+    let enabled = match section.has("enabled") || says_enabled {
+        true => essential(section, "enabled", |field| source(field, Want::Flag)).map(Some),
+        false => Ok(None),
+    };
     let enable = essential(section, "enable", |field| sink(field, "enable"));
     let millis = optional(section, "maxcurrentmillis", |field| sink(field, "maxcurrentmillis"));
     // Whole amperes are not needed where finer ones are understood.
@@ -112,7 +118,7 @@ fn custom(section: &Section<'_>) -> Result<ChargerDevice, Flaw> {
     };
     Ok(ChargerDevice {
         status: Some(status?),
-        enabled: Some(enabled?),
+        enabled: enabled?,
         enable: Some(enable?),
         max_current: whole?,
         max_current_millis: millis,

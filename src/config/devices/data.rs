@@ -1,81 +1,175 @@
-//! Templates that are only data: a `custom` device with gaps (plans-vehicles-devices.md §8.7–§8.9).
+//! Templates that are only data: a `custom` device with gaps (plans-vehicles-devices.md §8.5–§8.9).
 
 use std::cell::RefCell;
 
 use super::{Flaw, Section};
 use crate::config::finding::{Finding, Place};
 use crate::config::node::{self, Entry, Node, Value};
-use crate::config::text::quoted;
+use crate::config::text::{self, quoted};
 
 /// A device of one kind.
 pub(super) struct DataTemplate {
     pub(super) name: &'static str,
-    /// Attributes as in the file, with `<key>` where a key's value goes; below `usage` by its uses.
+    /// Attributes as in the file, with `<key>` where a key's value goes. Below `by <key>` stand those
+    /// of every word that the key may have, below `with <key>` those that are there if it is written.
     text: &'static str,
-    /// Keys that the user writes, with what stands in; `None` = must be written.
-    keys: &'static [(&'static str, Option<&'static str>)],
+    /// Keys that the user writes.
+    keys: &'static [(&'static str, Usual)],
 }
+
+/// What stands in for a key that is not written.
+enum Usual {
+    /// Nothing: it must be written.
+    Needed,
+    /// Nothing: the attributes below `with` are missing then.
+    Absent,
+    /// This.
+    Is(&'static str),
+    /// This; others must be a digit from 1 to 9.
+    Digit(&'static str),
+}
+
+use Usual::{Absent, Digit, Is, Needed};
 
 /// Chargers that are only data.
 pub(super) const CHARGERS: &[DataTemplate] = &[
     DataTemplate {
         name: "go-e-mqtt",
         text: include_str!("templates/go-e-mqtt.yaml"),
-        keys: &[("topic", None)],
+        keys: &[("topic", Needed)],
+    },
+    DataTemplate {
+        name: "openwb",
+        text: include_str!("templates/openwb.yaml"),
+        keys: &[
+            ("topic", Is("openWB")),
+            ("connector", Is("1")),
+            ("phases1p3p", Is("false")),
+            ("dc", Is("false")),
+        ],
+    },
+    DataTemplate {
+        name: "openwb-2.0",
+        text: include_str!("templates/openwb-2.yaml"),
+        keys: &[
+            ("host", Needed),
+            ("port", Is("1502")),
+            ("id", Is("1")),
+            ("connector", Digit("1")),
+            ("phases1p3p", Is("true")),
+            ("identify", Is("false")),
+        ],
+    },
+    DataTemplate {
+        name: "openwb-pro",
+        text: include_str!("templates/openwb-pro.yaml"),
+        keys: &[("host", Needed)],
     },
     DataTemplate {
         name: "warp2",
         text: include_str!("templates/warp2.yaml"),
-        keys: &[("topic", Some("warp"))],
+        keys: &[("topic", Is("warp")), ("energymanager", Absent)],
     },
 ];
 
 /// Meters that are only data.
-pub(super) const METERS: &[DataTemplate] = &[DataTemplate {
-    name: "solaranzeige",
-    text: include_str!("templates/solaranzeige.yaml"),
-    keys: &[("topic", None)],
-}];
+pub(super) const METERS: &[DataTemplate] = &[
+    DataTemplate {
+        name: "openwb",
+        text: include_str!("templates/openwb-meter.yaml"),
+        keys: &[("topic", Is("openWB")), ("usage", Needed)],
+    },
+    DataTemplate {
+        name: "solaranzeige",
+        text: include_str!("templates/solaranzeige.yaml"),
+        keys: &[("topic", Needed), ("usage", Needed)],
+    },
+];
+
+/// All templates of a kind: one that is code and those that are data.
+pub(super) fn names(code: &'static str, data: &[DataTemplate]) -> Vec<&'static str> {
+    std::iter::once(code).chain(data.iter().map(|data| data.name)).collect()
+}
+
+/// The keys of a template with their values.
+type Values = Vec<(&'static str, Option<String>)>;
 
 impl DataTemplate {
     /// The attributes of the device that `section` describes. Whatever is wrong with them stands
     /// where the device stands.
     pub(super) fn expand(&self, section: &Section<'_>) -> Result<Vec<Entry>, Flaw> {
-        let mut values = Vec::new();
+        let mut values = Values::new();
         for (key, usual) in self.keys {
-            let value = match (section.get(key), usual) {
-                (None, Some(usual)) => (*usual).to_owned(),
-                (Some(field), _) => field.text().ok_or(Flaw::Reported)?,
-                (None, None) => section.need(key)?.text().ok_or(Flaw::Reported)?,
-            };
-            values.push((format!("<{key}>"), value));
+            values.push((key, value(section, key, usual)?));
         }
-        let mut entries = node::parse(self.text).map_err(|finding| {
+        let entries = node::parse(self.text).map_err(|finding| {
             section.report.error(Finding { place: section.place, ..finding });
             Flaw::Reported
         })?;
-        if let [Entry { key, node }] = entries.as_mut_slice()
-            && key == "usage"
-            && let Value::Map(uses) = &mut node.value
-        {
-            entries = used(section, std::mem::take(uses))?;
-        }
-        entries.iter_mut().for_each(|entry| fill(&mut entry.node, section.place, &values));
+        let mut entries = chosen(section, entries, &values)?;
+        let gaps = values.into_iter().filter_map(|(key, value)| Some((format!("<{key}>"), value?)));
+        let gaps: Vec<_> = gaps.collect();
+        entries.iter_mut().for_each(|entry| fill(&mut entry.node, section.place, &gaps));
         Ok(entries)
     }
 }
 
-/// The attributes of the use that is written.
-fn used(section: &Section<'_>, uses: Vec<Entry>) -> Result<Vec<Entry>, Flaw> {
-    let field = section.need("usage")?;
-    let word = field.text().ok_or(Flaw::Reported)?;
-    let known: Vec<String> = uses.iter().map(|entry| entry.key.clone()).collect();
-    let found = uses.into_iter().find(|entry| entry.key.eq_ignore_ascii_case(&word));
+/// What the user wrote, or what stands in for it.
+fn value(section: &Section<'_>, key: &'static str, usual: &Usual) -> Result<Option<String>, Flaw> {
+    let field = match (section.get(key), usual) {
+        (Some(field), _) => field,
+        (None, Needed) => section.need(key)?,
+        (None, Absent) => return Ok(None),
+        (None, Is(usual) | Digit(usual)) => return Ok(Some((*usual).to_owned())),
+    };
+    let value = field.text().ok_or(Flaw::Reported)?;
+    if matches!(usual, Digit(_)) && !matches!(value.as_bytes(), [b'1'..=b'9']) {
+        field.error(format!("must be a number from 1 to 9, found {}", quoted(&value)));
+        return Err(Flaw::Reported);
+    }
+    Ok(Some(value))
+}
+
+/// The attributes that are there with these values.
+fn chosen(section: &Section<'_>, entries: Vec<Entry>, values: &Values) -> Result<Vec<Entry>, Flaw> {
+    let mut attributes = Vec::new();
+    for entry in entries {
+        let Some((word, key)) = entry.key.split_once(' ') else {
+            attributes.push(entry);
+            continue;
+        };
+        let known = values.iter().find(|(known, _)| *known == key);
+        let Some((key, Some(value))) = known else { continue };
+        let inner = match (word, entry.node.value) {
+            ("by", Value::Map(words)) => of_word(section, words, key, value)?,
+            (_, Value::Map(inner)) => inner,
+            (_, Value::Null | Value::Text(_) | Value::List(_)) => Vec::new(),
+        };
+        attributes.extend(chosen(section, inner, values)?);
+    }
+    Ok(attributes)
+}
+
+/// The attributes of the word that a key has; bools have all their spellings.
+fn of_word(
+    section: &Section<'_>,
+    words: Vec<Entry>,
+    key: &'static str,
+    value: &str,
+) -> Result<Vec<Entry>, Flaw> {
+    let known: Vec<String> = words.iter().map(|entry| entry.key.clone()).collect();
+    let found = words.into_iter().find(|entry| {
+        entry.key.eq_ignore_ascii_case(value)
+            || text::flag(&entry.key).is_some_and(|flag| {
+                text::whole(&entry.key).is_none() && text::flag(value) == Some(flag)
+            })
+    });
     match found.map(|entry| entry.node.value) {
         Some(Value::Map(entries)) => Ok(entries),
-        Some(Value::Null | Value::Text(_) | Value::List(_)) | None => {
+        Some(Value::Null | Value::Text(_) | Value::List(_)) => Ok(Vec::new()),
+        None => {
             let known = known.join(", ");
-            field.error(format!("must be one of {known}, found {}", quoted(&word)));
+            section.error(key, format!("must be one of {known}, found {}", quoted(value)));
             Err(Flaw::Reported)
         }
     }

@@ -7,7 +7,8 @@ use crate::config::source::{Want, phases, sink, source};
 use crate::config::unsupported::Scope;
 use crate::model::{KilowattHours, Percent, Watts};
 
-const TEMPLATES: &[&str] = &["demo-meter", "solaranzeige"];
+/// The template that is not only data.
+const DEMO: &str = "demo-meter";
 
 /// What the file says about a meter, whatever it is used as.
 pub(in crate::config) struct Meter {
@@ -23,7 +24,7 @@ pub(in crate::config) struct Meter {
 pub(in crate::config) fn meter(device: &Device<'_>) -> Result<Meter, Flaw> {
     let section = device.open().ok_or(Flaw::Reported)?;
     let name = &device.name;
-    let kind = kind(&section, TEMPLATES)?;
+    let kind = kind(&section, &data::names(DEMO, data::METERS))?;
     let title = section.text("title").unwrap_or_default();
     let capacity = positive(&section, "capacity").map(KilowattHours);
     let max_ac_power = positive(&section, "maxacpower").map(Watts);

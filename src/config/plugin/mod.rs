@@ -53,6 +53,16 @@ pub enum Composite {
         /// Any value.
         value: Source,
     },
+    /// A value that counts while somebody gives a sign of life, and is as old as the last one: for
+    /// devices that tell a value when it changes, and that they live again and again.
+    Alive {
+        /// Over MQTT; what it says does not matter.
+        sign: Source,
+        /// Without a sign for this long there is no value.
+        timeout: Duration,
+        /// Any value.
+        value: Source,
+    },
     /// A value that is taken anew after a while only.
     Cached(Duration, Source),
     /// No value, ever; the text says why.
@@ -226,6 +236,8 @@ pub enum SetComposite {
     Convert(Conversion, Sink),
     /// How much it grew: since the value before, or above what is read.
     Delta(Option<Source>, Sink),
+    /// While a bool is true; the write fails otherwise.
+    Valid(Source, Sink),
     /// Repeats the value until it is reset.
     Watchdog(Watchdog, Sink),
     /// Failures that begin with the text are none.
@@ -280,6 +292,7 @@ impl Source {
                 Composite::Calc(_, sources) => sources.iter().collect(),
                 Composite::Map(_, source) | Composite::Cached(_, source) => vec![source],
                 Composite::Valid { valid, value } => vec![valid, value],
+                Composite::Alive { sign, value, .. } => vec![sign, value],
                 Composite::Never(_) => Vec::new(),
             },
             Self::Js(js) => js.inputs.iter().map(|input| &input.source).collect(),
@@ -323,10 +336,34 @@ impl Source {
                 Composite::Calc(_, parts) => {
                     parts.iter_mut().for_each(|part| part.ask_seldom(least));
                 }
-                Composite::Map(_, part) | Composite::Cached(_, part) => part.ask_seldom(least),
+                Composite::Map(_, part)
+                | Composite::Cached(_, part)
+                | Composite::Alive { value: part, .. } => part.ask_seldom(least),
                 Composite::Never(_) => {}
             },
             Self::Mqtt(_) | Self::Const(_) | Self::Demo(_) => {}
+        }
+    }
+
+    /// How long the value counts after its last message, or the last sign of its device.
+    pub fn timeout(&self) -> Option<Duration> {
+        match self {
+            Self::Mqtt(mqtt) => mqtt.timeout,
+            Self::Composite(composite) => match &**composite {
+                Composite::Alive { timeout, .. } => Some(*timeout),
+                Composite::Combined { .. }
+                | Composite::Calc(..)
+                | Composite::Map(..)
+                | Composite::Valid { .. }
+                | Composite::Cached(..)
+                | Composite::Never(_) => None,
+            },
+            Self::Modbus(_)
+            | Self::Http(_)
+            | Self::Script(_)
+            | Self::Js(_)
+            | Self::Const(_)
+            | Self::Demo(_) => None,
         }
     }
 
@@ -353,6 +390,10 @@ impl Sink {
                 cases.iter().map(|(_, sink)| sink).chain(default).collect()
             }
             SetComposite::IfElse(yes, no) => vec![yes, no],
+            SetComposite::Valid(valid, sink) => {
+                valid.topics(topics);
+                vec![sink]
+            }
             SetComposite::Delta(total, sink) => {
                 total.iter().for_each(|total| total.topics(topics));
                 vec![sink]

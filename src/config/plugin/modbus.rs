@@ -92,4 +92,6 @@ pub enum Number {
     Float32,
     /// IEEE 754, 4 words.
     Float64,
+    /// A text of so many words, for reading.
+    Text(u16),
 }

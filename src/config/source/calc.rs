@@ -1,4 +1,4 @@
-//! `source: calc`, `map`, `valid`, `cached`, `error`: values made of others (§7.1).
+//! `source: calc`, `map`, `valid`, `alive`, `cached`, `error`: values made of others (§7.1).
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -78,6 +78,22 @@ pub(super) fn valid(section: Section<'_>, want: Want) -> Result<Source, Flaw> {
     let value = section.need("value").and_then(|field| super::source(&field, want));
     section.finish_strict();
     Ok(composite(Composite::Valid { valid: valid?, value: value? }))
+}
+
+/// A source of ours (W-44): the age of a value that is told only when it changes.
+pub(super) fn alive(section: Section<'_>, want: Want) -> Result<Source, Flaw> {
+    let sign = section.need("sign").and_then(|field| {
+        let sign = super::source(&field, Want::Text)?;
+        let timeout = sign.timeout().filter(|_| matches!(sign, Source::Mqtt(_)));
+        timeout.map(|timeout| (sign, timeout)).ok_or_else(|| {
+            field.error("must be source mqtt with a timeout: its silence ends the value");
+            Flaw::Reported
+        })
+    });
+    let value = section.need("value").and_then(|field| super::source(&field, want));
+    section.finish_strict();
+    let (sign, timeout) = sign?;
+    Ok(composite(Composite::Alive { sign, timeout, value: value? }))
 }
 
 pub(super) fn cached(section: Section<'_>, want: Want) -> Result<Source, Flaw> {

@@ -47,6 +47,7 @@ const SOURCES: &[(&str, ReadSource)] = &[
     ("calc", calc::calc),
     ("map", calc::map),
     ("valid", calc::valid),
+    ("alive", calc::alive),
     ("cached", calc::cached),
     ("error", calc::error),
 ];
@@ -66,6 +67,7 @@ const SINKS: &[(&str, ReadSink)] = &[
     ("ifelse", setters::ifelse),
     ("convert", setters::convert),
     ("delta", setters::delta),
+    ("valid", setters::valid),
     ("watchdog", setters::watchdog),
     ("ignore", setters::ignore),
     ("sleep", setters::sleep),
@@ -73,20 +75,20 @@ const SINKS: &[(&str, ReadSink)] = &[
     ("error", setters::error),
 ];
 
-/// Plugins of evcc without a reader here (§7.1).
-const LATER: &[&str] = &[
-    "aa55",
-    "charger",
-    "go",
-    "gpio",
-    "homeassistant",
-    "meter",
-    "prometheus",
-    "sma",
-    "sunspec",
-    "timeseries",
-    "websocket",
-    "ws",
+/// Plugins of evcc without a reader here (§7.1), and what does instead.
+const MISSING: &[(&str, &str)] = &[
+    ("aa55", "use modbus, or script with a program that speaks it"),
+    ("charger", "write the source of its value"),
+    ("go", "write the script in JavaScript under js"),
+    ("gpio", "use script with a program that reads or sets the pin"),
+    ("homeassistant", "let it publish over MQTT, or use http with its REST API and auth bearer"),
+    ("meter", "write the source of its value"),
+    ("prometheus", "use http with its API and jq"),
+    ("sma", "use modbus: Modbus TCP can be switched on in the device"),
+    ("sunspec", "use modbus with the register of the point"),
+    ("timeseries", "write the forecast as a JSON list over mqtt, http or script"),
+    ("websocket", "use http or mqtt"),
+    ("ws", "use http or mqtt"),
 ];
 
 /// Where a value is read.
@@ -143,10 +145,12 @@ fn plugin<'a, T: Copy>(
     }
     let known = || table.iter().map(|(name, _)| *name);
     let names = known().collect::<Vec<_>>().join(", ");
+    if let Some((_, instead)) = MISSING.iter().find(|(name, _)| *name == word) {
+        return Err(kind.unsupported(format!("source {} is not built: {instead}", quoted(&word))));
+    }
     let exists = SOURCES.iter().map(|(name, _)| *name).chain(SINKS.iter().map(|(name, _)| *name));
-    if exists.into_iter().any(|name| name == word) || LATER.contains(&word.as_str()) {
-        let text =
-            format!("source {} is not built yet, what can be {verb}: {names}", quoted(&word));
+    if exists.into_iter().any(|name| name == word) {
+        let text = format!("source {} cannot be {verb}, what can be: {names}", quoted(&word));
         return Err(kind.unsupported(text));
     }
     let hint = did_you_mean(&word, known());

@@ -18,6 +18,11 @@ const INTERVAL: Duration = Duration::from_secs(1);
 /// Shortest time between two readings.
 const MIN_INTERVAL: Duration = Duration::from_millis(100);
 
+/// Most registers of one request.
+const TEXT_MAX: i64 = 125;
+/// Encodings of texts.
+const TEXTS: [&str; 2] = ["string", "bytes"];
+
 const READ: &[(&str, RegisterKind)] = &[
     ("holding", RegisterKind::Holding),
     ("input", RegisterKind::Input),
@@ -45,10 +50,6 @@ const NUMBERS: &[(&str, Number)] = &[
 ];
 
 pub(super) fn source(section: Section<'_>, want: Want) -> Result<Source, Flaw> {
-    if matches!(want, Want::Status | Want::Text) {
-        let text = "registers give numbers: use source combined with plugged and charging";
-        return Err(Flaw::Unsupported(section.finding("source", text)));
-    }
     let link = link(&section);
     let register = section.need("register").and_then(|field| register(&field, READ));
     let scale = scale(&section);
@@ -61,8 +62,16 @@ pub(super) fn source(section: Section<'_>, want: Want) -> Result<Source, Flaw> {
             interval
         }
     };
+    let text = "registers give numbers: use source combined with plugged and charging, or for \
+                texts encoding: string";
+    let numbers = section.finding("source", text);
     section.finish_strict();
-    Ok(Source::Modbus(ModbusSource { link: link?, register: register?, scale, interval }))
+    let (link, register) = (link?, register?);
+    let is_text = matches!(register.encoding.number, Number::Text(_));
+    if matches!(want, Want::Status | Want::Text) && !is_text {
+        return Err(Flaw::Unsupported(numbers));
+    }
+    Ok(Source::Modbus(ModbusSource { link, register, scale, interval }))
 }
 
 pub(super) fn sink(section: Section<'_>, _name: &str) -> Result<Sink, Flaw> {
@@ -145,7 +154,9 @@ fn register(field: &Field<'_>, kinds: &[(&str, RegisterKind)]) -> Result<Registe
     let kind = section.need("type").and_then(|field| kind(&field, kinds));
     let bitmask = section.get("bitmask").map(|field| field.whole_within(1, 0xFFFF));
     let name = section.get_any(&["encoding", "decode"]);
+    let length = section.get("length").and_then(|field| field.whole_within(1, TEXT_MAX));
     let encoding = match &name {
+        Some(name) if is_text(name) => text(&section, length, kind.as_ref().ok()),
         Some(name) => encoding(name),
         None => kind
             .as_ref()
@@ -176,15 +187,35 @@ fn kind(field: &Field<'_>, kinds: &[(&str, RegisterKind)]) -> Result<RegisterKin
     Err(Flaw::Reported)
 }
 
+fn is_text(name: &Field<'_>) -> bool {
+    let word = name.text().unwrap_or_default();
+    TEXTS.iter().any(|text| word.eq_ignore_ascii_case(text))
+}
+
+/// A text of `length` registers, which is a key of ours.
+fn text(
+    section: &Section<'_>,
+    length: Option<i64>,
+    kind: Option<&RegisterKind>,
+) -> Result<Encoding, Flaw> {
+    if kind.is_some_and(|kind| !matches!(kind, RegisterKind::Holding | RegisterKind::Input)) {
+        return Err(Flaw::Unsupported(
+            section.finding("encoding", "texts are read from holding and input registers only"),
+        ));
+    }
+    let Some(length) = length.and_then(|length| u16::try_from(length).ok()) else {
+        section.error("length", "is missing: write how many registers the text has");
+        return Err(Flaw::Reported);
+    };
+    Ok(Encoding { number: Number::Text(length), swapped: false, nan: false })
+}
+
 /// `<number>`, then `s` for least significant word first and `nan` in any order.
 fn encoding(field: &Field<'_>) -> Result<Encoding, Flaw> {
     let word = field.text().ok_or(Flaw::Reported)?.to_lowercase();
     let plain = |number| Encoding { number, swapped: false, nan: false };
     if matches!(word.as_str(), "bool8" | "bool16") {
         return Ok(plain(Number::Bool));
-    }
-    if matches!(word.as_str(), "bytes" | "string") {
-        return Err(field.unsupported("text registers are not built yet"));
     }
     for (name, number) in NUMBERS {
         let (swapped, nan) = match word.strip_prefix(name) {

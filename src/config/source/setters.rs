@@ -1,5 +1,5 @@
 //! What happens to a value before it is written: `const`, `map`, `sequence`, `switch`, `ifelse`,
-//! `convert`, `delta`, `watchdog`, `ignore`, `sleep`, `random`, `error` (§7.1, §7.4).
+//! `convert`, `delta`, `valid`, `watchdog`, `ignore`, `sleep`, `random`, `error` (§7.1, §7.4).
 
 use std::time::Duration;
 
@@ -124,6 +124,14 @@ pub(super) fn delta(section: Section<'_>, name: &str) -> Result<Sink, Flaw> {
     let set = inner(&section, "set", name);
     section.finish_strict();
     Ok(composite(SetComposite::Delta(total?, set?)))
+}
+
+/// A step of ours: what a device refuses now is not written (§8.7).
+pub(super) fn valid(section: Section<'_>, name: &str) -> Result<Sink, Flaw> {
+    let valid = section.need("valid").and_then(|field| super::source(&field, Want::Flag));
+    let set = inner(&section, "set", name);
+    section.finish_strict();
+    Ok(composite(SetComposite::Valid(valid?, set?)))
 }
 
 pub(super) fn watchdog(section: Section<'_>, name: &str) -> Result<Sink, Flaw> {

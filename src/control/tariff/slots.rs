@@ -110,6 +110,22 @@ pub fn merged(old: &[Rate], new: &[Rate], keep_from: DateTime<Utc>) -> Vec<Rate>
     kept.chain(new).copied().collect()
 }
 
+/// A first source as far as it is known, then a second one, if that goes on exactly there (E-59); without
+/// the first one, the second one.
+pub fn continued(first: Vec<Rate>, known_until: DateTime<Utc>, second: &[Rate]) -> Vec<Rate> {
+    if first.is_empty() {
+        return second.to_vec();
+    }
+    let next = second.partition_point(|rate| rate.start < known_until);
+    match second.get(next) {
+        Some(rate) if rate.start == known_until => {
+            let known = first.into_iter().filter(|rate| rate.start < known_until);
+            known.chain(second[next..].iter().copied()).take(MAX_SLOTS).collect()
+        }
+        Some(_) | None => first,
+    }
+}
+
 /// The sum of several sources, slot by slot (E-58).
 pub fn combined(sources: &[Vec<Rate>]) -> Vec<Rate> {
     let mut sums: BTreeMap<DateTime<Utc>, Rate> = BTreeMap::new();
@@ -185,6 +201,27 @@ mod tests {
         assert_eq!(values(&merged(&old, &new, at(60))), [1.0, 2.0, 3.0], "E-59");
         assert_eq!(values(&merged(&old, &new, at(120))), [2.0, 3.0], "E-59");
         assert_eq!(values(&combined(&[old.to_vec(), new.to_vec()])), [1.0, 4.0, 3.0], "E-58");
+        let sums = |order: [i64; 3]| {
+            let unsorted = |offset: f64| order.map(|n| hour(n, n as f64 * 10.0 + offset)).to_vec();
+            values(&combined(&[unsorted(0.25), unsorted(0.25), unsorted(0.5)]))
+        };
+        assert_eq!(sums([3, 1, 2]), [31.0, 61.0, 91.0], "E-58: ascending");
+    }
+
+    #[test]
+    fn a_second_source_goes_on_where_the_first_one_ends() {
+        let hour = |n: i64, value| Rate { start: at(n * 60), end: at(n * 60 + 60), value };
+        let first = vec![hour(0, 0.10), hour(1, 0.12)];
+        let second = [hour(1, 0.20), hour(2, 0.22), hour(3, 0.24)];
+        let both =
+            |first: &[Rate], second: &[Rate]| values(&continued(first.to_vec(), at(120), second));
+        assert_eq!(both(&first, &second), [0.10, 0.12, 0.22, 0.24], "E-59");
+        assert_eq!(both(&first, &second[2..]), [0.10, 0.12], "E-59: a gap");
+        assert_eq!(both(&first, &[]), [0.10, 0.12], "E-59: no second one");
+        assert_eq!(both(&[], &second), [0.20, 0.22, 0.24], "E-59: no first one");
+        let guessed = [first.clone(), vec![hour(2, 0.10)]].concat();
+        assert_eq!(both(&guessed, &second), [0.10, 0.12, 0.22, 0.24], "a guess yields");
+        assert_eq!(both(&guessed, &second[2..]), [0.10, 0.12, 0.10], "it stays in a gap");
     }
 
     #[test]

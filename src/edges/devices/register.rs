@@ -22,6 +22,7 @@ pub fn width(number: Number) -> u16 {
         Number::Bool | Number::Int16 | Number::Uint16 => 1,
         Number::Int32 | Number::Uint32 | Number::Float32 => 2,
         Number::Int64 | Number::Uint64 | Number::Float64 => 4,
+        Number::Text(words) => words,
     }
 }
 
@@ -40,16 +41,19 @@ pub fn read(
     if words.len() != usize::from(width) {
         return Err(format!("expected {width} words, got {}", words.len()));
     }
+    let text = || {
+        let bytes: Vec<u8> = words.iter().flat_map(|word| word.to_be_bytes()).collect();
+        let text = String::from_utf8_lossy(&bytes);
+        convert(kind, text.trim_matches(|c: char| c.is_whitespace() || c == '\0'), scale).map(Some)
+    };
     match kind {
+        _ if matches!(register.encoding.number, Number::Text(_)) => text(),
         Kind::Number => {
             let number = decode(register, words).map(|number| number * scale);
             Ok(number.filter(|number| number.is_finite()).map(Value::Number))
         }
         Kind::Bool => Ok(decode(register, words).map(|number| Value::Bool(number != 0.0))),
-        Kind::Status | Kind::Text => {
-            let bytes: Vec<u8> = words.iter().flat_map(|word| word.to_be_bytes()).collect();
-            convert(kind, &String::from_utf8_lossy(&bytes), scale).map(Some)
-        }
+        Kind::Status | Kind::Text => text(),
     }
 }
 
@@ -95,6 +99,7 @@ fn decode(register: &Register, words: &[u16]) -> Option<f64> {
         Number::Uint64 => bits as f64,
         Number::Float32 => f64::from(f32::from_bits(bits as u32)),
         Number::Float64 => f64::from_bits(bits),
+        Number::Text(_) => return None,
     };
     number.is_finite().then_some(number)
 }
@@ -117,6 +122,7 @@ fn encode(register: &Register, value: f64) -> Result<Vec<u16>, String> {
             float.to_bits().into()
         }
         Number::Float64 => value.to_bits(),
+        Number::Text(_) => return Err("texts cannot be written".to_owned()),
     };
     let width = usize::from(width(number));
     let words = (0..width).map(|word| (bits >> (16 * word)) as u16);
@@ -150,6 +156,6 @@ fn not_available(number: Number, bits: u64) -> bool {
         Number::Uint64 => bits == u64::MAX,
         // The bytes FF FF FF 7F of `float32nans`, which are the lowest number.
         Number::Float32 => bits == 0xFF7F_FFFF,
-        Number::Bool | Number::Float64 => false,
+        Number::Bool | Number::Float64 | Number::Text(_) => false,
     }
 }

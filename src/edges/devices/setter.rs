@@ -28,6 +28,8 @@ pub(super) enum Setter {
     IfElse(Writer, Writer),
     Convert(Conversion, Writer),
     Delta(Delta, Writer),
+    /// Only while the first cell of the board is true.
+    Valid(Arc<Board>, Writer),
     Watchdog {
         wishes: mpsc::Sender<Wish>,
         is_bus: bool,
@@ -77,6 +79,11 @@ impl Setter {
                     let new = value.number();
                     sink.write(value.like(new - delta.before(new)?)).await
                 }
+                Self::Valid(board, sink) => match board.get(0).map(|known| known.value) {
+                    Some(Value::Bool(true)) => sink.write(value).await,
+                    Some(Value::Bool(_) | Value::Number(_) | Value::Status(_) | Value::Text(_))
+                    | None => Err("the device does not take it now".to_owned()),
+                },
                 Self::Watchdog { wishes, .. } => {
                     let (reply, answer) = oneshot::channel();
                     let busy = |_| "too many values wait for the watchdog".to_owned();
@@ -107,6 +114,7 @@ impl Setter {
             | Self::Map(_, sink)
             | Self::Convert(_, sink)
             | Self::Delta(_, sink)
+            | Self::Valid(_, sink)
             | Self::Ignore(_, sink)
             | Self::Random(sink) => sink.is_bus(),
             Self::Sequence(sinks) => sinks.iter().any(Writer::is_bus),

@@ -13,7 +13,7 @@ use super::inbox::listener;
 use super::input::{Input, List, inputs, read_first};
 use super::js;
 use super::modbus::{Link, MAX_WRITES, Poll, WriteRequest};
-use super::outlet::{Desk, Outlet};
+use super::outlet::{Desk, Heard, Outlet};
 use super::pipeline::Getter;
 use super::register;
 use super::script::{Script, Tool};
@@ -154,6 +154,7 @@ impl Start {
             attribute: input.attribute.clone(),
             delivery: input.delivery.clone(),
             desk: self.desk.clone(),
+            heard: Heard::default(),
         };
         let kind = input.delivery.kind();
         let usual = input.delivery.target().usual_interval();
@@ -339,6 +340,10 @@ impl Start {
                 let sink = inner(sink)?;
                 Setter::Delta(self.delta(attribute, total.as_ref()), sink)
             }
+            SetComposite::Valid(valid, sink) => {
+                let sink = inner(sink)?;
+                Setter::Valid(self.board(attribute, "valid", Kind::Bool, valid), sink)
+            }
             SetComposite::Watchdog(wanted, sink) => {
                 let sink = inner(sink)?;
                 let (wishes, queue) = mpsc::channel(watchdog::QUEUE);
@@ -365,10 +370,21 @@ impl Start {
     /// What a value that is written is compared with.
     fn delta(&mut self, attribute: Attribute<'_>, total: Option<&Source>) -> Delta {
         let Some(total) = total else { return Delta::Last(Mutex::new(0.0)) };
+        Delta::Read(self.board(attribute, "get", Kind::Number, total))
+    }
+
+    /// A board whose only cell is a value that a setter reads first.
+    fn board(
+        &mut self,
+        attribute: Attribute<'_>,
+        word: &str,
+        kind: Kind,
+        source: &Source,
+    ) -> Arc<Board> {
         let board = Arc::new(Board::default());
-        let target = Target::Cell(Kind::Number, 0, Arc::clone(&board));
-        self.read_first(attribute, "get", total, target);
-        Delta::Read(board)
+        let target = Target::Cell(kind, 0, Arc::clone(&board));
+        self.read_first(attribute, word, source, target);
+        board
     }
 
     /// A script with its machine and what it reads.

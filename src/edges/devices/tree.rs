@@ -65,6 +65,7 @@ enum Node {
     Calc(Calc, Vec<Self>, Kind),
     Map(BTreeMap<i64, i64>, Box<Self>),
     Valid(Box<[Self; 2]>),
+    Alive(Duration, Box<[Self; 2]>),
     Cached(Duration, Box<Self>, Option<(Mono, Known)>),
     Never(String),
 }
@@ -148,6 +149,10 @@ impl Node {
                 part(Kind::Bool, valid, "valid")?,
                 part(kind, value, "value")?,
             ])),
+            Composite::Alive { sign, timeout, value } => {
+                let parts = [part(Kind::Text, sign, "sign")?, part(kind, value, "value")?];
+                Self::Alive(*timeout, Box::new(parts))
+            }
             Composite::Cached(time, source) => {
                 Self::Cached(*time, Box::new(part(kind, source, "value")?), None)
             }
@@ -201,6 +206,14 @@ impl Node {
                 let Some(known) = value.value(now, inputs)? else { return Ok(None) };
                 let value = known.value.clone();
                 Ok(Some(known.with(&valid, value)))
+            }
+            Self::Alive(timeout, parts) => {
+                let [sign, value] = &mut **parts;
+                let Some(sign) = sign.value(now, inputs)? else { return Ok(None) };
+                if sign.at.is_some_and(|at| now >= at + *timeout) {
+                    return Ok(None);
+                }
+                Ok(value.value(now, inputs)?.map(|known| sign.becomes(known.value)))
             }
             Self::Cached(time, node, kept) => {
                 if let Some((since, known)) = kept

@@ -24,6 +24,8 @@ pub struct Repeater {
     watchdog: Watchdog,
     /// What the device was told last.
     told: Option<Scalar>,
+    /// It did not take what it was told last.
+    refused: bool,
     /// When it was told that; the start counts.
     told_at: Mono,
     /// When it is told that again.
@@ -35,7 +37,7 @@ pub struct Repeater {
 impl Repeater {
     /// A device that was told nothing yet.
     pub fn new(watchdog: Watchdog, now: Mono) -> Self {
-        Self { watchdog, told: None, told_at: now, repeat: None, deferred: None }
+        Self { watchdog, told: None, refused: false, told_at: now, repeat: None, deferred: None }
     }
 
     /// Takes a value; returns whether it is to be written now.
@@ -44,7 +46,7 @@ impl Repeater {
             self.deferred = None;
             return true;
         }
-        if self.told == Some(value) && self.repeat.is_some() {
+        if self.told == Some(value) && self.repeat.is_some() && !self.refused {
             self.deferred = None;
             return false;
         }
@@ -70,9 +72,11 @@ impl Repeater {
         self.told.filter(|_| self.repeat.is_some_and(|at| at <= now))
     }
 
-    /// Records that a value was written, or was tried to be.
-    pub fn wrote(&mut self, now: Mono, value: Scalar) {
+    /// Records that a value was written, or was tried to be: what was not taken is written again
+    /// when it is asked for again, not only when it is to be repeated (design S4).
+    pub fn wrote(&mut self, now: Mono, value: Scalar, taken: bool) {
         self.told = Some(value);
+        self.refused = !taken;
         self.told_at = now;
         self.deferred = None;
         self.repeat = (!self.resets(value)).then(|| now + self.watchdog.timeout / 2);
@@ -118,7 +122,7 @@ impl Task {
                     let result = match repeater.set(desk.now(), value) {
                         true => {
                             let result = sink.write(value).await;
-                            repeater.wrote(desk.now(), value);
+                            repeater.wrote(desk.now(), value, result.is_ok());
                             result
                         }
                         false => Ok(()),
@@ -151,7 +155,7 @@ impl Task {
             Ok(()) => health.good(&self.device, &self.attribute),
             Err(error) => health.bad(&self.device, &self.attribute, error),
         }
-        repeater.wrote(self.desk.now(), value);
+        repeater.wrote(self.desk.now(), value, result.is_ok());
         result.is_ok()
     }
 }

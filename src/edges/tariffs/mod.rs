@@ -2,6 +2,7 @@
 //! and providers; what was heard last is kept, so that a restart or a silent source costs nothing (users.md 18).
 
 mod ask;
+mod known;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -11,19 +12,17 @@ use chrono_tz::Tz;
 use serde_json::json;
 
 use crate::config::{Config, HttpSource, Source, Tariff as Wanted, TariffSource};
-use crate::control::tariff::fixed::{self, Contract};
-use crate::control::tariff::{Tariff, TariffStatus, Tariffs, forecast, price, slots, solar};
-use crate::model::{Mono, Now, Rate, TariffKind, TariffUse, is_plausible};
+use crate::control::tariff::fixed;
+use crate::control::tariff::{Tariff, TariffStatus, Tariffs, forecast, slots, solar};
+use crate::model::{Mono, Now, Rate, TariffUse};
 
 use super::devices::{Getter, Kind, Value};
 use super::fetch::ANSWER_MAX;
 
 pub use ask::{Provider, Reply};
 
-/// What was heard stands in this long for a source that is silent.
-const BRIDGE: TimeDelta = TimeDelta::hours(36);
-/// A price that is known for now is taken to hold this long (plans-vehicles-devices.md §2.6).
-const PRICE_AHEAD: TimeDelta = TimeDelta::hours(48);
+use known::Known;
+
 /// Rates that are over are kept this long: the day before stands in for a day that is missing.
 const KEEP: TimeDelta = TimeDelta::hours(26);
 /// Rates are looked at this often, so that a clock that is set does no harm for longer.
@@ -98,15 +97,23 @@ impl Feeds {
             false => true,
         });
         let (mut feeds, mut remarks): (Vec<Feed>, _) = (Vec::new(), Vec::new());
+        let mut lost = false;
         for wanted in &config.tariffs {
             let before = feeds.iter().filter(|feed| feed.wanted.usage == wanted.usage).count();
             let key = match before {
                 0 => format!("{STORED}{}", wanted.usage),
                 n => format!("{STORED}{}{}", wanted.usage, n + 1),
             };
-            match Feed::new(wanted.clone(), key, feeds.len(), now, &saved) {
+            let mut wanted = wanted.clone();
+            // Without the one before it, a tariff stands for itself.
+            wanted.continues &= !std::mem::take(&mut lost);
+            let usage = wanted.usage;
+            match Feed::new(wanted, key, feeds.len(), now, &saved) {
                 Ok(feed) => feeds.push(feed),
-                Err(error) => remarks.push(format!("tariffs.{}: {error}", wanted.usage)),
+                Err(error) => {
+                    lost = true;
+                    remarks.push(format!("tariffs.{usage}: {error}"));
+                }
             }
         }
         (Self { zone, feeds, due: now.mono }, remarks)
@@ -203,9 +210,14 @@ impl Feeds {
         for usage in TariffUse::ALL {
             let feeds = || self.feeds.iter().filter(|feed| feed.wanted.usage == *usage);
             let Some(first) = feeds().next() else { continue };
-            let known: Vec<_> = feeds().map(|feed| feed.rates(self.zone, now)).collect();
-            let status = known.iter().map(|(_, status)| *status).max();
-            let rates: Vec<_> = known.into_iter().map(|(rates, _)| rates).collect();
+            let mut known: Vec<Known> = Vec::new();
+            for feed in feeds() {
+                let own = feed.known(self.zone, now);
+                let before = known.pop_if(|_| feed.wanted.continues);
+                known.push(before.map_or_else(|| own.clone(), |first| first.and_then(&own, now)));
+            }
+            let status = known.iter().map(|known| known.status).max();
+            let rates: Vec<_> = known.into_iter().map(|known| known.rates).collect();
             let rates = match rates.len() {
                 1 => rates.into_iter().flatten().collect(),
                 _ => slots::combined(&rates),
@@ -328,55 +340,6 @@ impl Feed {
         }
         self.unsaved = true;
         self.heard = Some(Heard { at: now, what });
-    }
-
-    /// The rates from the slot of now on, and how far they can be relied upon.
-    fn rates(&self, zone: Tz, now: DateTime<Utc>) -> (Vec<Rate>, TariffStatus) {
-        if !is_plausible(now) {
-            return (Vec::new(), TariffStatus::Stale);
-        }
-        let charges = &self.wanted.charges;
-        if let TariffSource::Fixed { price, zones } = &self.wanted.source {
-            let contract = Contract { price: *price, zones, charges };
-            return (fixed::rates(&contract, zone, now), TariffStatus::Fresh);
-        }
-        let Some(heard) = &self.heard else { return (Vec::new(), TariffStatus::Stale) };
-        // A constant never grows old.
-        let at = if self.listener.is_some() { heard.at } else { now };
-        let bridged = at + BRIDGE;
-        let (mut rates, known_until) = match &heard.what {
-            What::Price(value) if now < bridged => {
-                let start = slots::slot_of(now);
-                let slot = Rate { start, end: start + PRICE_AHEAD, value: *value };
-                (slots::normalised(&[slot], now, false), slot.end)
-            }
-            What::Price(_) => (Vec::new(), now),
-            What::Rates(known) => {
-                let from = known.first().map_or(now, |rate| rate.start);
-                let until = known.last().map_or(now, |rate| rate.end);
-                let shaped = self.wanted.kind == TariffKind::Solar;
-                let mut rates = slots::normalised(known, from, shaped);
-                slots::extended(&mut rates, bridged);
-                rates.retain(|rate| rate.end > slots::slot_of(now));
-                (rates, until)
-            }
-        };
-        if self.wanted.average {
-            rates = slots::averaged(&rates);
-        }
-        rates.retain_mut(|rate| {
-            let price = price::compose(rate.value, charges, &rate.start.with_timezone(&zone));
-            rate.value = price.unwrap_or_default();
-            price.is_some()
-        });
-        let late = TimeDelta::from_std(self.wanted.interval * 2).unwrap_or(BRIDGE);
-        let status = match Rate::at(&rates, now) {
-            None => TariffStatus::Stale,
-            Some(_) if now >= known_until => TariffStatus::Estimated,
-            Some(_) if now - at > late => TariffStatus::Cached,
-            Some(_) => TariffStatus::Fresh,
-        };
-        (rates, status)
     }
 
     /// As it is stored.

@@ -253,16 +253,19 @@ fn sources() {
 
 #[test]
 fn what_the_site_needs_must_be_built() {
-    let known = "what can be read: mqtt, modbus, const, combined, openwb, http, script, js, \
-                 javascript, calc, map, valid, cached, error";
     refused(
         &grid("{source: sunspec, uri: x}"),
-        &[&format!("5:11 meters[0].power.source: source \"sunspec\" is not built yet, {known}")],
+        &["5:11 meters[0].power.source: source \"sunspec\" is not built: use modbus with the \
+           register of the point"],
     );
     refused(
         &grid("{source: go}").replace("grid: m", "battery: m"),
-        &[&format!("5:11 meters[0].power.source: source \"go\" is not built yet, {known}")],
+        &["5:11 meters[0].power.source: source \"go\" is not built: write the script in \
+           JavaScript under js"],
     );
+    let said = super::errors(&grid("{source: sequence, set: []}"));
+    let expected = "source \"sequence\" cannot be read, what can be: mqtt, modbus";
+    assert!(said[0].contains(expected), "{said:?}");
     refused(
         &loadpoint(&[]).replace("wb/status}", "x, broker: other}"),
         &[
@@ -275,7 +278,7 @@ fn what_the_site_needs_must_be_built() {
         &format!("{template}site: {{meters: {{grid: m}}}}"),
         &[
             "1:36 meters[0].template: template \"shelly-3em\" is not built in: supported are type custom \
-         (MQTT, HTTP, Modbus, scripts) and template demo-meter, solaranzeige",
+         (MQTT, HTTP, Modbus, scripts) and template demo-meter, openwb, solaranzeige",
         ],
     );
 }

@@ -11,8 +11,7 @@ fn noticed(text: &str, expected: &[&str]) {
 
 #[test]
 fn what_the_site_can_do_without_is_left_out() {
-    let read = "source \"sunspec\" is not built yet, what can be read: mqtt, modbus, const, combined, \
-                openwb, http, script, js, javascript, calc, map, valid, cached, error";
+    let read = "source \"sunspec\" is not built: use modbus with the register of the point";
     for role in ["pv", "aux", "ext", "consumers"] {
         let text = grid("{source: sunspec}").replace("grid: m", &format!("{role}: m"));
         let role = role.trim_end_matches('s');

@@ -1,7 +1,7 @@
 //! Devices that are templates of ours: messages in, commands out (plans-vehicles-devices.md §8.7–§8.9).
 
-use chargebus::config::{Config, SetComposite, Sink};
-use chargebus::edges::devices::{Decoder, Scalar, Template};
+use chargebus::config::{Config, SetComposite, Sink, Source};
+use chargebus::edges::devices::{Decoder, Scalar, Silence, Template};
 use chargebus::model::{Mono, Origin};
 
 use super::{errors, parse};
@@ -104,6 +104,7 @@ fn a_warp_charger_is_released_by_its_current() {
     let seen = facts(
         &config,
         &[
+            ("warp/evse/low_level_state", r#"{"uptime":1}"#),
             ("warp/evse/state", r#"{"iec61851_state":0}"#),
             ("warp/evse/state", r#"{"iec61851_state":1}"#),
             ("warp/evse/state", r#"{"iec61851_state":2}"#),
@@ -143,6 +144,115 @@ fn a_warp_charger_is_released_by_its_current() {
         payload(off, "enable", Scalar::Bool(false)),
         r#"warp/evse/external_current_update {"current":0}"#
     );
+}
+
+#[test]
+fn a_warp_energy_manager_switches_phases_while_it_is_free() {
+    assert!(!charger("template: warp2").setup.loadpoints[0].charger.phase_switching);
+    let config = charger("template: warp2, energymanager: wem");
+    let Some(Sink::Composite(phases)) = &config.devices.chargers[0].phases else {
+        panic!("phases")
+    };
+    let SetComposite::Valid(free, sink) = &**phases else { panic!("valid") };
+    assert_eq!(
+        payload(sink, "phases", Scalar::Int(1)),
+        r#"wem/power_manager/external_control_update {"phases_wanted":1}"#
+    );
+    let Source::Mqtt(free) = free else { panic!("{free:?}") };
+    assert_eq!(free.topic, "wem/power_manager/state");
+    assert_eq!(free.pipeline.jq.as_deref(), Some(".external_control == 0"));
+}
+
+#[test]
+fn a_box_that_only_tells_changes_lives_by_its_sign() {
+    let config = charger("template: warp2");
+    let (mut decoder, _) = Decoder::new(&config);
+    let mut silence = Silence::new(&config);
+    let mut say = |seconds: u64, topic: &str, payload: &str| {
+        let now = Mono(seconds * 1000);
+        silence.hear(now, topic);
+        let lost = silence.lost(now).len();
+        (decoder.decode(now, topic, payload.as_bytes(), Origin::Live).facts.len(), lost)
+    };
+    let (state, life) = ("warp/evse/state", "warp/evse/low_level_state");
+    assert_eq!(say(0, state, r#"{"iec61851_state":2}"#), (0, 0), "who knows how old it is");
+    assert_eq!(say(1, life, "{}"), (1, 0), "the status");
+    assert_eq!(say(25, life, "{}"), (1, 0));
+    assert_eq!(say(54, "other", ""), (0, 0));
+    assert_eq!(say(55, "other", ""), (0, 2), "status and release are lost");
+    assert_eq!(
+        say(56, state, r#"{"iec61851_state":1}"#),
+        (0, 0),
+        "a message without a sign of life"
+    );
+    assert_eq!(say(57, life, "{}"), (1, 0));
+}
+
+#[test]
+fn keys_of_the_openwb_choose_what_it_has() {
+    let config = charger("template: openwb, connector: 2, phases1p3p: yes, dc: true");
+    let device = &config.devices.chargers[0];
+    assert!(device.soc.is_some() && device.enabled.is_none());
+    let Some(Sink::Mqtt { topic, retained: true, .. }) = &device.phases else { panic!("phases") };
+    assert_eq!(topic, "openWB/set/isss/U1p3pLp2");
+    let plain = charger("template: openwb, topic: box");
+    let device = &plain.devices.chargers[0];
+    assert!(device.soc.is_none() && device.phases.is_none());
+    let Some(Sink::Mqtt { topic, .. }) = &device.max_current else { panic!("current") };
+    assert_eq!(topic, "box/set/isss/Current");
+    for (keys, said) in [
+        ("openwb, connector: 3", "connector: must be one of 1, 2, found \"3\""),
+        ("openwb, phases1p3p: 2", "phases1p3p: must be one of true, false, found \"2\""),
+        ("openwb-2.0", "host: is missing"),
+        (
+            "openwb-2.0, host: a, connector: 10",
+            "connector: must be a number from 1 to 9, found \"10\"",
+        ),
+        ("openwb-2.0, host: a, id: x", "must be a whole number, found \"x\""),
+        ("openwb-pro", "host: is missing"),
+    ] {
+        let text = format!(
+            "broker: true\nchargers:\n- {{name: wb, type: template, template: {keys}}}\n\
+             loadpoints: [{{charger: wb}}]\n"
+        );
+        let found = errors(&text);
+        assert!(found.iter().all(|error| error.contains(said)), "{keys}: {found:?}");
+    }
+}
+
+#[test]
+fn an_openwb_measures_grid_sun_and_battery() {
+    let meters = ["grid", "pv", "battery"].map(|usage| {
+        format!("- {{name: {usage}, type: template, template: openwb, usage: {usage}}}")
+    });
+    let text = format!(
+        "broker: true\nmeters:\n{}\nsite: {{meters: {{grid: grid, pv: pv, battery: battery}}}}\n",
+        meters.join("\n")
+    );
+    let config = parse(&text).unwrap().config;
+    let seen = facts(
+        &config,
+        &[
+            ("openWB/system/Timestamp", "1"),
+            ("openWB/evu/W", "500"),
+            ("openWB/evu/APhase2", "2.5"),
+            ("openWB/pv/1/boolPVConfigured", "1"),
+            ("openWB/pv/W", "-3000"),
+            ("openWB/housebattery/boolHouseBatteryConfigured", "1"),
+            ("openWB/housebattery/W", "800"),
+            ("openWB/housebattery/%Soc", "55"),
+        ],
+    );
+    let expected = [
+        "Power(Watts(500.0))",
+        "Current(L2, Amps(2.5))",
+        "Power(Watts(3000.0))",
+        "Power(Watts(-800.0))",
+        "Soc(Percent(55.0))",
+    ];
+    assert_eq!(seen, expected);
+    let timeouts = config.setup.meters.iter().map(|meter| meter.timeout.unwrap().as_secs());
+    assert_eq!(timeouts.collect::<Vec<_>>(), [15, 15, 15]);
 }
 
 #[test]

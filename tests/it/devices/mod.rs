@@ -8,6 +8,7 @@ mod charger;
 mod composites;
 mod decode;
 mod modbus;
+mod openwb;
 mod pipelines;
 mod registers;
 mod scripts;

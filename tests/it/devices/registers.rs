@@ -110,6 +110,22 @@ fn bools_texts_and_statuses() {
 }
 
 #[test]
+fn texts_have_as_many_words_as_is_said() {
+    let tag = register(Number::Text(3), false, false);
+    let read = |kind, words: &[u16]| read(kind, &tag, words, 1.0);
+    let text = |text: &str| Ok(Some(Value::Text(text.to_owned())));
+    assert_eq!(read(Kind::Text, &[0x3034, 0x4142, 0x2000]), text("04AB"));
+    assert_eq!(read(Kind::Text, &[0, 0, 0]), text(""), "nobody");
+    assert_eq!(read(Kind::Number, &[0x3132, 0x2E35, 0]), Ok(Some(Value::Number(12.5))));
+    assert_eq!(
+        read(Kind::Status, &[0x4220, 0, 0]),
+        Ok(Some(Value::Status(ChargeStatus::Connected)))
+    );
+    assert!(read(Kind::Text, &[0, 0]).is_err());
+    assert!(write(&tag, 1.0).is_err());
+}
+
+#[test]
 fn widths() {
     for (number, words) in
         [(Number::Bool, 1), (Number::Int16, 1), (Number::Float32, 2), (Number::Uint64, 4)]
@@ -167,6 +183,7 @@ proptest! {
             Number::Uint64 => (seed as u64 >> 11) as f64,
             Number::Float32 => f64::from((seed as f32) * (fraction as f32)),
             Number::Float64 => seed as f64 * fraction,
+            Number::Text(_) => panic!("texts are not written"),
         };
         let Write::Multiple(words) = write(&register, value).expect("fits") else {
             panic!("function code 16 was asked for");

@@ -3,7 +3,9 @@
 use std::fs;
 use std::time::Duration;
 
-use chargebus::model::{ChargerCommand, Fact, LoadPointIx, MeterValue, Outcome};
+use chargebus::model::{
+    ChargerAttribute, ChargerCommand, ChargerValue, Fact, LoadPointIx, MeterValue, Outcome,
+};
 use tokio::time::Instant;
 
 use super::{Rig, charger_site, meter_site, parsed};
@@ -27,6 +29,30 @@ async fn what_a_program_prints_is_a_value() {
     let script = "power: {source: script, cmd: \"sh -c 'echo \\\"p: 5 W\\\"'\", regex: '([0-9]+)', scale: 2}";
     let mut rig = Rig::start(&meter_site(script));
     assert_eq!(power(&mut rig).await, 10.0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_charger_that_does_not_answer_is_lost_once() {
+    let start = Instant::now();
+    let mut rig = Rig::start(&parsed(
+        "broker: true\nchargers:\n- name: wb\n  type: custom\n  \
+         status: {source: script, cmd: 'false'}\n  enabled: {source: const, value: true}\n  \
+         enable: {source: mqtt, topic: e}\n  maxcurrent: {source: mqtt, topic: a}\n\
+         loadpoints: [{charger: wb}]\n",
+    ));
+    let (mut lost, mut after) = (Vec::new(), 0);
+    while after < 60 {
+        match rig.fact().await {
+            Fact::Charger { value: ChargerValue::Lost(attribute), .. } => {
+                lost.push((attribute, start.elapsed().as_secs()));
+            }
+            Fact::Charger { value: ChargerValue::Enabled(true), .. } => {
+                after += usize::from(!lost.is_empty());
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+    let [(ChargerAttribute::Status, 30..=70)] = lost[..] else { panic!("{lost:?}") };
 }
 
 #[tokio::test]

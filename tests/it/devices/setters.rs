@@ -172,12 +172,12 @@ fn story(watchdog: Watchdog, wishes: &[(u64, i64)], end: u64) -> Vec<String> {
         let now = Mono(second * 1000);
         for (_, wish) in wishes.iter().filter(|(at, _)| *at == second) {
             if repeater.set(now, Scalar::Int(*wish)) {
-                repeater.wrote(now, Scalar::Int(*wish));
+                repeater.wrote(now, Scalar::Int(*wish), true);
                 written.push(format!("{second} {wish}"));
             }
         }
         while let Some(value) = repeater.due(now) {
-            repeater.wrote(now, value);
+            repeater.wrote(now, value, true);
             written.push(format!("{second} {value}"));
         }
         assert!(repeater.deadline().is_none_or(|at| at > now), "nothing is left behind");
@@ -203,6 +203,40 @@ fn values_are_repeated_until_they_are_reset() {
     // E-86
     let changes = story(watchdog(false), &[(0, 1), (1, 3), (2, 2), (3, 2), (70, 1)], 200);
     assert_eq!(changes, ["0 1", "1 3", "2 2", "32 2", "62 2", "70 1"]);
+}
+
+#[test]
+fn what_was_not_taken_is_written_when_it_is_asked_for_again() {
+    let mut repeater = Repeater::new(watchdog(false), Mono(0));
+    assert!(repeater.set(Mono(0), Scalar::Int(3)));
+    repeater.wrote(Mono(0), Scalar::Int(3), false);
+    assert!(repeater.set(Mono(1000), Scalar::Int(3)), "not only after half of the timeout");
+    repeater.wrote(Mono(1000), Scalar::Int(3), true);
+    assert!(!repeater.set(Mono(2000), Scalar::Int(3)));
+}
+
+#[tokio::test]
+async fn what_a_device_refuses_now_is_not_written() {
+    let config = charger_site(&format!(
+        "enable: {PUBLISH}\nmaxcurrent: {{source: valid, valid: {{source: mqtt, topic: free}}, set: \
+         {PUBLISH}}}"
+    ));
+    let mut rig = Rig::start(&config);
+    for (free, expected) in
+        [(None, Outcome::Failed), (Some("0"), Outcome::Failed), (Some("1"), Outcome::Done)]
+    {
+        if let Some(free) = free {
+            rig.devices.message("free", free.as_bytes(), false);
+        }
+        rig.devices.command(LoadPointIx(0), ChargerCommand::MaxCurrent(Amps(9.0)));
+        let outcome = loop {
+            if let Fact::Done { outcome, .. } = rig.fact().await {
+                break outcome;
+            }
+        };
+        assert_eq!(outcome, expected, "{free:?}");
+    }
+    assert_eq!(rig.messages(1).await, ["out 9"]);
 }
 
 #[tokio::test]

@@ -30,7 +30,7 @@ impl Home {
             scope: chargebus::model::KeyScope::Admin,
             key: KEY.to_owned(),
         }];
-        let api = Api { protect_reads: false, protect_writes: false, keys };
+        let api = Api { keys, ..Api::default() };
         let stored = &mut BTreeMap::new();
         let auth = Auth::new(Mode::Guarded, &api, stored, store.clone(), Clock::start());
         let facade = Facade::with(Settings { auth, ..open() }, store.clone()).await;

@@ -25,6 +25,7 @@ use chargebus::edges::figures::Figures;
 use chargebus::edges::http::{Door, Question, Settings, Told, WriteRequest, serve};
 use chargebus::edges::logbook::LogBook;
 use chargebus::edges::store::Store;
+use chargebus::model::Dialect;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{mpsc, watch};
@@ -150,7 +151,7 @@ fn open() -> Settings {
     let store = Store::memory().unwrap();
     let stored = &mut BTreeMap::new();
     let auth = Auth::new(Mode::Guarded, &Api::default(), stored, store, Clock::start());
-    Settings { base_path: String::new(), auth, ui: None }
+    Settings { base_path: String::new(), dialect: Dialect::Bare, auth, ui: None }
 }
 
 async fn carry_out(

@@ -8,6 +8,7 @@ mod exports;
 mod facade;
 mod history;
 mod house;
+mod openwb;
 mod programs;
 mod recorded;
 mod restart;

@@ -55,6 +55,7 @@ fn a_contract_is_read() {
         charges: Charges { charge: 0.1, zones: vec![charge], tax: 0.19, formula: None },
         average: false,
         interval: Duration::from_secs(3600),
+        continues: false,
     };
     assert_eq!(tariffs, [expected]);
 }
@@ -214,4 +215,54 @@ fn no_price_is_computed_before_the_clock_is_set() {
     site.now.utc = at(8, 8, 12, 0).utc;
     site.pass(Duration::from_secs(61));
     assert_eq!(site.value(TariffUse::Grid), Some(0.3));
+}
+
+#[test]
+fn merged_tariffs_are_read_and_their_faults_said() {
+    let one = "{type: custom, forecast: {source: mqtt, topic: a}}";
+    let two = "{type: fixed, price: 0.3}";
+    for kind in ["type: merged", "type: template, template: merged"] {
+        let text = format!("  grid: {{{kind}, primary: {one}, secondary: {two}}}\n");
+        let tariffs = config(&text).tariffs;
+        let told = tariffs.iter().map(|tariff| (tariff.kind, tariff.continues));
+        let forecast = TariffKind::PriceForecast;
+        assert_eq!(told.collect::<Vec<_>>(), [(forecast, false), (forecast, true)]);
+    }
+    let said = |tariff: &str, errors: &[&str], notices: &[&str]| {
+        said(&format!("  grid: {{type: merged, {tariff}}}\n"), errors, notices);
+    };
+    said(&format!("primary: {two}"), &["3:3 tariffs.grid.secondary: is missing"], &[]);
+    said(
+        "primary: x, secondary: y",
+        &[
+            "3:24 tariffs.grid.primary: must be a map of keys and values, found \"x\"",
+            "3:36 tariffs.grid.secondary: must be a map of keys and values, found \"y\"",
+        ],
+        &[],
+    );
+    let emission = "{type: custom, tariff: co2, price: {source: const, value: 1}}";
+    said(
+        &format!("primary: {two}, secondary: {emission}"),
+        &[
+            "3:60 tariffs.grid.secondary: gives co2, the primary one gives pricestatic: both must be \
+           of one kind",
+        ],
+        &[],
+    );
+    let nested = (0..4).fold(two.to_owned(), |inner, _| {
+        format!("{{type: merged, primary: {two}, secondary: {inner}}}")
+    });
+    said(
+        &format!("primary: {two}, secondary: {nested}"),
+        &[
+            "3:246 tariffs.grid.secondary.secondary.secondary.secondary: is one tariff too many: at \
+           most 4 can be merged",
+        ],
+        &[],
+    );
+    let missing = "{type: template, template: tibber}";
+    let text = format!("  grid: {{type: merged, primary: {missing}, secondary: {two}}}\n");
+    let tariffs = config(&text).tariffs;
+    let told = tariffs.iter().map(|tariff| (tariff.kind, tariff.continues)).collect::<Vec<_>>();
+    assert_eq!(told, [(TariffKind::PriceStatic, false)], "the other one is left");
 }

@@ -167,3 +167,41 @@ fn the_sun_of_several_roofs_is_added_up() {
     assert_eq!(whole["timeseries"][0][1], 1500);
     assert!(site.state().tariff(TariffUse::Solar).unwrap().starts_with("{\"rates\":[{\"start\""));
 }
+
+#[test]
+fn a_merged_tariff_goes_on_where_its_first_source_ends() {
+    let merged = "  grid:
+    type: merged
+    primary: {type: custom, forecast: {source: mqtt, topic: market}}
+    secondary: {type: custom, forecast: {source: mqtt, topic: foreseen}}\n";
+    let start = at(8, 8, 12, 0);
+    let mut site = Site::start(merged, start, BTreeMap::new());
+    let rates = |hours: std::ops::Range<i64>, value: f64| {
+        let rate = |hour: i64| {
+            let [from, to] = [hour, hour + 1]
+                .map(|hour| (start.utc + chrono::TimeDelta::hours(hour)).to_rfc3339());
+            serde_json::json!({"start": from, "end": to, "value": value})
+        };
+        serde_json::Value::Array(hours.map(rate).collect()).to_string()
+    };
+    site.hear("foreseen", &rates(-1..30, 0.4));
+    assert_eq!(site.value(TariffUse::Grid), Some(0.4), "it stands in for the first one (E-59)");
+    site.hear("market", &rates(0..12, 0.2));
+    assert_eq!(site.value(TariffUse::Grid), Some(0.2));
+    let known: Vec<f64> = {
+        let grid = site.brain.control.tariffs().grid.as_ref().unwrap();
+        (0..20)
+            .map(|hour| start.utc + chrono::TimeDelta::hours(hour))
+            .filter_map(|hour| chargebus::model::Rate::at(&grid.rates, hour).map(|rate| rate.value))
+            .collect()
+    };
+    assert_eq!(known, [vec![0.2; 12], vec![0.4; 8]].concat());
+    site.hours(13);
+    assert_eq!(site.value(TariffUse::Grid), Some(0.4));
+    site.hours(20);
+    assert_eq!(site.status(TariffUse::Grid), TariffStatus::Estimated);
+    // Two of them are kept under keys of their own.
+    let kept = site.brain.feeds.unsaved(site.now);
+    let keys: Vec<_> = kept.iter().map(|(key, _)| key.as_str()).collect();
+    assert_eq!(keys, ["tariff.grid", "tariff.grid2"]);
+}
