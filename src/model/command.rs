@@ -166,11 +166,10 @@ impl EventKind {
 
     /// The device that it is about, and since when that is so.
     pub fn device(self) -> Option<(Device, DateTime<Utc>)> {
-        match self {
-            Self::DeviceFailed(device, since) | Self::DeviceRecovered(device, since) => {
-                Some((device, since))
-            }
-            _ => None,
+        if let Self::DeviceFailed(device, since) | Self::DeviceRecovered(device, since) = self {
+            Some((device, since))
+        } else {
+            None
         }
     }
 
