@@ -105,7 +105,7 @@ fn a_car_is_missed_when_its_source_is_gone() {
     let mut setup = setup(vec![loadpoint("a")]);
     setup.vehicles = vec![VehicleSetup { name: "ev".into(), ..VehicleSetup::default() }];
     let mut bench = Bench::new(setup);
-    let mut trust = |bench: &mut Bench, trust| {
+    let trust = |bench: &mut Bench, trust| {
         let (vehicle, value) = (VehicleIx(0), VehicleValue::Trust(trust));
         bench.fact(Fact::Vehicle { vehicle, value, origin: Origin::Live });
         bench.seconds(60);
