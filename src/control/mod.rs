@@ -25,6 +25,7 @@ mod site;
 pub mod tariff;
 mod vehicle;
 mod vintage;
+mod watch;
 
 use std::cmp::Reverse;
 use std::collections::VecDeque;
@@ -42,6 +43,7 @@ use loadpoint::{Change, GridView, SiteView, VehicleView};
 use shares::Shares;
 use site::SitePower;
 use tariff::Tariffs;
+use watch::Watch;
 
 pub use battery::{Battery, EXTERNAL_TTL};
 pub use circuit::{Circuit, Circuits, Operator};
@@ -104,6 +106,7 @@ pub struct Control {
     new_sample: bool,
     due: (Mono, Wake),
     grid_silent: bool,
+    watch: Watch,
 }
 
 /// Why the core wants to be woken.
@@ -149,6 +152,7 @@ impl Control {
             new_sample: false,
             due: (now.mono + GATHER, Wake::Fact),
             grid_silent: false,
+            watch: Watch::default(),
         }
     }
 
@@ -344,6 +348,7 @@ impl Control {
         let charge = self.loadpoints.iter().map(LoadPoint::charge_power).sum();
         let power = self.site.balance(now, charge);
         self.watch_grid(now, power.is_some());
+        self.watch_devices(now);
 
         let mut order: Vec<usize> = (0..self.loadpoints.len()).collect();
         order.sort_by_key(|lp| Reverse(self.loadpoints[*lp].effective.priority));
@@ -394,16 +399,6 @@ impl Control {
             self.effects.push_back(Effect::Event(Event { lp: None, vehicle: None, kind }));
         }
         Some(Budget::new(volts, nodes, claims, order))
-    }
-
-    /// Tells people when the grid meter falls silent and when it is back.
-    fn watch_grid(&mut self, now: Now, known: bool) {
-        let silent = !known && now.mono.since(self.started) >= FIRST_WORD;
-        if silent != self.grid_silent {
-            self.grid_silent = silent;
-            let kind = if silent { EventKind::MeterSilent } else { EventKind::MeterBack };
-            self.effects.push_back(Effect::Event(Event { lp: None, vehicle: None, kind }));
-        }
     }
 
     /// The surplus as one load point sees it.
