@@ -5,7 +5,7 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 
 use crate::control::{Control, Refusal};
-use crate::model::{Mono, Now};
+use crate::model::{ForecastForm, Mono, Now};
 
 use super::Value;
 use super::operation::Method;
@@ -64,6 +64,8 @@ pub struct About {
     pub publish_config: bool,
     /// Names of evcc up to 0.131 are told on MQTT (api.md §2.5).
     pub vintage: bool,
+    /// How JSON spells forecasts.
+    pub forecast: ForecastForm,
 }
 
 impl System {

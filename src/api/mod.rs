@@ -44,6 +44,7 @@ pub use preview::{
     wanted as preview_wanted,
 };
 pub use project::{Changes, State};
+pub use rates::Slots;
 pub use restore::{Problem, restore};
 pub use sessions::{
     Period, SessionRequest, is_session_topic, period, session_edit, session_request, sessions_csv,

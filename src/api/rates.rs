@@ -1,10 +1,38 @@
 //! The spellings of a tariff's slots: MQTT, JSON state and `GET /api/tariff` (api.md §1.5.4, §3.2, §4.7).
 
 use std::fmt::Write as _;
+use std::sync::Arc;
 
-use crate::model::Rate;
+use crate::model::{ForecastForm, Rate};
 
 use super::value::{price_text, rfc3339, write_comma};
+
+/// Slots of a tariff, shared, and how the JSON state spells them.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Slots {
+    /// The slots, in order.
+    pub rates: Arc<[Rate]>,
+    /// Their spelling in the JSON state; MQTT has one for all.
+    pub form: ForecastForm,
+}
+
+impl Slots {
+    /// Appends the slots as the JSON state has them.
+    pub(super) fn write_json(&self, out: &mut String) {
+        match self.form {
+            ForecastForm::Compact => write_triples(&self.rates, out),
+            ForecastForm::Objects => out.push_str(&objects(&self.rates)),
+        }
+    }
+
+    /// Appends the starts with their values: the series of a solar forecast.
+    pub(super) fn write_series(&self, out: &mut String) {
+        match self.form {
+            ForecastForm::Compact => write_pairs(&self.rates, out),
+            ForecastForm::Objects => out.push_str(&points(&self.rates)),
+        }
+    }
+}
 
 /// `[{"start":…,"end":…,"value":…}]`: MQTT and REST.
 pub(super) fn objects(rates: &[Rate]) -> String {
@@ -22,16 +50,16 @@ pub(super) fn points(rates: &[Rate]) -> String {
     })
 }
 
-/// Appends `[[start,end,value]]` with Unix times: the JSON state.
-pub(super) fn write_triples(rates: &[Rate], out: &mut String) {
+/// Appends `[[start,end,value]]` with Unix times.
+fn write_triples(rates: &[Rate], out: &mut String) {
     out.push_str(&list(rates, |rate, out| {
         let (start, end) = (rate.start.timestamp(), rate.end.timestamp());
         let _ = write!(out, "[{start},{end},{}]", price_text(rate.value));
     }));
 }
 
-/// Appends `[[start,value]]`: the series of a solar forecast in the JSON state.
-pub(super) fn write_pairs(rates: &[Rate], out: &mut String) {
+/// Appends `[[start,value]]`.
+fn write_pairs(rates: &[Rate], out: &mut String) {
     out.push_str(&list(rates, |rate, out| {
         let _ = write!(out, "[{},{}]", rate.start.timestamp(), price_text(rate.value));
     }));

@@ -2,14 +2,13 @@
 
 use std::borrow::Cow;
 use std::fmt::Write as _;
-use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{DateTime, SecondsFormat, Utc};
 
 use crate::model::{Phase, Rate, Watts};
 
-use super::rates;
+use super::rates::{self, Slots};
 
 /// From here on a float has no decimals worth rounding, and scaling it could overflow.
 const ROUNDED_BELOW: f64 = 1e12;
@@ -52,9 +51,9 @@ pub enum Value {
     /// A structure that MQTT carries as one JSON text.
     Json(serde_json::Value),
     /// Slots of a tariff; MQTT carries them as one JSON text (api.md §4.7).
-    Rates(Arc<[Rate]>),
+    Rates(Slots),
     /// The starts of slots with their values, likewise.
-    Series(Arc<[Rate]>),
+    Series(Slots),
     /// A value that MQTT carries as one JSON text.
     Packed(Box<Value>),
 }
@@ -126,8 +125,8 @@ impl Value {
             Self::List(items) => items.len().to_string(),
             Self::NoList { .. } => "0".to_owned(),
             Self::Json(json) => json.to_string(),
-            Self::Rates(slots) => rates::objects(slots),
-            Self::Series(slots) => rates::points(slots),
+            Self::Rates(slots) => rates::objects(&slots.rates),
+            Self::Series(slots) => rates::points(&slots.rates),
             Self::Packed(value) => value.json(),
         }
     }
@@ -259,8 +258,8 @@ impl Value {
                 // Writing to a string cannot fail.
                 let _ = write!(out, "{json}");
             }
-            Self::Rates(slots) => rates::write_triples(slots, out),
-            Self::Series(slots) => rates::write_pairs(slots, out),
+            Self::Rates(slots) => slots.write_json(out),
+            Self::Series(slots) => slots.write_series(out),
             Self::Packed(value) => value.write_json(out),
         }
     }
@@ -275,7 +274,7 @@ impl Value {
     /// The slots of a tariff in a forecast.
     pub(super) fn rates(&self) -> Option<&[Rate]> {
         match self {
-            Self::Rates(rates) | Self::Series(rates) => Some(rates),
+            Self::Rates(slots) | Self::Series(slots) => Some(&slots.rates),
             Self::Packed(value) => value.rates(),
             Self::Object(members) => members.iter().find_map(|(_, member)| member.rates()),
             Self::Absent

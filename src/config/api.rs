@@ -1,10 +1,11 @@
-//! `api`: what REST asks of whoever comes, and the keys of programs. It is ours; evcc has none.
+//! `api`: what REST asks of whoever comes, how it speaks, and the keys of programs. It is ours; evcc
+//! has none.
 
 use super::reader::{Field, Section};
 use super::text::quoted;
 use super::unsupported::Scope;
 use super::{Api, ApiKey};
-use crate::model::KeyScope;
+use crate::model::{Dialect, ForecastForm, KeyScope};
 
 /// A shorter key can be guessed.
 const KEY_MIN: usize = 20;
@@ -30,9 +31,13 @@ pub(super) fn read(root: &Section<'_>) -> Api {
             keys.push(key);
         }
     }
+    let spoken = section.get("dialect").and_then(|field| field.spelled(Dialect::SPELLINGS));
+    let form = section.get("forecast").and_then(|field| field.spelled(ForecastForm::SPELLINGS));
     let api = Api {
         protect_writes: section.flag("protect_writes").unwrap_or(false),
         protect_reads: section.flag("protect_reads").unwrap_or(false),
+        dialect: spoken.unwrap_or_default(),
+        forecast: form.unwrap_or_default(),
         keys,
     };
     section.finish(Scope::Other);

@@ -28,7 +28,7 @@ mod zone;
 
 use std::time::Duration;
 
-use crate::model::{KeyScope, Setup};
+use crate::model::{Dialect, ForecastForm, KeyScope, Setup};
 
 pub use device::{
     ChargerDevice, Devices, MeterDevice, OperatorDevice, TeslaMateCar, VehicleDevice, by_phase,
@@ -143,6 +143,10 @@ pub struct Api {
     pub protect_reads: bool,
     /// Only a session or a key may change what the site does.
     pub protect_writes: bool,
+    /// What is spoken where no prefix says otherwise.
+    pub dialect: Dialect,
+    /// How JSON spells forecasts.
+    pub forecast: ForecastForm,
     /// Keys for programs, by name.
     pub keys: Vec<ApiKey>,
 }

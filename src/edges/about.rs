@@ -50,6 +50,7 @@ pub(super) fn about(config: &Config, place: &Place, found: Found<'_>) -> About {
         auth_disabled: place.auth == Mode::Disabled,
         publish_config: config.extras.config,
         vintage: config.extras.vintage,
+        forecast: config.api.forecast,
     }
 }
 

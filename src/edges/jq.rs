@@ -60,9 +60,12 @@ async fn run(exe: &Path, program: &str, state: &str) -> Result<String, String> {
     }
     let output = child.wait_with_output().await.map_err(|error| error.to_string())?;
     let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).trim_end().to_owned();
+    let (result, message) = (text(output.stdout), text(output.stderr));
     match output.status.code() {
-        Some(0) => Ok(text(output.stdout)),
-        Some(_) => Err(text(output.stderr).chars().take(MAX_MESSAGE).collect()),
+        Some(0) if !result.is_empty() => Ok(result),
+        // `halt` ends the process.
+        Some(_) if message.is_empty() => Err("the program ended without a result".to_owned()),
+        Some(_) => Err(message.chars().take(MAX_MESSAGE).collect()),
         None => Err("the program needs too much memory".to_owned()),
     }
 }
@@ -78,6 +81,8 @@ pub fn main(program: &str) -> ExitCode {
         let none = Rlimit { current: Some(0), maximum: Some(0) };
         let _ = setrlimit(Resource::Core, none);
     }
+    // Where a panic was is nobody's business.
+    std::panic::set_hook(Box::new(|_| ()));
     let mut input = Vec::new();
     let result = match std::io::stdin().read_to_end(&mut input) {
         Ok(_) => evaluate(program, &input),
@@ -102,6 +107,9 @@ fn evaluate(program: &str, input: &[u8]) -> Result<String, String> {
     let arena = Arena::default();
     let modules = Loader::new(defs)
         .load(&arena, File { code: &program, path: () })
+        .and_then(|modules| {
+            load::import(&modules, |_| Err("there are no files".to_owned())).map(|()| modules)
+        })
         .map_err(|errors| errors.iter().map(|(_, error)| syntax(error)).collect::<String>())?;
     let filter =
         jaq_core::Compiler::default().with_funs(funs).compile(modules).map_err(|errors| {
@@ -183,9 +191,21 @@ mod tests {
 
     #[test]
     fn what_is_not_one_result_is_an_error() {
-        for program in
-            [".[", "(((", "nosuch", "$x", ".[]", "empty", ".siteTitle.x", "error", "\"\\a\"", ""]
-        {
+        for program in [
+            ".[",
+            "(((",
+            "nosuch",
+            "$x",
+            ".[]",
+            "empty",
+            ".siteTitle.x",
+            "error",
+            "\"\\a\"",
+            "",
+            "include \"x\"; .",
+            "import \"x\" as x; .",
+            "import \"/etc/passwd\" as $x; $x",
+        ] {
             assert!(evaluate(program, STATE).is_err(), "{program}");
         }
     }

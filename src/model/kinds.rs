@@ -115,6 +115,31 @@ spelled!(
 );
 
 spelled!(
+    /// The release of evcc whose REST and WebSocket are spoken where no prefix says otherwise
+    /// (api.md §3.14).
+    #[derive(Default)]
+    Dialect {
+        /// Answers are bare; grid and battery are objects.
+        #[default]
+        Bare = "0.313",
+        /// Answers stand in `result`; the battery is a list.
+        Wrapped = "0.130",
+    }
+);
+
+spelled!(
+    /// How the JSON state spells the slots of a forecast (api.md §4.7).
+    #[derive(Default)]
+    ForecastForm {
+        /// `[start, end, value]` with Unix times, as from 0.314 on.
+        #[default]
+        Compact = "compact",
+        /// `{start, end, value}`, as from 0.203 to 0.313.
+        Objects = "objects",
+    }
+);
+
+spelled!(
     /// What the running enable or disable delay will do (control.md §11).
     PvAction {
         /// No delay is running.

@@ -27,8 +27,9 @@ pub use history::{
 };
 pub use ids::{LoadPointIx, MeterIx, TeslaMateCar, VehicleIx};
 pub use kinds::{
-    AlwaysCharge, BatteryMode, ChargeStatus, EnergyGroup, KeyScope, MeterRole, Mode,
-    OptimizerStrategy, PhaseAction, PvAction, RemoteDemand, StatusReason, Trust, UnknownSpelling,
+    AlwaysCharge, BatteryMode, ChargeStatus, Dialect, EnergyGroup, ForecastForm, KeyScope,
+    MeterRole, Mode, OptimizerStrategy, PhaseAction, PvAction, RemoteDemand, StatusReason, Trust,
+    UnknownSpelling,
 };
 pub use limit::{
     CircuitIx, CircuitSetup, LimitSetup, OperatorSetup, OperatorSignal, Rotation, Wiring,

@@ -1,7 +1,7 @@
 //! Prices, emissions, forecasts and the limits on them (api.md §4.1, §4.2, §4.7).
 
-use crate::api::Value;
 use crate::api::field::{Field, Kind, Rest, Set, Told, View, Write};
+use crate::api::{Slots, Value};
 use crate::control::tariff::{Tariff, Tariffs};
 use crate::control::{Control, LoadPoint, Refusal, SmartLimit};
 use crate::model::{LoadPointIx, Now, TariffKind, TariffUse};
@@ -344,22 +344,21 @@ fn of(tariffs: &Tariffs, usage: TariffUse) -> Option<&Tariff> {
 }
 
 fn rates(view: &View<'_>, usage: TariffUse) -> Value {
-    slots(tariffs(view), usage)
+    of(tariffs(view), usage).map_or(Value::Absent, |tariff| Value::Rates(slots(view, tariff)))
 }
 
-fn slots(tariffs: &Tariffs, usage: TariffUse) -> Value {
-    of(tariffs, usage).map_or(Value::Absent, |tariff| Value::Rates(tariff.rates.clone()))
+fn slots(view: &View<'_>, tariff: &Tariff) -> Slots {
+    Slots { rates: tariff.rates.clone(), form: view.system.about.forecast }
 }
 
 fn forecast(view: &View<'_>) -> Value {
-    let tariffs = tariffs(view);
     Value::Object(vec![
-        ("co2".into(), slots(tariffs, TariffUse::Co2)),
-        ("feedin".into(), slots(tariffs, TariffUse::FeedIn)),
-        ("grid".into(), slots(tariffs, TariffUse::Grid)),
-        ("planner".into(), slots(tariffs, TariffUse::Planner)),
+        ("co2".into(), rates(view, TariffUse::Co2)),
+        ("feedin".into(), rates(view, TariffUse::FeedIn)),
+        ("grid".into(), rates(view, TariffUse::Grid)),
+        ("planner".into(), rates(view, TariffUse::Planner)),
         ("solar".into(), solar(view, "energy").unwrap_or(Value::Absent)),
-        ("temperature".into(), slots(tariffs, TariffUse::Temperature)),
+        ("temperature".into(), rates(view, TariffUse::Temperature)),
     ])
 }
 
@@ -377,7 +376,7 @@ fn solar(view: &View<'_>, energy: &'static str) -> Option<Value> {
     });
     let mut members = vec![("scale".into(), Value::float(view.control.history().solar_scale()))];
     members.extend(days);
-    members.push(("timeseries".into(), Value::Series(tariff.rates.clone())));
+    members.push(("timeseries".into(), Value::Series(slots(view, tariff))));
     Some(Value::Object(members))
 }
 

@@ -1,7 +1,7 @@
 //! `/api/config`: how the site is set up, to be read only (api.md §3.13), and the version.
 
 use axum::extract::{Path, State as Shared};
-use axum::http::StatusCode;
+use axum::http::{Method, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodFilter, MethodRouter, on};
 use serde_json::json;
@@ -32,7 +32,11 @@ pub(super) fn handler(method: MethodFilter, op: ConfigOp) -> MethodRouter<App> {
 }
 
 /// The answer to every write: a difference to evcc, whose database can hold a second configuration.
-pub(super) async fn unwritable() -> Response {
+/// OPTIONS is left to whoever answers it everywhere.
+pub(super) async fn unwritable(method: Method) -> Response {
+    if method == Method::OPTIONS {
+        return StatusCode::METHOD_NOT_ALLOWED.into_response();
+    }
     let remedy = "the configuration is not edited over REST: edit evcc.yaml and restart";
     problem(StatusCode::NOT_IMPLEMENTED, remedy)
 }

@@ -1,12 +1,13 @@
 //! `/legacy/…`: the same routes in the dialect of evcc 0.130 (api.md §3.14).
 
 use axum::body::{Body, to_bytes};
-use axum::extract::Request;
+use axum::extract::{Request, State as Shared};
 use axum::http::{StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
 use crate::api::legacy;
+use crate::model::Dialect;
 
 use super::answer::{json, problem};
 use super::transport::with_path;
@@ -14,19 +15,39 @@ use super::transport::with_path;
 /// No answer is longer; the state of a thousand load points is not.
 const ANSWER_MAX: usize = 16 << 20;
 
+/// Never wrapped: the state wraps itself, and what jq cuts out of it was not wrapped; the status of a
+/// login was a bare word then, too; the others are ours.
+const BARE: &[&str] = &[
+    "/api/asyncapi.json",
+    "/api/auth/status",
+    "/api/openapi.json",
+    "/api/state",
+    "/api/version",
+    "/ws",
+];
+
 /// The mark of a request in the old dialect, for handlers whose answer is more than a wrapped one.
 #[derive(Clone, Copy)]
 pub(super) struct Legacy;
 
-/// Takes the prefix off and wraps what comes back.
-pub(super) async fn dialect(mut request: Request, next: Next) -> Response {
+/// Takes the prefix off and wraps what comes back. Clients that cannot be given a prefix are served
+/// like that everywhere if the configuration says so.
+pub(super) async fn dialect(
+    Shared(spoken): Shared<Dialect>,
+    mut request: Request,
+    next: Next,
+) -> Response {
     let path = request.uri().path();
     let below = path.strip_prefix(legacy::PREFIX).filter(|rest| rest.starts_with('/'));
-    let Some(uri) = below.and_then(|below| with_path(request.uri(), below)) else {
+    let uri = match (below, spoken) {
+        (Some(below), _) => with_path(request.uri(), below),
+        (None, Dialect::Wrapped) => Some(request.uri().clone()),
+        (None, Dialect::Bare) => None,
+    };
+    let Some(uri) = uri else {
         return next.run(request).await;
     };
-    // The state wraps itself: what jq cuts out of it was never wrapped.
-    let wraps = !matches!(uri.path(), "/api/state" | "/ws");
+    let wraps = !BARE.contains(&uri.path());
     *request.uri_mut() = uri;
     request.extensions_mut().insert(Legacy);
     let response = next.run(request).await;

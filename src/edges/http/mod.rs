@@ -41,8 +41,10 @@ use tokio::sync::{Semaphore, watch};
 use tokio_util::sync::CancellationToken;
 
 use crate::api::{self, Access, Method, Op, Operation};
+use crate::config::Config;
 use crate::edges::auth::Auth;
 use crate::edges::logbook::LogBook;
+use crate::model::Dialect;
 
 use answer::problem;
 use auth::Guard;
@@ -65,10 +67,20 @@ const BODY_MAX: usize = 64 * 1024;
 pub struct Settings {
     /// Where a proxy mounts us, like `/charge`; requests may come with it or without. May be empty.
     pub base_path: String,
+    /// What is spoken where no prefix says otherwise.
+    pub dialect: Dialect,
     /// Who may do what.
     pub auth: Auth,
     /// The folder of another user interface than ours.
     pub ui: Option<PathBuf>,
+}
+
+impl Settings {
+    /// What the configuration says of it.
+    pub(super) fn of(config: &Config, auth: Auth, ui: Option<PathBuf>) -> Self {
+        let base_path = config.network.base_path.clone();
+        Self { base_path, dialect: config.api.dialect, auth, ui }
+    }
 }
 
 /// Serves until `stop`; open requests are finished, WebSockets are closed.
@@ -85,11 +97,11 @@ pub async fn serve(
     let first = told.borrow_and_update().state.clone();
     let (steps, story) = watch::channel(Arc::new(Step::first(first)));
     let sockets = Arc::new(Semaphore::new(SOCKETS));
-    let Settings { base_path, auth, ui } = settings;
+    let Settings { base_path, dialect, auth, ui } = settings;
     let app = App { door, auth, sockets, story, stop: stop.clone() };
     let listener = Limited::new(listener, CONNECTIONS).tap_io(|io| io.send_at_once());
-    let routes =
-        router(app, base_path, ui.as_deref()).into_make_service_with_connect_info::<SocketAddr>();
+    let routes = router(app, base_path, dialect, ui.as_deref())
+        .into_make_service_with_connect_info::<SocketAddr>();
     let server =
         axum::serve(listener, routes).with_graceful_shutdown(stop.clone().cancelled_owned());
     let (served, _) =
@@ -125,7 +137,7 @@ impl FromRef<App> for Auth {
 }
 
 /// Every operation, every write of the field table, and the page.
-fn router(app: App, base_path: String, ui: Option<&Path>) -> Router {
+fn router(app: App, base_path: String, dialect: Dialect, ui: Option<&Path>) -> Router {
     let mut router = ui.map_or_else(page::routes, ui::routes);
     let operations =
         api::OPERATIONS.iter().map(|row| (row.path.to_owned(), row.access, handler(row)));
@@ -137,7 +149,7 @@ fn router(app: App, base_path: String, ui: Option<&Path>) -> Router {
     let routes = router.fallback(not_found).with_state(app);
     let routed = Router::new()
         .fallback_service(routes)
-        .layer(from_fn(legacy::dialect))
+        .layer(from_fn_with_state(dialect, legacy::dialect))
         .layer(DefaultBodyLimit::max(BODY_MAX))
         .layer(transport::compression())
         .layer(from_fn(transport::origins));
@@ -169,6 +181,9 @@ fn handler(row: &Operation) -> MethodRouter<App> {
         Op::Backup => on(method, database::backup),
         Op::Restore => database::restoring(method),
         Op::Reset => on(method, database::reset),
+        Op::DeleteEnergies => on(method, history::delete_energies),
+        Op::DeletePrices => on(method, history::delete_prices),
+        Op::ClearCache => on(method, system::clear_cache),
         Op::Optimize => on(method, system::optimize),
         Op::Log => on(method, system::log),
         Op::LogAreas => on(method, system::areas),
@@ -200,7 +215,7 @@ fn filter(method: Method) -> MethodFilter {
 
 async fn not_found(method: http::Method, uri: Uri) -> Response {
     if uri.path().starts_with(config::PREFIX) && !method.is_safe() {
-        return config::unwritable().await;
+        return config::unwritable(method).await;
     }
     match uri.path().starts_with("/api") {
         true => problem(StatusCode::NOT_FOUND, "not found"),

@@ -82,8 +82,11 @@ function paint() {
 
 function paintFlow() {
   const charge = state.loadpoints.reduce((sum, loadpoint) => sum + (loadpoint?.chargePower ?? 0), 0);
-  const grid = state.grid?.power;
-  const battery = state.battery;
+  // With `api: {dialect: "0.130"}` they are no objects.
+  const grid = state.grid?.power ?? state.gridPower;
+  const battery = Array.isArray(state.battery)
+    ? state.battery.length && { power: state.batteryPower, soc: state.batterySoc }
+    : state.battery;
   $("#sun").textContent = watts(state.pvPower);
   $("#grid").textContent = watts(grid);
   $("#grid-name").textContent = !grid ? "Grid" : grid > 0 ? "From the grid" : "To the grid";

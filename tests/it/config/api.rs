@@ -1,6 +1,6 @@
 //! `api` and `network.base_path`: what REST asks, and where a proxy shows it.
 
-use chargebus::model::KeyScope;
+use chargebus::model::{Dialect, ForecastForm, KeyScope};
 
 use super::{SMALL, errors, good, notices};
 
@@ -23,6 +23,19 @@ fn nothing_is_protected_unless_it_is_said() {
     let keys: Vec<_> = api.keys.iter().map(|key| (&*key.name, key.scope)).collect();
     assert_eq!(keys, [("grafana", KeyScope::Read), ("node-red", KeyScope::Write)]);
     assert!(!format!("{api:?}").contains("0123456789"), "a key is shown");
+}
+
+#[test]
+fn how_it_speaks_can_be_chosen() {
+    let api = good(&small("")).api;
+    assert_eq!((api.dialect, api.forecast), (Dialect::Bare, ForecastForm::Compact));
+    let text = small("api: {dialect: 0.130, forecast: objects}");
+    assert_eq!(notices(&text), [""; 0]);
+    let api = good(&text).api;
+    assert_eq!((api.dialect, api.forecast), (Dialect::Wrapped, ForecastForm::Objects));
+    let said = errors(&small("api: {dialect: 0.12, forecast: lists}")).join("\n");
+    assert!(said.contains("api.dialect: must be one of 0.313, 0.130, found \"0.12\""), "{said}");
+    assert!(said.contains("api.forecast: must be one of compact, objects"), "{said}");
 }
 
 #[test]

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use chargebus::model::{
-    Amps, CircuitIx, CircuitSetup, Fact, MeterIx, MeterValue, OperatorSetup, OperatorSignal,
-    Origin, Phase, Watts,
+    Amps, CircuitIx, CircuitSetup, Fact, ForecastForm, MeterIx, MeterValue, OperatorSetup,
+    OperatorSignal, Origin, Phase, Watts,
 };
 
 use super::*;
@@ -49,6 +49,30 @@ fn a_field_that_vanishes_is_removed_and_told_as_null() {
     assert_eq!(frame["vehicles"]["tesla"]["limitSoc"], Json::Null);
     let state: Json = serde_json::from_str(&after.json()).unwrap();
     assert!(!state["vehicles"]["tesla"].as_object().unwrap().contains_key("limitSoc"));
+}
+
+/// Clients of releases up to 0.313 know forecasts as objects only (api.md §4.7).
+#[test]
+fn forecasts_are_told_as_objects_on_wish() {
+    let control = house::fed();
+    let mut system = house::system();
+    let state = |system: &chargebus::api::System| {
+        State::default().next(&View { control: &control, system, now: house::noon() })
+    };
+    let compact = state(&system);
+    system.about.forecast = ForecastForm::Objects;
+    let objects = state(&system);
+    let slot = serde_json::json!({
+        "start": "2026-08-08T12:00:00Z", "end": "2026-08-08T12:15:00Z", "value": 0.3,
+    });
+    let json: Json = serde_json::from_str(&objects.json()).unwrap();
+    assert_eq!(json["forecast"]["grid"][0], slot);
+    let frames = objects.frames(&State::default());
+    let frames: Vec<Json> =
+        frames.iter().map(|frame| serde_json::from_str(frame).unwrap()).collect();
+    let grid = frames.iter().find_map(|frame| frame.get("forecast.grid")).unwrap();
+    assert_eq!(grid[0], slot);
+    assert_eq!(objects.topics(), compact.topics(), "MQTT has one spelling");
 }
 
 #[test]

@@ -17,7 +17,7 @@ fn api(protect_reads: bool, protect_writes: bool) -> Api {
     let keys =
         [("reader", KeyScope::Read), ("writer", KeyScope::Write), ("owner", KeyScope::Admin)];
     let keys = keys.map(|(name, scope)| key(name, scope)).into();
-    Api { protect_reads, protect_writes, keys }
+    Api { protect_reads, protect_writes, keys, ..Api::default() }
 }
 
 fn guarded(mode: Mode, api: &Api, store: &Store, stored: &mut BTreeMap<String, String>) -> Auth {
@@ -27,7 +27,7 @@ fn guarded(mode: Mode, api: &Api, store: &Store, stored: &mut BTreeMap<String, S
 async fn start(mode: Mode, api: &Api) -> Facade {
     let store = Store::memory().unwrap();
     let auth = guarded(mode, api, &store, &mut BTreeMap::new());
-    Facade::with(Settings { base_path: String::new(), auth, ui: None }, store).await
+    Facade::with(Settings { auth, ..open() }, store).await
 }
 
 fn password(text: &str) -> String {
@@ -271,7 +271,7 @@ async fn secrets_survive_a_restart_and_are_no_settings() {
     let mut stored = store.load_settings().await.unwrap();
     let auth = guarded(Mode::Guarded, &Api::default(), &store, &mut stored);
     assert!(stored.is_empty(), "what is left is replayed as settings: {:?}", stored.keys());
-    let facade = Facade::with(Settings { base_path: String::new(), auth, ui: None }, store).await;
+    let facade = Facade::with(Settings { auth, ..open() }, store).await;
     assert_eq!(status(&facade, &[("Cookie", &cookie)]).await.1, "true");
     let bearer = format!("Bearer {}", made["key"].as_str().unwrap());
     assert_eq!(status(&facade, &[("Authorization", &bearer)]).await.1, "true");
@@ -282,7 +282,7 @@ async fn secrets_survive_a_restart_and_are_no_settings() {
 async fn what_is_not_stored_is_not_in_force() {
     let store = Store::without_file("the disk is full").unwrap();
     let auth = guarded(Mode::Guarded, &Api::default(), &store, &mut BTreeMap::new());
-    let facade = Facade::with(Settings { base_path: String::new(), auth, ui: None }, store).await;
+    let facade = Facade::with(Settings { auth, ..open() }, store).await;
     let (failed, head, body) =
         facade.send("PUT", "/api/auth/password", &[], &change("", PASSWORD)).await;
     assert_eq!((failed, &*body), (500, "{\"error\":\"not stored: the disk is full\"}\n"));

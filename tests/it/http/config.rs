@@ -15,7 +15,7 @@ async fn start() -> Facade {
     let api = Api { keys, ..Api::default() };
     let store = Store::memory().unwrap();
     let auth = Auth::new(Mode::Guarded, &api, &mut BTreeMap::new(), store.clone(), Clock::start());
-    Facade::with(Settings { base_path: String::new(), auth, ui: None }, store).await
+    Facade::with(Settings { auth, ..open() }, store).await
 }
 
 async fn read(facade: &Facade, path: &str) -> Json {

@@ -106,13 +106,43 @@ async fn the_state_has_the_keys_it_had() {
     assert_eq!(rates["result"]["rates"][0]["price"], 0.3, "{rates}");
 }
 
+/// A client whose addresses cannot be changed is served without the prefix (api.md §3.14).
+#[tokio::test]
+async fn the_configuration_can_choose_the_dialect_for_all() {
+    let settings = Settings { dialect: Dialect::Wrapped, ..open() };
+    let facade = Facade::with(settings, Store::memory().unwrap()).await;
+    let wrapped = (200, "{\"result\":\"now\"}\n".to_owned());
+    assert_eq!(facade.post("/api/loadpoints/1/mode/now").await, wrapped);
+    assert_eq!(facade.post("/legacy/api/loadpoints/1/mode/now").await, wrapped);
+    let (_, body) = facade.get("/api/state").await;
+    assert!(body.starts_with("{\"result\":{") && body.contains("\"battery\":[{"), "{body}");
+    assert_eq!(facade.get("/api/auth/status").await.0, 501, "nothing to wrap");
+    assert!(first_frame(&facade, "/ws").await["battery"].is_array());
+    let (_, document) = facade.get("/api/openapi.json").await;
+    assert!(document.starts_with("{\"openapi\""), "documents are ours");
+}
+
+/// A login's state was a bare word already in 0.125.
+#[tokio::test]
+async fn the_status_of_a_login_is_not_wrapped() {
+    let facade = Facade::start().await;
+    let (status, ..) =
+        facade.send("PUT", "/api/auth/password", &[], r#"{"current":"","new":"pass word"}"#).await;
+    assert_eq!(status, 201);
+    assert_eq!(facade.get("/legacy/api/auth/status").await, (200, "false\n".to_owned()));
+}
+
+async fn first_frame(facade: &Facade, path: &str) -> Json {
+    let url = format!("ws://{}{path}", facade.address);
+    let mut client = timeout(DEADLINE, connect_async(url)).await.unwrap().unwrap().0;
+    let first = timeout(DEADLINE, client.next()).await.unwrap().unwrap().unwrap();
+    serde_json::from_str(first.to_text().unwrap()).unwrap()
+}
+
 #[tokio::test]
 async fn frames_have_the_old_shape() {
     let facade = Facade::start().await;
-    let url = format!("ws://{}/legacy/ws", facade.address);
-    let mut client = timeout(DEADLINE, connect_async(url)).await.unwrap().unwrap().0;
-    let first = timeout(DEADLINE, client.next()).await.unwrap().unwrap().unwrap();
-    let first: Json = serde_json::from_str(first.to_text().unwrap()).unwrap();
+    let first = first_frame(&facade, "/legacy/ws").await;
     assert_eq!(first["battery"][0]["soc"], 55.0);
     assert_eq!((&first["grid"], first["gridPower"].as_f64()), (&Json::Null, Some(-3000.0)));
 }

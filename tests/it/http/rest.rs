@@ -218,6 +218,8 @@ async fn the_state_is_whole_and_jq_cuts_it() {
         (".%5B", 400, ""),
         ("def%20f:%20f;%20f", 400, "{\"error\":\"the program takes too long\"}\n"),
         ("%22a%22*2000000000", 400, ""),
+        ("halt", 400, "{\"error\":\"the program ended without a result\"}\n"),
+        ("halt_error", 400, "{\"error\":\"the program ended without a result\"}\n"),
         ("%5Brange(1e10)%5D", 400, ""),
     ];
     for (program, status, answer) in cases {

@@ -12,7 +12,12 @@ async fn pages_of_other_origins_may_ask() {
     let (_, head, _) = facade.call("GET", "/api/state").await;
     assert!(!head.contains("access-control"), "{head}");
     let asks = [origin, ("Access-Control-Request-Method", "DELETE")];
-    for path in ["/api/loadpoints/1/smartcostlimit", "/api/loadpoints/1/mode/pv/", "/api/state"] {
+    for path in [
+        "/api/loadpoints/1/smartcostlimit",
+        "/api/loadpoints/1/mode/pv/",
+        "/api/state",
+        "/api/config/site",
+    ] {
         let (status, head, body) = facade.send("OPTIONS", path, &asks, "").await;
         assert_eq!((status, &*body), (200, ""), "{path}");
         for line in [
