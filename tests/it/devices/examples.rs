@@ -1,5 +1,6 @@
 //! The worked examples of plugins and encodings (plans-vehicles-devices.md §10.6), from
-//! `tests/data/examples/plugins.json`; E-77 is in `composites`, E-84 and E-94 on in `exports`.
+//! `tests/data/examples/plugins.json`; E-77 is in `composites`, E-84 and E-94
+//! on in `exports`, E-87 in `config`.
 
 use chargebus::config::{Config, MeterDevice, Source};
 use chargebus::edges::devices::register::{read, width};
@@ -80,40 +81,16 @@ fn watchdogs() {
     }
 }
 
-fn modbus(link: &str, register: &str) -> Result<Config, String> {
-    let text = format!(
-        "meters:\n- {{name: m, type: custom, power: {{source: modbus, {link}, register: {{address: 0, \
-         type: holding, {register}}}}}}}\nsite: {{meters: {{grid: m}}}}\n"
-    );
-    let checked = Config::parse(&text, &|_| None).map_err(|errors| errors.to_string())?;
-    Ok(checked.config)
-}
-
-#[test]
-fn links() {
-    for row in examples("links") {
-        let config = modbus(&keys(&row), "encoding: int16");
-        let rtu = match &config {
-            Ok(config) => match &meter(config).power {
-                Some(Source::Modbus(modbus)) => Some(modbus.link.rtu),
-                other => panic!("{other:?}"),
-            },
-            Err(error) => {
-                assert!(error.contains("not built yet"), "{error}");
-                None
-            }
-        };
-        assert_eq!(rtu, row["rtu"].as_bool(), "{row}");
-    }
-}
-
 #[test]
 fn registers() {
     for row in examples("registers") {
         let mask = row["bitmask"].as_u64().map(|mask| format!(", bitmask: {mask}"));
         let encoding = row["encoding"].as_str().unwrap();
-        let keys = format!("encoding: {encoding}{}", mask.unwrap_or_default());
-        let config = modbus("uri: a", &keys).unwrap();
+        let config = meter_site(&format!(
+            "power: {{source: modbus, uri: a, register: {{address: 0, type: holding, encoding: \
+             {encoding}{}}}}}",
+            mask.unwrap_or_default()
+        ));
         let Some(Source::Modbus(source)) = &meter(&config).power else { panic!("{row}") };
         let bytes = payload(&row);
         let words: Vec<u16> =

@@ -37,6 +37,7 @@ fn number(register: &Register, words: &[u16]) -> Option<f64> {
 #[test]
 fn not_available_is_unknown_and_never_zero() {
     for (number_type, swapped, nan, words) in [
+        // E-91 is 0 in evcc (W-23).
         (Number::Float32, true, true, &[0xFFFF, 0xFF7F][..]),
         (Number::Float32, false, false, &[0x7FC0, 0x0000]),
         (Number::Float32, false, false, &[0x7F80, 0x0000]),
@@ -63,6 +64,7 @@ fn not_available_is_unknown_and_never_zero() {
 fn bools_texts_and_statuses() {
     let bool16 = |bitmask| Register { bitmask, ..register(Number::Bool, false, false) };
     for (bitmask, word, expected) in [
+        // E-93; its blocks have no subject, every register is read by itself.
         (4, 2, false),
         (6, 2, true),
         (0x8000, 0x8000, true),
