@@ -1,5 +1,7 @@
 //! Values over WebSocket, from servers that speak it and from some that do not (§7.1, design S6).
 
+#![allow(clippy::result_large_err, reason = "the type of a handshake is tungstenite's")]
+
 use std::sync::{Arc, Mutex};
 
 use chargebus::model::{ChargerAttribute, ChargerValue, Fact, MeterValue};
