@@ -26,7 +26,7 @@ use super::value::{Board, Kind, Target};
 use super::vehicle::{self, Vehicle};
 use super::watchdog::{self, Task};
 use super::web::{Order, Question};
-use super::{Broken, Devices, charger_name, repeat};
+use super::{Broken, Devices, repeat};
 use crate::config::{
     ChargerDevice, Config, HttpRequest, HttpSource, JsInput, JsKind, JsSource, Library, ModbusLink,
     ScriptSource, SetComposite, Sink, SocketSource, Source,
@@ -231,7 +231,7 @@ impl Start {
         let mut inboxes = Vec::new();
         let pairs = config.setup.loadpoints.iter().zip(&config.devices.chargers);
         for (ix, (setup, device)) in pairs.enumerate() {
-            let name = charger_name(setup).to_owned();
+            let name = setup.charger_name().to_owned();
             self.desk.health.expect(&name);
             let charger = Charger {
                 lp: LoadPointIx(ix),
