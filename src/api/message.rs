@@ -8,7 +8,7 @@ use serde_json::json;
 use crate::control::Control;
 use crate::model::{Device, Event, EventKind, Format, Now, Piece, Printf, Template, Verb};
 
-use super::field::{Scope, View};
+use super::field::View;
 use super::payload::MAX_ECHO;
 use super::project::State;
 use super::table::rows;
