@@ -23,6 +23,10 @@ const SECONDS: u32 = 20;
 /// A house full of MQTT: retained topics that the broker holds, ours included.
 const TOPICS: usize = 500;
 const REQUESTS: usize = 1_000;
+/// As many for states that nobody has asked for before.
+const REQUESTS_ANEW: u32 = 60;
+/// A state is told within this.
+const TOLD: Duration = Duration::from_millis(120);
 /// `sysconf(_SC_CLK_TCK)` of every Linux that Rust runs on.
 const TICKS_PER_SECOND: f64 = 100.0;
 const MIB: f64 = 1_048_576.0;
@@ -189,19 +193,28 @@ impl House {
         Ok(())
     }
 
-    /// `/api/state` on one connection.
+    /// `/api/state` on one connection: asked for again, and each time after a meter has spoken.
     fn ask(&mut self, table: &mut Table) -> anyhow::Result<()> {
         let mut http = Http::connect(self.service.http)?;
-        let mut times = Vec::new();
+        let (mut again, mut anew) = (Vec::new(), Vec::new());
         let mut size = 0;
         for _ in 0..REQUESTS {
             let sent = Instant::now();
             size = http.get("/api/state")?;
-            times.push(sent.elapsed());
+            again.push(sent.elapsed());
+        }
+        for n in 0..REQUESTS_ANEW {
+            self.live(n)?;
+            sleep(TOLD);
+            let sent = Instant::now();
+            http.get("/api/state")?;
+            anew.push(sent.elapsed());
         }
         let kib = size as f64 / 1024.0;
-        let what = format!("/api/state, {kib:.1} KiB, {}", self.transport.name());
-        table.times(what, Budget::Both(0.3, 2.0), &times);
+        for (how, times) in [("the same again", again), ("of a new state", anew)] {
+            let what = format!("/api/state, {kib:.1} KiB, {how}, {}", self.transport.name());
+            table.times(what, Budget::Both(0.3, 2.0), &times);
+        }
         Ok(())
     }
 }

@@ -10,8 +10,8 @@ use super::field::Kind;
 use super::history::Aggregate;
 
 use schema::{
-    ENERGIES, FORMAT, GRID_SESSIONS, LANGUAGE, PLAN, PREVIEW, RATES, SESSION_EDIT, SESSIONS_QUERY,
-    STRATEGY,
+    ENERGIES, FORMAT, FROM, GRID_SESSIONS, GROUP, LANGUAGE, NAME, PLAN, PREVIEW, RATES,
+    SESSION_EDIT, SESSIONS_QUERY, STRATEGY, TITLE, TO,
 };
 
 pub use config::ConfigOp;
@@ -68,6 +68,12 @@ pub enum Op {
     Restore,
     /// A part of the database emptied.
     Reset,
+    /// Recorded energy deleted.
+    DeleteEnergies,
+    /// Recorded prices deleted.
+    DeletePrices,
+    /// What can be learnt again forgotten.
+    ClearCache,
     /// What an optimizer would do.
     Optimize,
     /// The last lines of the log.
@@ -273,6 +279,8 @@ pub const OPERATIONS: &[Operation] = &[
     config::TARIFF,
     config::TEMPLATES,
     database::BACKUP,
+    database::DELETE_ENERGIES,
+    database::DELETE_PRICES,
     database::RESET,
     database::RESTORE,
     Operation {
@@ -303,23 +311,17 @@ pub const OPERATIONS: &[Operation] = &[
                 doc: "What is added up, by the local calendar; `15m` if it is left out.",
             },
             FORMAT,
-            Parameter { name: "from", kind: Kind::Time, doc: "The first instant, in RFC 3339." },
-            Parameter {
-                name: "group", kind: Kind::Text, doc: "Only this group: `pv`, `grid` …."
-            },
+            FROM,
+            GROUP,
             Parameter {
                 name: "grouped",
                 kind: Kind::Bool,
                 doc: "One series per group instead of one per device.",
             },
             LANGUAGE,
-            Parameter { name: "name", kind: Kind::Text, doc: "Only the device of this name." },
-            Parameter { name: "title", kind: Kind::Text, doc: "Only devices of this title." },
-            Parameter {
-                name: "to",
-                kind: Kind::Time,
-                doc: "The first instant that is not asked for.",
-            },
+            NAME,
+            TITLE,
+            TO,
         ],
         answer: Content::Json(ENERGIES),
         mqtt: OnMqtt::No(
@@ -415,6 +417,7 @@ pub const OPERATIONS: &[Operation] = &[
         doc: "Tells all that is known, or what a jq program cuts out of it.",
         ..Operation::READ
     },
+    system::CLEAR_CACHE,
     system::LOG,
     system::LOG_AREAS,
     system::SHUTDOWN,

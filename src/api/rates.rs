@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::model::{ForecastForm, Rate};
 
-use super::value::{price_text, rfc3339, write_comma};
+use super::value::{PRICE_DECIMALS, rfc3339, write_comma, write_decimals};
 
 /// Slots of a tariff, shared, and how the JSON state spells them.
 #[derive(Clone, Debug, PartialEq)]
@@ -36,43 +36,52 @@ impl Slots {
 
 /// `[{"start":…,"end":…,"value":…}]`: MQTT and REST.
 pub(super) fn objects(rates: &[Rate]) -> String {
-    list(rates, |rate, out| {
-        let (start, end, value) = (rfc3339(rate.start), rfc3339(rate.end), price_text(rate.value));
-        let _ = write!(out, r#"{{"start":"{start}","end":"{end}","value":{value}}}"#);
-    })
+    let mut out = String::new();
+    write_list(rates, &mut out, |rate, out| {
+        let (start, end) = (rfc3339(rate.start), rfc3339(rate.end));
+        let _ = write!(out, r#"{{"start":"{start}","end":"{end}","value":"#);
+        write_decimals(rate.value, PRICE_DECIMALS, out);
+        out.push('}');
+    });
+    out
 }
 
 /// `[{"ts":…,"val":…}]`: the series of a solar forecast on MQTT.
 pub(super) fn points(rates: &[Rate]) -> String {
-    list(rates, |rate, out| {
-        let (start, value) = (rfc3339(rate.start), price_text(rate.value));
-        let _ = write!(out, r#"{{"ts":"{start}","val":{value}}}"#);
-    })
+    let mut out = String::new();
+    write_list(rates, &mut out, |rate, out| {
+        let _ = write!(out, r#"{{"ts":"{}","val":"#, rfc3339(rate.start));
+        write_decimals(rate.value, PRICE_DECIMALS, out);
+        out.push('}');
+    });
+    out
 }
 
 /// Appends `[[start,end,value]]` with Unix times.
 fn write_triples(rates: &[Rate], out: &mut String) {
-    out.push_str(&list(rates, |rate, out| {
-        let (start, end) = (rate.start.timestamp(), rate.end.timestamp());
-        let _ = write!(out, "[{start},{end},{}]", price_text(rate.value));
-    }));
+    write_list(rates, out, |rate, out| {
+        let _ = write!(out, "[{},{},", rate.start.timestamp(), rate.end.timestamp());
+        write_decimals(rate.value, PRICE_DECIMALS, out);
+        out.push(']');
+    });
 }
 
 /// Appends `[[start,value]]`.
 fn write_pairs(rates: &[Rate], out: &mut String) {
-    out.push_str(&list(rates, |rate, out| {
-        let _ = write!(out, "[{},{}]", rate.start.timestamp(), price_text(rate.value));
-    }));
+    write_list(rates, out, |rate, out| {
+        let _ = write!(out, "[{},", rate.start.timestamp());
+        write_decimals(rate.value, PRICE_DECIMALS, out);
+        out.push(']');
+    });
 }
 
-fn list(rates: &[Rate], write: impl Fn(&Rate, &mut String)) -> String {
-    let mut out = String::from("[");
+fn write_list(rates: &[Rate], out: &mut String, write: impl Fn(&Rate, &mut String)) {
+    out.push('[');
     for (n, rate) in rates.iter().enumerate() {
-        write_comma(n, &mut out);
-        write(rate, &mut out);
+        write_comma(n, out);
+        write(rate, out);
     }
     out.push(']');
-    out
 }
 
 #[cfg(test)]

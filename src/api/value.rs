@@ -223,15 +223,15 @@ impl Value {
         match self {
             Self::Absent | Self::Null | Self::NoList { .. } => out.push_str("null"),
             Self::Bool(_) | Self::Int(_) | Self::Duration(_) => out.push_str(&self.mqtt_text()),
-            Self::Float(number) => write_number(*number, out),
-            Self::Price(number) => out.push_str(&price_text(*number)),
+            Self::Float(number) => write_number(*number, FLOAT_DECIMALS, out),
+            Self::Price(number) => write_number(*number, PRICE_DECIMALS, out),
             Self::Text(text) => write_json_text(text, out),
             Self::Time(time) => write_json_text(&rfc3339(*time), out),
             Self::Phases(phases) => {
                 out.push('[');
                 for (n, phase) in phases.iter().enumerate() {
                     write_comma(n, out);
-                    write_number(*phase, out);
+                    write_number(*phase, FLOAT_DECIMALS, out);
                 }
                 out.push(']');
             }
@@ -339,22 +339,28 @@ pub(super) fn write_comma(n: usize, out: &mut String) {
     }
 }
 
-fn write_number(number: f64, out: &mut String) {
+fn write_number(number: f64, most: usize, out: &mut String) {
     if number.is_finite() {
-        out.push_str(&float_text(number));
+        write_decimals(number, most, out);
     } else {
         out.push_str("null");
     }
 }
 
-/// Three decimals at most, without trailing zeros; empty for what is not a number (api.md §1.3).
+/// The decimals of numbers (api.md §1.3).
+const FLOAT_DECIMALS: usize = 3;
+
+/// Three decimals at most, without trailing zeros; empty for what is not a number.
 pub(super) fn float_text(number: f64) -> String {
-    decimals(number, 3)
+    decimals(number, FLOAT_DECIMALS)
 }
 
-/// Five decimals at most, without trailing zeros (api.md §3.8).
+/// The decimals of prices and forecasts (api.md §3.8).
+pub(super) const PRICE_DECIMALS: usize = 5;
+
+/// Five decimals at most, without trailing zeros.
 pub(super) fn price_text(number: f64) -> String {
-    decimals(number, 5)
+    decimals(number, PRICE_DECIMALS)
 }
 
 /// `most` decimals at most, the last one rounded away from zero as people do.
@@ -364,14 +370,25 @@ pub(super) fn rounded_text(number: f64, most: u8) -> String {
 
 /// `most` decimals at most, without trailing zeros; empty for what is not a number.
 pub(super) fn decimals(number: f64, most: usize) -> String {
+    let mut out = String::new();
+    write_decimals(number, most, &mut out);
+    out
+}
+
+/// Appends [`decimals`]: a forecast has thousands of them.
+pub(super) fn write_decimals(number: f64, most: usize, out: &mut String) {
     if !number.is_finite() {
-        return String::new();
+        return;
     }
-    let text = format!("{number:.most$}");
-    let text = if most > 0 { text.trim_end_matches('0').trim_end_matches('.') } else { &text };
-    match text {
-        "-0" => "0".to_owned(),
-        trimmed => trimmed.to_owned(),
+    let before = out.len();
+    // Writing to a string cannot fail.
+    let _ = write!(out, "{number:.most$}");
+    if most > 0 {
+        let kept = out[before..].trim_end_matches('0').trim_end_matches('.').len();
+        out.truncate(before + kept);
+    }
+    if &out[before..] == "-0" {
+        out.replace_range(before.., "0");
     }
 }
 

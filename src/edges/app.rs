@@ -172,7 +172,8 @@ pub async fn start(config: Config, place: Place) -> anyhow::Result<App> {
     let (told, seen) = watch::channel(Told { state: State::default(), at: now.mono });
     let publisher: Arc<dyn Publish> = Arc::new(Publisher(bus.as_ref().map(|(bus, _)| bus.clone())));
     let fetch = Fetch::default();
-    let replies = ask(&mut brain, &fetch, &tasks, &stop);
+    let (replies_in, replies) = mpsc::channel(REPLIES_MAX);
+    ask(&mut brain, &fetch, &replies_in, &tasks, &stop);
     let devices =
         Devices::start(&config, Arc::clone(&publisher), fetch.clone(), facts_in, stop.clone());
     let ours: BTreeSet<String> = loaded("topics", store.load_topics().await);
@@ -200,6 +201,7 @@ pub async fn start(config: Config, place: Place) -> anyhow::Result<App> {
         writes: writes_in,
         kept_for_off: OFFS_MAX,
         questions: questions_in,
+        tariffs: replies_in,
         told: seen,
         store: store.clone(),
         clock,
@@ -228,15 +230,14 @@ async fn serve(
 fn ask(
     brain: &mut Brain,
     fetch: &Fetch,
+    replies: &mpsc::Sender<Reply>,
     tasks: &TaskTracker,
     stop: &CancellationToken,
-) -> mpsc::Receiver<Reply> {
-    let (replies_in, replies) = mpsc::channel(REPLIES_MAX);
+) {
     for provider in brain.feeds.providers() {
-        let asking = provider.run(fetch.clone(), replies_in.clone());
+        let asking = provider.run(fetch.clone(), replies.clone());
         tasks.spawn(stop.clone().run_until_cancelled_owned(asking));
     }
-    replies
 }
 
 async fn listen(network: &config::Network) -> anyhow::Result<TcpListener> {

@@ -15,6 +15,7 @@ use super::clock::Clock;
 use super::figures::Figures;
 use super::logbook::LogBook;
 use super::store::Store;
+use super::tariffs::Reply;
 
 /// Whoever asks waits this long for the loop to take, store and answer.
 const ANSWER_WITHIN: Duration = Duration::from_secs(10);
@@ -32,6 +33,8 @@ pub struct Door {
     pub kept_for_off: usize,
     /// Questions that only the core can answer; a full queue refuses.
     pub questions: mpsc::Sender<Question>,
+    /// News of tariffs, beside those of their providers.
+    pub tariffs: mpsc::Sender<Reply>,
     /// What the loop told last; slow readers skip states.
     pub told: watch::Receiver<Told>,
     /// What is kept on disk, and not in the state.
@@ -121,6 +124,16 @@ impl Door {
         let (sender, answer) = oneshot::channel();
         place.send(WriteRequest { address, raw, answer: sender });
         awaited(answer).await
+    }
+
+    /// Has the loop keep no word of a tariff that it has heard so far; it is done when this returns.
+    ///
+    /// # Errors
+    /// The loop does not answer.
+    pub async fn forget_tariffs(&self) -> Result<(), Unanswered> {
+        self.tariffs.try_send(Reply::Forget).map_err(refused)?;
+        // The loop takes questions after news of tariffs.
+        self.ask(|_| ()).await
     }
 
     /// Has the loop look at the core with `look`, which must be pure and short.

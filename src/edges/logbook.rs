@@ -1,10 +1,14 @@
-//! The last lines of the log, for `GET /api/system/log` (api.md §3.11).
+//! The last lines of the log, for `GET /api/system/log` (api.md §3.11), and warnings as they come, for
+//! WebSockets (api.md §3.9).
 
 use std::collections::{BTreeSet, VecDeque};
 use std::fmt::{self, Write as _};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use chrono::{DateTime, Local};
+use serde_json::json;
+use tokio::sync::broadcast;
 use tracing::field::{Field, Visit};
 use tracing::{Event, Level, Subscriber};
 use tracing_subscriber::Layer;
@@ -16,12 +20,31 @@ pub const LINES_MAX: usize = 10_000;
 const BYTES_MAX: usize = 2 << 20;
 /// A longer line is cut.
 const LINE_MAX: usize = 2000;
+/// Warnings that are told within a second; more are counted only, so that a storm floods nobody.
+const LOUD_MAX: u32 = 5;
+/// Warnings that wait for a slow listener; the oldest goes.
+const WAITING_MAX: usize = 16;
+const SECOND: Duration = Duration::from_secs(1);
 /// Area names are padded to this width, as evcc does.
 const AREA_WIDTH: usize = 6;
 
 /// The book; copies share it.
 #[derive(Clone, Debug, Default)]
-pub struct LogBook(Arc<Mutex<Lines>>);
+pub struct LogBook(Arc<Book>);
+
+#[derive(Debug)]
+struct Book {
+    lines: Mutex<Lines>,
+    pace: Mutex<Pace>,
+    news: broadcast::Sender<Arc<str>>,
+}
+
+impl Default for Book {
+    fn default() -> Self {
+        let news = broadcast::Sender::new(WAITING_MAX);
+        Self { lines: Mutex::default(), pace: Mutex::default(), news }
+    }
+}
 
 #[derive(Debug, Default)]
 struct Lines {
@@ -66,6 +89,38 @@ impl LogBook {
         self.lock().lines.iter().map(|line| line.area.clone()).collect()
     }
 
+    /// Warnings and errors from now on, as frames of a WebSocket.
+    pub fn listen(&self) -> broadcast::Receiver<Arc<str>> {
+        self.0.news.subscribe()
+    }
+
+    /// Tells whoever listens.
+    fn tell(&self, level: Level, said: &Said) {
+        let level = match level {
+            Level::ERROR => "error",
+            Level::WARN => "warn",
+            _ => return,
+        };
+        if self.0.news.receiver_count() == 0 {
+            return;
+        }
+        let pace = self.0.pace.lock().unwrap_or_else(PoisonError::into_inner).step(Instant::now());
+        let Some(missed) = pace else { return };
+        let mut message = said.text.trim().to_owned();
+        if message.len() > LINE_MAX {
+            message.truncate(message.floor_char_boundary(LINE_MAX));
+        }
+        if missed > 0 {
+            let _ = write!(message, " (after {missed} more that stand in the log)");
+        }
+        let mut log = json!({ "message": message, "level": level });
+        if let Some(loadpoint) = said.loadpoint {
+            log["lp"] = loadpoint.into();
+        }
+        // The last listener may have gone.
+        let _ = self.0.news.send(json!({ "log": log }).to_string().into());
+    }
+
     fn write(&self, now: DateTime<Local>, area: String, level: Level, message: &str) {
         let time = now.format("%Y/%m/%d %H:%M:%S");
         let mut text = format!("[{area:<AREA_WIDTH$}] {level} {time} {message}");
@@ -83,7 +138,7 @@ impl LogBook {
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Lines> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lines.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -92,8 +147,32 @@ impl<S: Subscriber> Layer<S> for LogBook {
         let mut said = Said::default();
         event.record(&mut said);
         let metadata = event.metadata();
+        self.tell(*metadata.level(), &said);
         let area = said.loadpoint.map_or_else(|| area(metadata.target()), |lp| format!("lp-{lp}"));
         self.write(Local::now(), area, *metadata.level(), said.text.trim());
+    }
+}
+
+/// How many were told within this second.
+#[derive(Debug, Default)]
+struct Pace {
+    since: Option<Instant>,
+    told: u32,
+    missed: u32,
+}
+
+impl Pace {
+    /// Whether there is room for one more, and how many were not told before it.
+    fn step(&mut self, now: Instant) -> Option<u32> {
+        if self.since.is_none_or(|since| now.duration_since(since) >= SECOND) {
+            (self.since, self.told) = (Some(now), 0);
+        }
+        if self.told >= LOUD_MAX {
+            self.missed = self.missed.saturating_add(1);
+            return None;
+        }
+        self.told += 1;
+        Some(std::mem::take(&mut self.missed))
     }
 }
 
@@ -175,6 +254,31 @@ mod tests {
         let bus = Wanted { areas: vec!["bus".to_owned()], ..all(Level::DEBUG) };
         assert_eq!(book.read(&bus).len(), 1);
         assert_eq!(book.areas(), ["bus".to_owned(), "lp-1".to_owned()].into());
+    }
+
+    #[test]
+    fn a_storm_of_warnings_is_told_as_few_and_a_number() {
+        use tracing_subscriber::layer::SubscriberExt as _;
+
+        let book = LogBook::default();
+        let mut news = book.listen();
+        let subscriber = tracing_subscriber::registry().with(book.clone());
+        tracing::subscriber::with_default(subscriber, || {
+            tracing::info!("quiet");
+            tracing::error!(loadpoint = 2_u64, code = 7, "loud");
+            (0..1000).for_each(|n| tracing::warn!("storm {n}"));
+        });
+        let first = news.try_recv().unwrap();
+        let expected = r#"{"log":{"message":"loud code=7","level":"error","lp":2}}"#;
+        assert_eq!(&*first, expected);
+        let rest = std::iter::from_fn(|| news.try_recv().ok()).count();
+        assert!((4..20).contains(&rest), "{rest}");
+
+        let (mut pace, start) = (Pace::default(), Instant::now());
+        let told = (0..20).filter(|_| pace.step(start).is_some()).count();
+        assert_eq!(told, LOUD_MAX as usize);
+        assert_eq!(pace.step(start + SECOND), Some(15));
+        assert_eq!(pace.step(start + SECOND), Some(0));
     }
 
     #[test]

@@ -96,6 +96,9 @@ pub struct Prices {
 }
 
 impl Prices {
+    /// Their names, which are those of evcc.
+    pub const NAMES: [&'static str; 4] = ["grid", "feedin", "co2", "temperature"];
+
     /// Whether nothing is known.
     pub fn is_empty(&self) -> bool {
         *self == Self::default()

@@ -15,6 +15,7 @@ mod control;
 mod days;
 mod devices;
 mod documents;
+mod examples;
 mod exports;
 mod fetch;
 mod fields;

@@ -8,5 +8,5 @@ mod series;
 
 pub use calendar::Aggregate;
 pub use grid::{grid_sessions_csv, grid_sessions_json};
-pub use query::{BadQuery, EnergyQuery, Format};
+pub use query::{BadQuery, EnergyQuery, Format, Span};
 pub use series::{Collector, POINTS_MAX, TooMany};

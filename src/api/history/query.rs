@@ -29,6 +29,15 @@ pub struct EnergyQuery {
     pub format: Format,
 }
 
+/// A time that must be named: what is deleted is never all by mistake.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Span {
+    /// The first instant.
+    pub from: DateTime<Utc>,
+    /// The first instant that does not belong to it.
+    pub to: DateTime<Utc>,
+}
+
 /// How an answer is told.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Format {
@@ -46,6 +55,8 @@ pub enum Format {
 pub enum BadQuery {
     /// Not a time: parameter and what was written.
     Time(&'static str, String),
+    /// A time that must be named is not.
+    Missing(&'static str),
     /// Nothing that can be added up over; evcc answers with status 500.
     Aggregate,
     /// Neither yes nor no.
@@ -60,6 +71,7 @@ impl fmt::Display for BadQuery {
             Self::Time(name, text) => {
                 write!(f, "{name}: invalid time {text:?}, expected RFC 3339: 2026-03-29T00:00:00Z")
             }
+            Self::Missing(name) => write!(f, "{name}: name a time, as in 2026-03-29T00:00:00Z"),
             Self::Aggregate => f.write_str("invalid aggregate value"),
             Self::Grouped(text) => write!(f, "grouped: {text:?} is neither true nor false"),
             Self::Format(text) => write!(f, "format: {text:?} is neither json nor csv"),
@@ -79,6 +91,20 @@ impl Format {
             Some("csv") => Ok(Self::Csv),
             Some(other) => Err(BadQuery::Format(other.to_owned())),
         }
+    }
+}
+
+impl Span {
+    /// Reads `from` and `to`.
+    ///
+    /// # Errors
+    /// One of them is missing, or no time.
+    pub fn parse<'a>(look_up: impl Fn(&str) -> Option<&'a str>) -> Result<Self, BadQuery> {
+        let end = |name| {
+            let text = look_up(name).filter(|text| !text.is_empty());
+            time(name, text)?.ok_or(BadQuery::Missing(name))
+        };
+        Ok(Self { from: end("from")?, to: end("to")? })
     }
 }
 

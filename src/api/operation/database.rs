@@ -1,6 +1,9 @@
 //! The database: a copy of it, another one in its place, a part of it emptied (api.md §3.11).
 
-use super::{Access, Content, OnMqtt, Op, Operation};
+use crate::model::Prices;
+
+use super::schema::{FROM, GROUP, NAME, TITLE, TO};
+use super::{Access, Content, Kind, Method, OnMqtt, Op, Operation, Parameter};
 
 const OWNER: OnMqtt = OnMqtt::No("only the owner may, and the broker has users of its own");
 
@@ -37,4 +40,35 @@ pub(super) const RESTORE: Operation = Operation {
     mqtt: OWNER,
     doc: "Puts a backup (the part `file`) in the place of the database; the service starts anew.",
     ..Operation::WRITE
+};
+
+const DELETED: Content =
+    Content::Json(r#"{"type":"object","properties":{"deleted":{"type":"integer"}}}"#);
+
+pub(super) const DELETE_ENERGIES: Operation = Operation {
+    op: Op::DeleteEnergies,
+    method: Method::Delete,
+    path: "/api/db/metrics/energy",
+    query: &[FROM, GROUP, NAME, TITLE, TO],
+    answer: DELETED,
+    access: Access::Confirmed,
+    mqtt: OWNER,
+    doc: "Deletes recorded energy; `from` and `to` must be named.",
+    ..Operation::WRITE
+};
+
+pub(super) const DELETE_PRICES: Operation = Operation {
+    op: Op::DeletePrices,
+    path: "/api/db/metrics/tariffs",
+    query: &[
+        FROM,
+        TO,
+        Parameter {
+            name: "usage",
+            kind: Kind::Enum(&Prices::NAMES),
+            doc: "Only this tariff; the whole records if it is left out.",
+        },
+    ],
+    doc: "Deletes recorded prices and forecasts; `from` and `to` must be named.",
+    ..DELETE_ENERGIES
 };

@@ -37,6 +37,20 @@ pub(super) const LANGUAGE: Parameter = Parameter {
     doc: "Language of captions, `de` or `en`; as the client prefers if it is left out.",
 };
 
+/// Of which time.
+pub(super) const FROM: Parameter =
+    Parameter { name: "from", kind: Kind::Time, doc: "The first instant, in RFC 3339." };
+pub(super) const TO: Parameter =
+    Parameter { name: "to", kind: Kind::Time, doc: "The first instant that is not asked for." };
+
+/// Of which meters.
+pub(super) const GROUP: Parameter =
+    Parameter { name: "group", kind: Kind::Text, doc: "Only this group: `pv`, `grid` …." };
+pub(super) const NAME: Parameter =
+    Parameter { name: "name", kind: Kind::Text, doc: "Only the device of this name." };
+pub(super) const TITLE: Parameter =
+    Parameter { name: "title", kind: Kind::Text, doc: "Only devices of this title." };
+
 /// Grid sessions (api.md §3.5).
 pub(super) const GRID_SESSIONS: &str = r#"{"type":"array","items":{"type":"object","properties":{
     "id":{"type":"integer"},"created":{"type":"string","format":"date-time"},

@@ -1,6 +1,6 @@
 //! The program: its log and its end (api.md §3.11).
 
-use super::{Access, Content, Kind, OnMqtt, Op, Operation, Parameter};
+use super::{Access, Content, Kind, Method, OnMqtt, Op, Operation, Parameter};
 
 const OWNER: OnMqtt = OnMqtt::No("only the owner may, and the broker has users of its own");
 const LINES: Content = Content::Json(r#"{"type":"array","items":{"type":"string"}}"#);
@@ -11,6 +11,17 @@ pub(super) const OPTIMIZE: Operation = Operation {
     answer: Content::Json(r##"{"$ref":"#/components/schemas/Error"}"##),
     mqtt: OnMqtt::No("there is no optimizer"),
     doc: "Answers that there is no optimizer.",
+    ..Operation::WRITE
+};
+
+pub(super) const CLEAR_CACHE: Operation = Operation {
+    op: Op::ClearCache,
+    method: Method::Delete,
+    path: "/api/system/cache",
+    answer: Content::Json(r#"{"const":"OK"}"#),
+    access: Access::Admin,
+    mqtt: OWNER,
+    doc: "Deletes prices and forecasts that are kept on disk; what is in force stays until news come.",
     ..Operation::WRITE
 };
 

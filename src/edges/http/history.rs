@@ -13,13 +13,14 @@ use tokio::task::spawn_blocking;
 use tokio::time::timeout;
 
 use crate::api::history::{
-    BadQuery, Collector, EnergyQuery, Format, grid_sessions_csv, grid_sessions_json,
+    BadQuery, Collector, EnergyQuery, Format, Span, grid_sessions_csv, grid_sessions_json,
 };
 use crate::edges::clock::zone;
 use crate::edges::door::Door;
 use crate::edges::store::{EnergyFilter, Store, StoreError};
+use crate::model::Prices;
 
-use super::answer::{file, language, problem};
+use super::answer::{file, json, language, problem};
 
 /// Histories that are added up at a time, for they take memory; further ones wait.
 const AT_ONCE: usize = 2;
@@ -79,6 +80,41 @@ pub(super) async fn grid_sessions(
     }
 }
 
+/// Deletes energies of the past (api.md §3.11).
+pub(super) async fn delete_energies(Shared(door): Shared<Door>, Query(params): Params) -> Response {
+    let param = |name: &str| params.get(name).map(String::as_str);
+    let (span, query) = match (Span::parse(param), EnergyQuery::parse(param)) {
+        (Ok(span), Ok(query)) => (span, query),
+        (Err(bad), _) | (_, Err(bad)) => return problem(StatusCode::BAD_REQUEST, &bad.to_string()),
+    };
+    let EnergyQuery { group, name, title, .. } = query;
+    let filter = EnergyFilter { from: Some(span.from), to: span.to, group, name, title };
+    deleted(door.store.delete_energies(filter).await)
+}
+
+/// Deletes prices and forecasts of the past (api.md §3.11).
+pub(super) async fn delete_prices(Shared(door): Shared<Door>, Query(params): Params) -> Response {
+    let param = |name: &str| params.get(name).map(String::as_str);
+    let Span { from, to } = match Span::parse(param) {
+        Ok(span) => span,
+        Err(bad) => return problem(StatusCode::BAD_REQUEST, &bad.to_string()),
+    };
+    let wanted = param("usage").filter(|usage| !usage.is_empty());
+    let usage = wanted.map(|wanted| Prices::NAMES.into_iter().find(|usage| *usage == wanted));
+    if usage == Some(None) {
+        let message = format!("usage: one of {}", Prices::NAMES.join(", "));
+        return problem(StatusCode::BAD_REQUEST, &message);
+    }
+    deleted(door.store.delete_prices(from, to, usage.flatten()).await)
+}
+
+fn deleted(outcome: Result<usize, StoreError>) -> Response {
+    match outcome {
+        Ok(rows) => json(StatusCode::OK, serde_json::json!({ "deleted": rows }).to_string()),
+        Err(error) => busy(&format!("nothing was deleted, {error}")),
+    }
+}
+
 async fn collect(store: &Store, query: EnergyQuery, zone: Tz) -> Result<Collector, Response> {
     let EnergyQuery { from, to, aggregate, grouped, group, name, title, format: _ } = query;
     // A clock that was set back has left slots that begin later than now.
@@ -101,7 +137,9 @@ async fn collect(store: &Store, query: EnergyQuery, zone: Tz) -> Result<Collecto
 fn refused(bad: &BadQuery) -> Response {
     let status = match bad {
         BadQuery::Aggregate => StatusCode::INTERNAL_SERVER_ERROR,
-        BadQuery::Time(..) | BadQuery::Grouped(_) | BadQuery::Format(_) => StatusCode::BAD_REQUEST,
+        BadQuery::Time(..) | BadQuery::Missing(_) | BadQuery::Grouped(_) | BadQuery::Format(_) => {
+            StatusCode::BAD_REQUEST
+        }
     };
     problem(status, &bad.to_string())
 }

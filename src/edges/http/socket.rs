@@ -1,4 +1,4 @@
-//! One WebSocket client: the whole state first, then what changed (api.md §3.9).
+//! One WebSocket client: the whole state first, then what changed, and warnings of the log (api.md §3.9).
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,7 +8,8 @@ use axum::extract::ws::{CloseFrame, Message, Utf8Bytes, WebSocket, close_code};
 use axum::extract::{State as Shared, WebSocketUpgrade};
 use axum::http::StatusCode;
 use axum::response::Response;
-use tokio::sync::watch;
+use tokio::sync::broadcast::error::RecvError;
+use tokio::sync::{broadcast, watch};
 use tokio::time::{Instant, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 
@@ -40,7 +41,8 @@ pub(super) async fn socket(
         .max_frame_size(MAX_MESSAGE)
         .read_buffer_size(MAX_MESSAGE)
         .on_upgrade(async move |socket| {
-            tell(socket, app.story, app.stop, old.is_some()).await;
+            let news = app.door.log.listen();
+            tell(socket, app.story, news, app.stop, old.is_some()).await;
             drop(seat);
         })
 }
@@ -50,6 +52,7 @@ pub(super) async fn socket(
 async fn tell(
     mut socket: WebSocket,
     mut story: watch::Receiver<Arc<Step>>,
+    mut news: broadcast::Receiver<Arc<str>>,
     stop: CancellationToken,
     old: bool,
 ) {
@@ -64,6 +67,12 @@ async fn tell(
                 Some(Ok(_)) => continue,
             },
             () = sleep_until(last_frame + HEARTBEAT) => story.borrow().heartbeat(),
+            // The whole state comes first.
+            line = news.recv(), if seen.is_some() => match line {
+                Ok(line) => Arc::new([Utf8Bytes::from(&*line)]),
+                Err(RecvError::Lagged(_)) => continue,
+                Err(RecvError::Closed) => break,
+            },
             changed = story.changed() => {
                 if changed.is_err() {
                     break;

@@ -6,10 +6,12 @@ use axum::response::{IntoResponse, Response};
 use chrono::Local;
 use tracing::{Level, info};
 
+use crate::edges::door::Door;
 use crate::edges::logbook::{LINES_MAX, LogBook, Wanted};
+use crate::edges::tariffs;
 
 use super::App;
-use super::answer::json;
+use super::answer::{json, problem};
 
 /// The newest lines that fit, as JSON or as a file.
 pub(super) async fn log(Shared(book): Shared<LogBook>, RawQuery(query): RawQuery) -> Response {
@@ -41,6 +43,19 @@ pub(super) async fn log(Shared(book): Shared<LogBook>, RawQuery(query): RawQuery
 /// Who has said something.
 pub(super) async fn areas(Shared(book): Shared<LogBook>) -> Response {
     json(StatusCode::OK, serde_json::json!(book.areas()).to_string())
+}
+
+/// Deletes prices and forecasts on disk (api.md §3.11). What is in force stays until the source has news,
+/// which then stand alone, so that nothing is decided without a price; values of `source: cached` end by
+/// their own time.
+pub(super) async fn clear_cache(Shared(door): Shared<Door>) -> Response {
+    if let Err(unanswered) = door.forget_tariffs().await {
+        return unanswered.into_response();
+    }
+    match door.store.forget_cached(tariffs::STORED).await {
+        Ok(()) => json(StatusCode::OK, r#""OK""#.to_owned()),
+        Err(error) => problem(StatusCode::INTERNAL_SERVER_ERROR, &error.to_string()),
+    }
 }
 
 /// There is no optimizer; user interfaces expect 200 with the reason (api.md §3.2).

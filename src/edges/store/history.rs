@@ -11,10 +11,11 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, TimeDelta, Utc};
 use rusqlite::{Connection, Row, Transaction, params};
 
+use super::writer::Durable;
 use super::{Store, StoreError};
 use crate::model::{
     Counters, EnergyGroup, Entity, EntityRecord, GridLimit, GridSession, KilowattHours, Past,
-    PastEnergy, Percent, SlotEnergy, SlotRecord, Watts,
+    PastEnergy, Percent, Prices, SlotEnergy, SlotRecord, Watts,
 };
 
 /// Migration to these tables.
@@ -134,6 +135,73 @@ impl Store {
                  FROM grid_sessions ORDER BY created DESC, id DESC LIMIT ?1",
             )?;
             query.query_map([GRID_SESSIONS_MAX], grid_session)?.collect()
+        })
+        .await
+    }
+
+    /// Deletes the energies that a filter lets through; answers how many. What the core knows of the
+    /// last days stays until the next start.
+    ///
+    /// # Errors
+    ///
+    /// Nothing was deleted, see [`StoreError`].
+    pub async fn delete_energies(&self, filter: EnergyFilter) -> Result<usize, StoreError> {
+        let EnergyFilter { from, to, group, name, title } = filter;
+        let from = from.map(|from| from.timestamp());
+        self.delete(move |transaction| {
+            transaction.execute(
+                r#"DELETE FROM meters WHERE (?1 IS NULL OR ts >= ?1) AND ts < ?2 AND meter IN (
+                       SELECT id FROM entities WHERE (?3 IS NULL OR "group" = ?3)
+                       AND (?4 IS NULL OR name = ?4) AND (?5 IS NULL OR title = ?5))"#,
+                params![from, to.timestamp(), group, name, title],
+            )
+        })
+        .await
+    }
+
+    /// Deletes what tariffs were in `[from, to)`, all of them or one of [`Prices::NAMES`]; a record that
+    /// says nothing any more goes. Answers how many records were changed.
+    ///
+    /// # Errors
+    ///
+    /// Nothing was deleted, see [`StoreError`].
+    pub async fn delete_prices(
+        &self,
+        from: DateTime<Utc>,
+        to: DateTime<Utc>,
+        usage: Option<&'static str>,
+    ) -> Result<usize, StoreError> {
+        let span = [from.timestamp(), to.timestamp()];
+        self.delete(move |transaction| {
+            let Some(usage) = usage else {
+                return transaction.execute("DELETE FROM tariffs WHERE ts >= ?1 AND ts < ?2", span);
+            };
+            let clear = format!(
+                "UPDATE tariffs SET {usage} = NULL
+                 WHERE ts >= ?1 AND ts < ?2 AND {usage} IS NOT NULL"
+            );
+            let cleared = transaction.execute(&clear, span)?;
+            let empty = format!(
+                "DELETE FROM tariffs WHERE ts >= ?1 AND ts < ?2 AND coalesce({}) IS NULL",
+                Prices::NAMES.join(", ")
+            );
+            transaction.execute(&empty, span)?;
+            Ok(cleared)
+        })
+        .await
+    }
+
+    async fn delete(
+        &self,
+        work: impl FnOnce(&Transaction<'_>) -> rusqlite::Result<usize> + Send + 'static,
+    ) -> Result<usize, StoreError> {
+        self.work(move |writer| {
+            let mut deleted = 0;
+            writer.write(Durable::Now, |transaction| {
+                deleted = work(transaction)?;
+                Ok(())
+            })?;
+            Ok(deleted)
         })
         .await
     }

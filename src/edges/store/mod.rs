@@ -30,7 +30,7 @@ pub use super::broker::Retained;
 pub use history::{EnergyFilter, EnergyReader, EnergyRow};
 pub use restore::{Protected, Reset, RestoreError, UPLOAD_MAX, Upload};
 pub use sessions::LISTED_MAX;
-use writer::{Command, Pending, Writer};
+use writer::{Command, Durable, Pending, Writer};
 
 /// Calls that wait for the thread; a further one is refused with [`StoreError::Busy`].
 const QUEUE_MAX: usize = 64;
@@ -177,6 +177,23 @@ impl Store {
         }
         let due = Instant::now() + WAIT_MAX;
         self.ask(|reply| Command::SaveSettings { entries, due, reply }).await
+    }
+
+    /// Deletes what can be learnt again: settings whose keys begin with `prefix`, and what was last
+    /// known of the cars.
+    ///
+    /// # Errors
+    ///
+    /// Nothing was deleted, see [`StoreError`].
+    pub async fn forget_cached(&self, prefix: &'static str) -> Result<(), StoreError> {
+        self.work(move |writer| {
+            writer.write(Durable::Now, |transaction| {
+                let cached = "DELETE FROM settings WHERE substr(key, 1, length(?1)) = ?1";
+                transaction.execute(cached, [prefix])?;
+                transaction.execute_batch("DELETE FROM vehicles")
+            })
+        })
+        .await
     }
 
     /// All settings.

@@ -29,8 +29,16 @@ pub struct Provider {
     pub(super) wait: Duration,
 }
 
+/// News of a tariff.
+pub enum Reply {
+    /// What a provider said.
+    Said(Said),
+    /// What was heard so far is not to be kept.
+    Forget,
+}
+
 /// What a provider said, or why it said nothing that can be used.
-pub struct Reply {
+pub struct Said {
     pub(super) feed: usize,
     pub(super) what: Result<Option<What>, String>,
 }
@@ -63,7 +71,7 @@ impl Provider {
                     (Err(error), pause(first, failures))
                 }
             };
-            if replies.send(Reply { feed: self.feed, what }).await.is_err() {
+            if replies.send(Reply::Said(Said { feed: self.feed, what })).await.is_err() {
                 return;
             }
             sleep(pause).await;

@@ -19,7 +19,7 @@ use crate::model::{Mono, Now, Rate, TariffUse};
 use super::devices::{Getter, Kind, Value};
 use super::fetch::ANSWER_MAX;
 
-pub use ask::{Provider, Reply};
+pub use ask::{Provider, Reply, Said};
 
 use known::Known;
 
@@ -30,7 +30,7 @@ const REFRESH: Duration = Duration::from_secs(60);
 /// News is put on the disk no more often than this; memory cards wear out.
 const SAVE_EVERY: TimeDelta = TimeDelta::minutes(15);
 /// Before the use of a tariff in the settings store.
-const STORED: &str = "tariff.";
+pub const STORED: &str = "tariff.";
 
 /// The tariffs of a site and where their values come from.
 pub struct Feeds {
@@ -49,6 +49,8 @@ struct Feed {
     failing: bool,
     unsaved: bool,
     saved: Option<DateTime<Utc>>,
+    /// What was heard counts until the next word, and is not to be kept.
+    forgotten: bool,
 }
 
 /// How news reaches a feed.
@@ -139,8 +141,15 @@ impl Feeds {
     /// Takes what a provider said; what cannot be used changes nothing and comes back as text for
     /// the log, once.
     pub fn reply(&mut self, now: Now, reply: Reply) -> Option<String> {
-        let feed = self.feeds.get_mut(reply.feed)?;
-        let remark = feed.news(now, reply.what.transpose()?, false)?;
+        let said = match reply {
+            Reply::Said(said) => said,
+            Reply::Forget => {
+                self.feeds.iter_mut().for_each(Feed::forget);
+                return None;
+            }
+        };
+        let feed = self.feeds.get_mut(said.feed)?;
+        let remark = feed.news(now, said.what.transpose()?, false)?;
         match remark {
             Ok(()) => {
                 self.due = now.mono;
@@ -295,7 +304,16 @@ impl Feed {
             None => {}
         }
         let saved = heard.as_ref().map(|heard| heard.at);
-        Ok(Self { wanted, key, listener, heard, failing: false, unsaved: false, saved })
+        Ok(Self {
+            wanted,
+            key,
+            listener,
+            heard,
+            failing: false,
+            unsaved: false,
+            saved,
+            forgotten: false,
+        })
     }
 
     /// What a message says to this feed; nothing if it is not for it, or empty.
@@ -325,10 +343,18 @@ impl Feed {
         }
     }
 
+    /// Nothing of what was heard so far reaches the disk any more.
+    fn forget(&mut self) {
+        self.unsaved = false;
+        self.saved = None;
+        self.forgotten = true;
+    }
+
     /// A retained message that says what is known is no sign of life.
     fn take(&mut self, now: DateTime<Utc>, what: What, retained: bool) {
+        let forgotten = std::mem::take(&mut self.forgotten);
         let what = match (what, &self.heard) {
-            (What::Rates(new), Some(Heard { what: What::Rates(old), .. })) => {
+            (What::Rates(new), Some(Heard { what: What::Rates(old), .. })) if !forgotten => {
                 let mut rates = slots::merged(old, &new, now - KEEP);
                 rates.truncate(slots::MAX_SLOTS);
                 What::Rates(rates)

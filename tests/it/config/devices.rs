@@ -10,7 +10,7 @@ use chargebus::model::{
     Amps, ChargerFeature, KilowattHours, Mode, Thresholds, VehicleFeature, Watts,
 };
 
-use super::{SMALL, good, mqtt, notices};
+use super::{SMALL, good, mqtt, notices, parse};
 
 #[test]
 fn a_charge_meter_wins_over_the_charger() {
@@ -122,6 +122,28 @@ fn a_device_may_name_the_broker_again() {
     let text = format!("{SMALL}loadpoints: [{{charger: wallbox}}]\n");
     let config = good(&text.replace("wb/status}", again));
     assert_eq!(config, good(&text));
+}
+
+#[test]
+fn modbus_goes_over_tcp_framed_as_wanted() {
+    let parsed = |way: &str| {
+        let text = format!(
+            "meters:\n  - {{name: m, type: custom, power: {{source: modbus, {way}, register: \
+             {{address: 1, type: holding, decode: int16}}}}}}\nbroker: true\nsite: {{meters: {{grid: m}}}}\n"
+        );
+        parse(&text)
+    };
+    let rtu = |way: &str| match parsed(way).unwrap().config.devices.meters[0].power.clone() {
+        Some(Source::Modbus(source)) => source.link.rtu,
+        other => panic!("{other:?}"),
+    };
+    // E-87; a serial line and UDP are named and refused.
+    assert_eq!([rtu("uri: a"), rtu("uri: a, rtu: true")], [false, true]);
+    for (way, text) in [("uri: a, udp: true", "use TCP"), ("device: /dev/ttyUSB0", "use a gateway")]
+    {
+        let errors = parsed(way).unwrap_err().errors;
+        assert!(errors.iter().any(|error| error.to_string().contains(text)), "{way}: {errors:?}");
+    }
 }
 
 #[test]

@@ -37,14 +37,18 @@ fn number(register: &Register, words: &[u16]) -> Option<f64> {
 #[test]
 fn worked_examples() {
     for (number_type, swapped, words, expected) in [
+        // E-88
         (Number::Int32, false, &[0x1234, 0x5678][..], f64::from(0x1234_5678)),
         (Number::Int32, true, &[0x5678, 0x1234], f64::from(0x1234_5678)),
         (Number::Uint32, true, &[0x5678, 0x1234], f64::from(0x1234_5678)),
+        // E-89
         (Number::Int16, false, &[0x1234], f64::from(0x1234)),
         (Number::Int16, false, &[0xFFFF], -1.0),
         (Number::Uint16, false, &[0xFFFF], 65535.0),
+        // E-90
         (Number::Float32, false, &[0x4B3C, 0x614E], 12_345_678.0),
         (Number::Float32, true, &[0x614E, 0x4B3C], 12_345_678.0),
+        // E-92
         (Number::Uint64, false, &[4, 3, 2, 1], 0x0004_0003_0002_0001_u64 as f64),
         (Number::Uint64, true, &[4, 3, 2, 1], 0x0001_0002_0003_0004_u64 as f64),
         (Number::Int64, false, &[0xFFFF, 0xFFFF, 0xFFFF, 0xFFFE], -2.0),
@@ -58,6 +62,7 @@ fn worked_examples() {
 #[test]
 fn not_available_is_unknown_and_never_zero() {
     for (number_type, swapped, nan, words) in [
+        // E-91 is 0 in evcc (W-23).
         (Number::Float32, true, true, &[0xFFFF, 0xFF7F][..]),
         (Number::Float32, false, false, &[0x7FC0, 0x0000]),
         (Number::Float32, false, false, &[0x7F80, 0x0000]),
@@ -84,6 +89,7 @@ fn not_available_is_unknown_and_never_zero() {
 fn bools_texts_and_statuses() {
     let bool16 = |bitmask| Register { bitmask, ..register(Number::Bool, false, false) };
     for (bitmask, word, expected) in [
+        // E-93; its blocks have no subject, every register is read by itself.
         (4, 2, false),
         (6, 2, true),
         (0x8000, 0x8000, true),

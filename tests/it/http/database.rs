@@ -335,3 +335,57 @@ async fn the_database_is_for_the_owner_who_says_so_twice() {
     }
     assert!(!home.replaced());
 }
+
+#[tokio::test]
+async fn a_part_of_the_history_is_deleted() {
+    use chargebus::model::{EnergyGroup, Prices, SlotRecord};
+
+    use crate::history::kept::{at, entity, slot};
+
+    let home = Home::start().await;
+    for n in 0..4 {
+        let roof = entity(EnergyGroup::Pv, "roof", "Roof", 1.0);
+        let record = slot(n, vec![roof, entity(EnergyGroup::Grid, "grid", "", 2.0)]);
+        let co2 = (n < 2).then_some(300.0);
+        home.store.record_slot(SlotRecord { prices: Prices { co2, ..record.prices }, ..record });
+    }
+    let time = |n| at(n).format("%Y-%m-%dT%H:%M:%SZ").to_string();
+    let span = |from, to| format!("from={}&to={}", time(from), time(to));
+    let owner = [("Authorization", &*format!("Bearer {KEY}"))];
+    let delete = async |path: &str, query: &str| {
+        let path = format!("/api/db/metrics/{path}?{query}");
+        let (status, _, body) = home.facade.send("DELETE", &path, &owner, "").await;
+        (status, body.trim().to_owned())
+    };
+    for (path, query, reason) in [
+        ("energy", String::new(), "from: name a time"),
+        ("energy", format!("from={}", time(0)), "to: name a time"),
+        ("energy", "from=x&to=y".to_owned(), "invalid time"),
+        ("tariffs", String::new(), "from: name a time"),
+        ("tariffs", span(0, 9) + "&usage=gas", "usage: one of grid, feedin, co2, temperature"),
+    ] {
+        let (status, text) = delete(path, &query).await;
+        assert_eq!((status, text.contains(reason)), (400, true), "{path} {query}: {text}");
+    }
+    let rows = |n: usize| (200, format!("{{\"deleted\":{n}}}"));
+    assert_eq!(delete("energy", &(span(0, 2) + "&group=battery")).await, rows(0));
+    assert_eq!(delete("energy", &(span(0, 2) + "&group=pv&title=Roof")).await, rows(2));
+    assert_eq!(delete("energy", &span(3, 4)).await, rows(2));
+    let left = home.facade.get(&format!("/api/history/energy?{}", span(0, 9))).await.1;
+    let left: serde_json::Value = serde_json::from_str(&left).unwrap();
+    let counts: Vec<_> = left
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|series| (series["group"].as_str().unwrap(), series["data"].as_array().unwrap().len()))
+        .collect();
+    assert_eq!(counts.iter().filter(|(group, n)| *group == "pv" && *n == 1).count(), 1, "{left}");
+    assert_eq!(counts.iter().filter(|(group, n)| *group == "grid" && *n == 3).count(), 1, "{left}");
+
+    // Records are named by the end of their slot.
+    assert_eq!(delete("tariffs", &(span(0, 2) + "&usage=co2")).await, rows(1));
+    assert_eq!(delete("tariffs", &(span(0, 9) + "&usage=co2")).await, rows(1));
+    assert_eq!(delete("tariffs", &(span(0, 2) + "&usage=grid")).await, rows(1));
+    assert_eq!(delete("tariffs", &span(0, 9)).await, rows(3), "one had nothing left");
+    assert!(!home.replaced());
+}

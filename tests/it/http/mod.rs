@@ -25,6 +25,7 @@ use chargebus::edges::figures::Figures;
 use chargebus::edges::http::{Door, Question, Settings, Told, WriteRequest, serve};
 use chargebus::edges::logbook::LogBook;
 use chargebus::edges::store::Store;
+use chargebus::edges::tariffs::Reply;
 use chargebus::model::Dialect;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
@@ -44,6 +45,7 @@ struct Facade {
     clock: Clock,
     /// The server's own.
     door: Door,
+    news: mpsc::Receiver<Reply>,
     _stop: DropGuard,
 }
 
@@ -74,6 +76,8 @@ impl Facade {
         let address = listener.local_addr().unwrap();
         let (writes, requests) = mpsc::channel(1);
         let (questions, asked) = mpsc::channel(1);
+        // Nobody takes news of tariffs; there is room for some.
+        let (tariffs, news) = mpsc::channel(4);
         let clock = Clock::start();
         let state = next(&State::default(), &house::fed());
         let (told, seen) = watch::channel(Told { state, at: clock.now().mono });
@@ -83,6 +87,7 @@ impl Facade {
             writes,
             kept_for_off: 0,
             questions,
+            tariffs,
             told: seen,
             store,
             clock,
@@ -91,7 +96,7 @@ impl Facade {
             jq,
         };
         tokio::spawn(serve(listener, door.clone(), settings, stop.clone()));
-        (Self { address, told, clock, door, _stop: stop.drop_guard() }, requests, asked)
+        (Self { address, told, clock, door, news, _stop: stop.drop_guard() }, requests, asked)
     }
 
     /// Status, head and body of a call.

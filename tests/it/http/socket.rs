@@ -67,6 +67,39 @@ async fn the_first_frame_is_whole_and_the_next_ones_are_changes() {
     assert!(second.get("siteTitle").is_none(), "{second}");
 }
 
+#[tokio::test]
+async fn warnings_of_the_log_are_told_and_are_no_state() {
+    use tracing_subscriber::layer::SubscriberExt as _;
+
+    let facade = Facade::start().await;
+    let mut client = joined(&facade).await;
+    let before = facade.get("/api/state").await;
+    let book = tracing_subscriber::registry().with(facade.door.log.clone());
+    tracing::subscriber::with_default(book, || {
+        tracing::info!("of no interest");
+        tracing::warn!(loadpoint = 1_u64, "the meter is silent");
+        (0..1000).for_each(|n| tracing::error!("storm {n}"));
+    });
+    let expected =
+        serde_json::json!({"log": {"message": "the meter is silent", "level": "warn", "lp": 1}});
+    assert_eq!(frame(&mut client).await, expected);
+    let storm = frame(&mut client).await;
+    assert_eq!(storm, serde_json::json!({"log": {"message": "storm 0", "level": "error"}}));
+    // The state is told all the same, and the log is none of it.
+    assert_eq!(facade.get("/api/state").await, before);
+    assert_eq!(facade.post("/api/loadpoints/2/mode/minpv").await.0, 200);
+    let mut storms = 0;
+    loop {
+        let next = frame(&mut client).await;
+        if next.get("loadpoints.1.mode").is_some() {
+            break;
+        }
+        assert!(next["log"]["message"].as_str().unwrap().starts_with("storm"), "{next}");
+        storms += 1;
+    }
+    assert!(storms < 20, "{storms} frames of a storm");
+}
+
 #[tokio::test(start_paused = true)]
 async fn silence_is_broken_every_20_s_by_a_frame_with_content() {
     let facade = Facade::start().await;

@@ -19,6 +19,7 @@ async fn the_log_and_the_end_are_the_owners() {
         ("GET", "/api/system/log/areas"),
         ("POST", "/api/system/shutdown"),
         ("POST", "/api/shutdown"),
+        ("DELETE", "/api/system/cache"),
         ("GET", "/api/db/backup"),
     ] {
         assert_eq!(facade.call(method, path).await.0, 401, "{path}");
@@ -42,6 +43,22 @@ async fn the_owner_reads_the_log_and_ends_the_service() {
         }
     };
     timeout(DEADLINE, gone).await.expect("the service ends");
+}
+
+#[tokio::test]
+async fn a_cleared_cache_loses_no_setting() {
+    let store = Store::memory().unwrap();
+    let settings = [("tariff.grid", "{}"), ("tariff.solar2", "{}"), ("prioritySoc", "50")];
+    let settings = settings.map(|(key, value)| (key.to_owned(), Some(value.to_owned())));
+    store.save_settings(settings.into()).await.unwrap();
+    store.save_vehicle("tesla".to_owned(), "{}".to_owned());
+    let mut facade = Facade::with(unguarded(), store.clone()).await;
+    let (status, _, body) = facade.call("DELETE", "/api/system/cache").await;
+    assert_eq!((status, &*body), (200, "\"OK\"\n"));
+    let left = store.load_settings().await.unwrap();
+    assert_eq!(left.keys().collect::<Vec<_>>(), ["prioritySoc"]);
+    assert!(store.load_vehicles().await.unwrap().is_empty());
+    assert!(matches!(facade.news.try_recv(), Ok(Reply::Forget)), "the loop would keep it again");
 }
 
 #[tokio::test]

@@ -2,6 +2,7 @@
 
 mod chain;
 mod foresight;
+mod worked;
 
 use std::time::Duration;
 

@@ -3,11 +3,14 @@
 use std::path::Path;
 use std::process::Stdio;
 
+use futures_util::StreamExt as _;
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::json;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::process::{Child, Command};
+use tokio::task::JoinHandle;
+use tokio_tungstenite::connect_async;
 
 use super::client::Client;
 use super::service::Home;
@@ -54,6 +57,20 @@ fn start(home: &Home, http: u16, log: &Path) -> Child {
         .unwrap()
 }
 
+/// Everything that a WebSocket is told, once it is over.
+async fn frames(http: u16) -> JoinHandle<String> {
+    let socket = connect_async(format!("ws://127.0.0.1:{http}/ws"));
+    let (mut socket, _) = soon("a socket", socket).await.unwrap();
+    let first = soon("the state", socket.next()).await.unwrap().unwrap();
+    tokio::spawn(async move {
+        let mut frames = vec![first.to_string()];
+        while let Some(Ok(frame)) = socket.next().await {
+            frames.push(frame.to_string());
+        }
+        frames.join("\n")
+    })
+}
+
 #[tokio::test]
 async fn no_secret_and_no_place_is_logged_or_told() {
     let Some(mut home) = Home::with_mosquitto().await else { return };
@@ -68,6 +85,8 @@ async fn no_secret_and_no_place_is_logged_or_told() {
     let mut child = start(&home, http, &log);
     let mut client = Client::connect(port).await;
     client.until("the service", |seen| seen.says("status", "online")).await;
+
+    let frames = frames(http).await;
 
     let car = "teslamate/cars/1/";
     let location = json!({ "latitude": 48.137_154_9, "longitude": 11.576_123_5 }).to_string();
@@ -104,6 +123,8 @@ async fn no_secret_and_no_place_is_logged_or_told() {
 
     let log = std::fs::read_to_string(log).unwrap();
     assert!(log.contains("the password was set"), "the log is not what it was: {log}");
+    let frames = soon("the end of the socket", frames).await.unwrap();
+    assert!(frames.contains("{\"log\":{\"message\":\"teslamate/cars/1/latitude"), "{frames}");
     let seen = client.seen();
     let told = seen.log.iter().filter(|message| message.topic.starts_with("evcc/"));
     let told: String =
@@ -115,8 +136,11 @@ async fn no_secret_and_no_place_is_logged_or_told() {
         assert!(!log.contains(secret), "{secret} is logged: {log}");
         assert!(!told.contains(secret), "{secret} is on the bus");
         assert!(!state.contains(secret), "{secret} is in the state");
+        assert!(!frames.contains(secret), "{secret} is in a frame");
     }
     for place in ["48.137", "11.576", GEOFENCE, VIN] {
         assert!(!log.contains(place), "{place} is logged: {log}");
+        let told = frames.lines().find(|line| line.contains("\"log\"") && line.contains(place));
+        assert_eq!(told, None, "{place} is told");
     }
 }

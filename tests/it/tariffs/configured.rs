@@ -266,3 +266,13 @@ fn merged_tariffs_are_read_and_their_faults_said() {
     let told = tariffs.iter().map(|tariff| (tariff.kind, tariff.continues)).collect::<Vec<_>>();
     assert_eq!(told, [(TariffKind::PriceStatic, false)], "the other one is left");
 }
+
+#[test]
+fn the_sun_makes_a_kilowatt_hour_cheaper() {
+    let text = "  grid: {type: fixed, price: 0.3}\n  feedin: {type: fixed, price: 0.08}\n";
+    let site = Site::start(text, at(8, 8, 12, 0), BTreeMap::new());
+    let tariffs = site.brain.control.tariffs();
+    let price = |green| tariffs.effective_price(site.now.utc, green).unwrap();
+    assert!((price(0.6) - 0.168).abs() < 1e-12, "D-01");
+    assert_eq!((price(0.0), price(1.0)), (0.3, 0.08));
+}

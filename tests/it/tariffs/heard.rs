@@ -1,5 +1,7 @@
 //! Prices and forecasts over MQTT, and what happens when they stop.
 
+use chargebus::edges::tariffs::Reply;
+
 use super::*;
 
 const FORECAST: &str = "  grid:
@@ -46,6 +48,24 @@ fn a_forecast_is_heard_and_garbage_changes_nothing() {
     assert_eq!(site.value(TariffUse::Grid), composed(0.0), "the newer word");
     site.hear("prices", "[]");
     assert_eq!(site.remarks.len(), 2, "readable in between");
+}
+
+#[test]
+fn what_is_forgotten_counts_until_the_next_word_and_is_not_kept() {
+    let mut site = Site::start(FORECAST, at(8, 8, 0, 0), BTreeMap::new());
+    site.hear("prices", &day(site.now));
+    assert_eq!(site.brain.feeds.reply(site.now, Reply::Forget), None);
+    assert_eq!(site.brain.feeds.unsaved(site.now), []);
+    site.hours(1);
+    assert_eq!(site.value(TariffUse::Grid), composed(1.0), "nothing is decided without a price");
+    let start = site.now.utc.timestamp();
+    site.hear("prices", &format!("[[{start},{},0.5]]", start + 3600));
+    assert_eq!(site.value(TariffUse::Grid), composed(50.0));
+    let saved = site.brain.feeds.unsaved(site.now);
+    let saved: serde_json::Value = serde_json::from_str(&saved[0].1).unwrap();
+    assert_eq!(saved["rates"], serde_json::json!([[start, start + 3600, 0.5]]));
+    site.hours(1);
+    assert_eq!(site.value(TariffUse::Grid), None, "the new word stands alone");
 }
 
 #[test]

@@ -209,7 +209,7 @@ fn status_events() {
             assert!(changes.is_empty(), "Q07: the first status is a baseline");
             continue;
         }
-        assert_eq!(Value::from(changes), row[2], "{row}");
+        assert_eq!(Value::from(changes), row[2], "E-70 {row}");
     }
 }
 
@@ -230,7 +230,7 @@ fn synchronised_currents_and_phases() {
             } else {
                 loadpoint.offered.0
             };
-            assert_eq!(result, value(2), "{table} {row}");
+            assert_eq!(result, value(2), "E-71 {table} {row}");
         }
     };
     run("sync_current_getter", &|loadpoint, offered, read| {
