@@ -24,6 +24,7 @@ mod site;
 pub mod tariff;
 mod vehicle;
 mod vintage;
+mod watch;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
@@ -39,6 +40,7 @@ use circuit::{Budget, Cap};
 use loadpoint::{Change, GridView, SiteView, VehicleView};
 use site::SitePower;
 use tariff::Tariffs;
+use watch::Watch;
 
 pub use battery::{Battery, EXTERNAL_TTL};
 pub use circuit::{Circuit, Circuits, Operator};
@@ -101,6 +103,7 @@ pub struct Control {
     new_sample: bool,
     due: (Mono, Wake),
     grid_silent: bool,
+    watch: Watch,
 }
 
 /// Why the core wants to be woken.
@@ -146,6 +149,7 @@ impl Control {
             new_sample: false,
             due: (now.mono + GATHER, Wake::Fact),
             grid_silent: false,
+            watch: Watch::default(),
         }
     }
 
@@ -341,6 +345,7 @@ impl Control {
         let charge = self.loadpoints.iter().map(LoadPoint::charge_power).sum();
         let power = self.site.balance(now, charge);
         self.watch_grid(now, power.is_some());
+        self.watch_devices(now);
 
         let mut order: Vec<usize> = (0..self.loadpoints.len()).collect();
         order.sort_by_key(|lp| -self.loadpoints[*lp].effective.priority);
@@ -391,16 +396,6 @@ impl Control {
             self.effects.push_back(Effect::Event(Event { lp: None, vehicle: None, kind }));
         }
         Some(Budget::new(volts, nodes, claims, order))
-    }
-
-    /// Tells people when the grid meter falls silent and when it is back.
-    fn watch_grid(&mut self, now: Now, known: bool) {
-        let silent = !known && now.mono.since(self.started) >= FIRST_WORD;
-        if silent != self.grid_silent {
-            self.grid_silent = silent;
-            let kind = if silent { EventKind::MeterSilent } else { EventKind::MeterBack };
-            self.effects.push_back(Effect::Event(Event { lp: None, vehicle: None, kind }));
-        }
     }
 
     /// The surplus as one load point sees it.

@@ -1,8 +1,10 @@
 //! Effects: what the core wants done. It never publishes and never stores.
 
+use chrono::{DateTime, Utc};
+
 use super::{
-    Amps, BatteryMode, CircuitIx, GridLimit, JournalEntry, LoadPointIx, MeterIx, SessionRow,
-    SlotRecord, VehicleIx,
+    Amps, BatteryMode, CircuitIx, Device, GridLimit, JournalEntry, LoadPointIx, MeterIx,
+    SessionRow, SlotRecord, VehicleIx,
 };
 
 /// One thing for the edges to do.
@@ -105,6 +107,12 @@ pub enum EventKind {
     GridLimitFailSafe(u32),
     /// The grid operator limits nothing any more.
     GridLimitEnd,
+    /// A device has fallen silent, or answers with nothing but errors; it was heard last then.
+    DeviceFailed(Device, DateTime<Utc>),
+    /// It has answered again since then.
+    DeviceRecovered(Device, DateTime<Utc>),
+    /// A user's write was refused.
+    CommandRefused,
 }
 
 impl EventKind {
@@ -114,7 +122,10 @@ impl EventKind {
         "batterynotheld",
         "circuitback",
         "circuitsilent",
+        "commandrefused",
         "connect",
+        "devicefailed",
+        "devicerecovered",
         "disconnect",
         "gridlimit",
         "gridlimitend",
@@ -146,7 +157,19 @@ impl EventKind {
             | Self::BatteryNotHeld
             | Self::MeterSilent
             | Self::MeterBack
-            | Self::GridLimitEnd => (None, None),
+            | Self::GridLimitEnd
+            | Self::DeviceFailed(..)
+            | Self::DeviceRecovered(..)
+            | Self::CommandRefused => (None, None),
+        }
+    }
+
+    /// The device that it is about, and since when that is so.
+    pub fn device(self) -> Option<(Device, DateTime<Utc>)> {
+        if let Self::DeviceFailed(device, since) | Self::DeviceRecovered(device, since) = self {
+            Some((device, since))
+        } else {
+            None
         }
     }
 
@@ -175,6 +198,9 @@ impl EventKind {
             Self::GridLimit(_) => "gridlimit",
             Self::GridLimitFailSafe(_) => "gridlimitfailsafe",
             Self::GridLimitEnd => "gridlimitend",
+            Self::DeviceFailed(..) => "devicefailed",
+            Self::DeviceRecovered(..) => "devicerecovered",
+            Self::CommandRefused => "commandrefused",
         }
     }
 }

@@ -10,7 +10,11 @@ use super::schema;
 
 /// Topics that are no fields: below the root, whether it is retained, what it says.
 const OTHERS: &[(&str, bool, &str)] = &[
-    ("events", false, "Something happened: JSON with `event`, `loadpoint`, `vehicle`, `time`."),
+    (
+        "events",
+        false,
+        "Something happened: JSON with `event`, `loadpoint`, `vehicle`, `time` and what the event knows.",
+    ),
     ("loadpoints", true, "The number of load points."),
     ("status", true, "`online`, or `offline` as the last will."),
     ("updated", true, "Unix seconds of the last sign of life."),

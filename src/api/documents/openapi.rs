@@ -4,7 +4,7 @@ use serde_json::{Map, Value as Json, json};
 
 use crate::api::all;
 use crate::api::field::{Field, Scope, Write};
-use crate::api::operation::{Access, Content, Method, OPERATIONS, Operation};
+use crate::api::operation::{Access, Method, OPERATIONS, Operation};
 
 use super::schema;
 
@@ -61,7 +61,7 @@ fn of_operation(row: &Operation) -> Json {
     if let Some(content) = schema::content(row.answer) {
         success["content"] = content;
     }
-    let status = if row.answer == Content::Frames { "101" } else { "200" };
+    let status = row.status.to_string();
     let mut operation = json!({
         "operationId": id(row.method, row.path),
         "tags": ["operations"],

@@ -132,6 +132,26 @@ fn always_charge_is_a_mode() {
     }
 }
 
+#[test]
+fn always_charge_of_a_vehicle_is_its_mode() {
+    let mut control = house::fed();
+    let always = "vehicles/tesla/alwaysCharge";
+    for (mode, word, reply, expected) in [
+        ("none", "off", "off", None),
+        ("none", "on", "on", Some(Mode::MinPv)),
+        ("minpv", "off", "off", Some(Mode::Pv)),
+        ("now", "off", "off", Some(Mode::Now)),
+        ("minpv", "none", "off", None),
+        ("now", "none", "off", Some(Mode::Now)),
+    ] {
+        ok(&mut control, "vehicles/tesla/mode", mode);
+        let told = ok(&mut control, always, word);
+        assert_eq!(told.json(), format!("{{\"alwaysCharge\":\"{reply}\"}}"), "{mode} {word}");
+        assert_eq!(control.vehicles()[0].settings.mode, expected, "{mode} {word}");
+    }
+    assert!(!full_state(&control).json().contains("alwaysCharge"));
+}
+
 /// `once` is stored: a restart does not make `on` of it.
 #[test]
 fn once_survives_a_restart() {
