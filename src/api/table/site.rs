@@ -271,6 +271,9 @@ fn measurement(view: &View<'_>, meter: &Meter) -> Value {
     };
     let number = |number: Option<f64>| Value::float_or_absent(number);
     let power = meter.power.as_ref();
+    // What a hybrid inverter has beyond its AC limit; evcc leaves 0 out, and MQTT has a name of its own.
+    let excess = power.zip(setup.max_ac_power).map(|(reading, limit)| (reading.value - limit).0);
+    let excess = excess.filter(|excess| *excess > 0.0);
     let mut members = vec![
         ("name".into(), named(&setup.name)),
         ("title".into(), named(&setup.title)),
@@ -279,6 +282,8 @@ fn measurement(view: &View<'_>, meter: &Meter) -> Value {
         ("returnEnergy".into(), number(meter.return_energy.map(|energy| energy.0))),
         ("powers".into(), Value::phases(meter.powers.map(|power| power.map(|power| power.0)))),
         ("currents".into(), Value::phases(meter.currents.map(|amps| amps.map(|amps| amps.0)))),
+        ("excessdcpower".into(), number(excess)),
+        ("excessDCPower".into(), number(excess)),
     ];
     if setup.role == MeterRole::Battery {
         members.extend([
