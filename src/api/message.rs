@@ -6,16 +6,22 @@ use std::time::Duration;
 use serde_json::json;
 
 use crate::control::Control;
-use crate::model::{Event, Format, Now, Piece, Printf, Template, Verb};
+use crate::model::{Device, Event, EventKind, Format, Now, Piece, Printf, Template, Verb};
 
-use super::field::{Scope, View};
+use super::field::View;
+use super::payload::MAX_ECHO;
 use super::project::State;
 use super::table::rows;
 use super::topic::Place;
 use super::value::{Value, decimals, rfc3339};
+use super::write::Answer;
 
 /// Stands for a value that is not known: the message is sent all the same (W-42).
 const MISSING: &str = "–";
+/// A shorter value is no secret.
+const SECRET_MIN: usize = 4;
+/// How much of a topic is told.
+const TOPIC_MAX: usize = 200;
 /// Names of the assigned vehicle's own values in texts, and what they are at the vehicle.
 const OF_VEHICLE: [(&str, &str); 6] = [
     ("vehicleTitle", "title"),
@@ -28,9 +34,17 @@ const OF_VEHICLE: [(&str, &str); 6] = [
 /// Values that a load point tells of its vehicle, for a vehicle that has just left it.
 const LEFT_BEHIND: [(&str, &str); 3] =
     [("vehicleSoc", "soc"), ("vehicleRange", "range"), ("vehicleOdometer", "odometer")];
-/// Values of a load point that are told as 0 while they are not known.
-pub(super) const ZERO_IS_UNKNOWN: &[&str] =
-    &["vehicleLimitSoc", "vehicleOdometer", "vehicleRange", "vehicleSoc"];
+
+/// A write that was not carried out.
+#[derive(Clone, Copy, Debug)]
+pub struct Refusal<'a> {
+    /// The topic that it was made to, or would have been.
+    pub topic: &'a str,
+    /// `mqtt` or `rest`.
+    pub over: &'static str,
+    /// Why it was not.
+    pub answer: &'a Answer,
+}
 
 /// Something that happened, and everything that was known then.
 #[derive(Debug)]
@@ -59,6 +73,20 @@ impl Occasion {
         Self { state, loadpoint, own }
     }
 
+    /// A write that was refused. Nothing of its payload is repeated: people paste what they paste.
+    pub fn refused(refusal: &Refusal<'_>, view: &View<'_>, told: &State) -> Self {
+        let event = Event { lp: None, vehicle: None, kind: EventKind::CommandRefused };
+        let mut occasion = Self::new(&event, view, told);
+        let Refusal { topic, over, answer } = refusal;
+        occasion.own.extend([
+            ("topic", Value::text(topic.chars().take(TOPIC_MAX).collect::<String>())),
+            ("over", Value::word(over)),
+            ("code", Value::word(answer.code.as_str())),
+            ("message", Value::text(without_payload(answer))),
+        ]);
+        occasion
+    }
+
     /// The event for `<root>/events`: what it is, where, which vehicle, when.
     pub fn json(&self, now: Now) -> String {
         let own = |name: &str| {
@@ -66,7 +94,7 @@ impl Occasion {
             value.and_then(|(_, value)| serde_json::from_str(&value.json()).ok())
         };
         let own = |name: &str| own(name).unwrap_or(serde_json::Value::Null);
-        json!({
+        let mut json = json!({
             "event": own("event"),
             "circuit": own("circuit"),
             "limit": own("limit"),
@@ -74,8 +102,15 @@ impl Occasion {
             "soc": own("soc"),
             "vehicle": own("vehicle"),
             "time": rfc3339(now.utc),
-        })
-        .to_string()
+        });
+        // What only some events know is there where it is known.
+        for name in ["code", "device", "kind", "message", "over", "since", "topic"] {
+            let value = own(name);
+            if !value.is_null() {
+                json[name] = value;
+            }
+        }
+        json.to_string()
     }
 
     /// A text with the values of the moment in the places of their names.
@@ -114,10 +149,19 @@ impl Occasion {
         let mut fields = rows(place.scope()).iter();
         let field = fields.find(|field| field.key.eq_ignore_ascii_case(name))?;
         let value = self.state.value(place, field.key)?;
-        let unknown = place.scope() == Scope::LoadPoint
-            && ZERO_IS_UNKNOWN.contains(&field.key)
-            && matches!(value, Value::Int(0) | Value::Float(0.0));
-        Some(if unknown { &Value::Null } else { value })
+        Some(if field.is_unknown(value) { &Value::Null } else { value })
+    }
+}
+
+/// The message of a refusal without what was written.
+fn without_payload(answer: &Answer) -> String {
+    let Answer { requested, message, code, .. } = answer;
+    match requested.len() {
+        // Too short for a secret, and for not being in other words by chance.
+        0..SECRET_MIN => message.clone(),
+        SECRET_MIN..MAX_ECHO => message.replace(requested.as_str(), "…"),
+        // Of a longer one only the beginning is known here.
+        _ => code.as_str().to_owned(),
     }
 }
 
@@ -132,8 +176,21 @@ fn details(event: &Event, control: &Control) -> Vec<(&'static str, Value)> {
     let feed_in = feed_in.and_then(|feed_in| feed_in.power()).map(Value::from);
     let limit = watts.map(|watts| Value::Int(watts.into())).or(feed_in);
     own.extend(limit.map(|limit| ("limit", limit)));
+    if let Some((device, since)) = event.kind.device() {
+        own.extend(name_of(device, control).map(|name| ("device", Value::text(name))));
+        own.extend([("kind", Value::word(device.as_str())), ("since", Value::time(since))]);
+    }
     own.extend(event.kind.soc().map(|soc| ("soc", Value::Int(soc.into()))));
     own
+}
+
+/// The name of a device in the configuration.
+fn name_of(device: Device, control: &Control) -> Option<&str> {
+    match device {
+        Device::Meter(ix) => control.site().meters.get(ix.0).map(|meter| &*meter.setup.name),
+        Device::Charger(ix) => control.loadpoints().get(ix.0).map(|lp| lp.setup.charger_name()),
+        Device::Vehicle(ix) => control.vehicles().get(ix.0).map(|vehicle| &*vehicle.setup.name),
+    }
 }
 
 /// The values of the event's vehicle, which may have left the load point by now.

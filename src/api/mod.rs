@@ -34,7 +34,7 @@ pub use field::{
     About, Cadence, Field, Kind, Rest, Scope, Set, SetLease, SetTime, System, Told, View, Write,
 };
 pub use goal::goal_text;
-pub use message::Occasion;
+pub use message::{Occasion, Refusal};
 pub use operation::{
     Access, ConfigOp, Content, Method, OPERATIONS, OnMqtt, Op, Operation, PATH_PARAMETERS,
     Parameter, SCHEMAS,

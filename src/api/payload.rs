@@ -7,7 +7,7 @@ use super::write::Raw;
 /// The longest time that the writer of a lease can ask for.
 const TTL_MAX_S: u64 = 86_400;
 /// How much of a payload is repeated in the answer.
-const MAX_ECHO: usize = 256;
+pub(super) const MAX_ECHO: usize = 256;
 /// Words that clear a field (api.md §2.1); case does not matter.
 const NULL_WORDS: [&str; 4] = ["-", "nil", "null", "none"];
 

@@ -96,18 +96,9 @@ pub(super) fn read(root: &Section<'_>) -> Hems {
     Hems { consumption, feed_in }
 }
 
-/// After which silence the signal is lost.
+/// After which silence the signal is lost; a constant never is.
 fn timeout_of(source: &Source, timeout: Option<Duration>) -> Option<Duration> {
-    match source {
-        Source::Mqtt(mqtt) => timeout.or(mqtt.timeout),
-        Source::Modbus(_)
-        | Source::Http(_)
-        | Source::Script(_)
-        | Source::Js(_)
-        | Source::Demo(_)
-        | Source::Composite(_) => timeout,
-        Source::Const(_) => None, // a constant is never lost
-    }
+    timeout.or(source.timeout()).filter(|_| !matches!(source, Source::Const(_)))
 }
 
 fn warn(kind: &Field<'_>, source: &Source, timeout: Option<Duration>, then: &str) {

@@ -8,6 +8,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::model::{Fact, Statistics};
 
+use super::answers::Waiting;
 use super::bus::{Inbox, Incoming};
 use super::door::{Question, WriteRequest};
 use super::tariffs::Reply;
@@ -30,6 +31,8 @@ pub(super) enum Input {
     Question(Question),
     /// A provider of prices or forecasts.
     Tariff(Reply),
+    /// A correction of a session, carried out or not.
+    Corrected(Waiting),
     /// The store.
     Stored(Saved),
     /// What the listed sessions come to.
@@ -48,6 +51,8 @@ pub(super) struct Inputs {
     pub(super) questions: mpsc::Receiver<Question>,
     pub(super) statistics: watch::Receiver<Option<Statistics>>,
     pub(super) replies: mpsc::Receiver<Reply>,
+    /// Corrections of sessions that are to be answered.
+    pub(super) corrected: mpsc::Receiver<Waiting>,
     /// The save that is under way, if one is.
     pub(super) saving: Option<Saving>,
     /// The queue that was asked last for what is there already.
@@ -61,7 +66,17 @@ impl Inputs {
         wake: tokio::time::Instant,
         stop: &CancellationToken,
     ) -> Input {
-        let Self { inbox, facts, writes, questions, replies, statistics, saving, turn: _ } = self;
+        let Self {
+            inbox,
+            facts,
+            writes,
+            questions,
+            replies,
+            statistics,
+            corrected,
+            saving,
+            turn: _,
+        } = self;
         let bus = async {
             match inbox {
                 Some(inbox) => inbox.next().await,
@@ -82,6 +97,7 @@ impl Inputs {
             incoming = bus => Input::Bus(incoming),
             Some(fact) = facts.recv() => Input::Fact(fact),
             () = tokio::time::sleep_until(wake) => Input::Timer,
+            Some(answer) = corrected.recv() => Input::Corrected(answer),
             Some(reply) = replies.recv() => Input::Tariff(reply),
             Some(question) = questions.recv() => Input::Question(question),
             Ok(()) = statistics.changed() => Input::Statistics(*statistics.borrow_and_update()),
@@ -92,6 +108,7 @@ impl Inputs {
             Input::Bus(Some(_))
             | Input::Fact(_)
             | Input::Write(_)
+            | Input::Corrected(_)
             | Input::Question(_)
             | Input::Statistics(_)
             | Input::Tariff(_)
@@ -104,13 +121,14 @@ impl Inputs {
     /// An input that is there already. The queues have their turns, so that a storm in one of them
     /// holds up none of the others; each keeps its own order.
     pub(super) fn ready(&mut self) -> Option<Input> {
-        const QUEUES: usize = 4;
+        const QUEUES: usize = 5;
         for _ in 0..QUEUES {
             self.turn = (self.turn + 1) % QUEUES;
             let input = match self.turn {
                 0 => self.writes.try_recv().ok().map(Input::Write),
                 1 => self.inbox.as_mut().and_then(Inbox::ready).map(|news| Input::Bus(Some(news))),
                 2 => self.facts.try_recv().ok().map(Input::Fact),
+                3 => self.corrected.try_recv().ok().map(Input::Corrected),
                 _ => self.replies.try_recv().ok().map(Input::Tariff),
             };
             if input.is_some() {

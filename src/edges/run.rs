@@ -3,6 +3,7 @@
 //! A turn takes one input, lets the core decide what is due, hands its commands to the devices and
 //! tells what changed: store first, then MQTT and WebSocket, then the writer (design §3).
 
+mod refusals;
 mod tell;
 mod writes;
 
@@ -30,9 +31,12 @@ use super::ours::Ours;
 use super::reasons::Reasons;
 use super::store::Store;
 use super::tariffs::Reply;
+use refusals::Refusals;
 
 /// Topics of an earlier start that have not come back after this are ours to delete (design S9).
 const CLEANUP_AFTER: Duration = Duration::from_secs(60);
+/// Corrections of sessions that are carried out and wait to be answered; then their tasks wait.
+const CORRECTIONS_MAX: usize = 64;
 /// Inputs that are taken before the world is told again.
 const INPUTS_PER_TURN: usize = 64;
 
@@ -81,6 +85,10 @@ pub(super) struct Run {
     /// A session has become a row that is not on disk yet: it is stored before anything is told.
     listed: bool,
     reasons: Reasons,
+    refusals: Refusals,
+    corrections: mpsc::Sender<Waiting>,
+    /// When the devices were last asked how they are.
+    asked: Mono,
 }
 
 /// What is told when its settings are on disk.
@@ -114,6 +122,7 @@ impl Run {
             superseded,
         } = wires;
         let (bus, inbox) = bus.unzip();
+        let (corrections, corrected) = mpsc::channel(CORRECTIONS_MAX);
         let reasons = Reasons::new(&brain.control);
         let run = Self {
             brain,
@@ -137,11 +146,23 @@ impl Run {
             held: None,
             listed: false,
             reasons,
+            refusals: Refusals::default(),
+            corrections,
+            asked: now.mono,
         };
-        (
-            run,
-            Inputs { inbox, facts, writes, questions, replies, statistics, saving: None, turn: 0 },
-        )
+        let (saving, turn) = (None, 0);
+        let inputs = Inputs {
+            inbox,
+            facts,
+            writes,
+            questions,
+            replies,
+            statistics,
+            corrected,
+            saving,
+            turn,
+        };
+        (run, inputs)
     }
 
     /// Runs until `stop`; then says goodbye to the broker and leaves the chargers as they are.
@@ -178,6 +199,10 @@ impl Run {
         let at = self.clock.now().utc;
         for side in LimitedSide::ALL {
             self.store.record_grid_limit(GridLimit::Ends { at, side });
+        }
+        // A slow client of REST may keep the program from closing the database.
+        if let Err(error) = self.store.flush().await {
+            warn!("the books are not on disk yet: {error}");
         }
         if let Some(bus) = self.bus.take() {
             bus.close().await;
@@ -240,6 +265,7 @@ impl Run {
                     warn!("{remark}");
                 }
             }
+            Input::Corrected(waiting) => self.answer(waiting),
             Input::Stored(result) => {
                 if let Some(held) = self.held.take() {
                     self.conclude(now, held, result);

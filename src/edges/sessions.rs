@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use chrono::{Datelike, NaiveDate, TimeDelta};
 use chrono_tz::Tz;
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -14,8 +14,8 @@ use crate::api::{self, Code, SessionRequest};
 use crate::control::tariff::fixed::day_begins;
 use crate::model::Statistics;
 
-use super::answers;
-use super::bus::{Bus, Message};
+use super::answers::{Waiting, Writer};
+use super::bus::Message;
 use super::clock::{Clock, zone};
 use super::inputs::Saved;
 use super::store::{Store, StoreError};
@@ -51,23 +51,12 @@ pub(super) async fn carry_out(
     }
 }
 
-/// Carries out what came over MQTT and answers there; an empty payload clears a retained command. The
-/// queue of the store bounds how many wait.
-pub(super) fn correct(
-    store: &Store,
-    bus: &Bus,
-    root: &str,
-    clock: Clock,
-    message: &Message,
-    below: &str,
-) {
-    if message.payload.is_empty() {
-        return;
-    }
-    bus.publish(message.topic.clone(), Vec::new(), true);
+/// Carries out what came over MQTT, and has the loop answer it as it answers every write. The queue of
+/// the store bounds how many wait.
+pub(super) fn correct(store: &Store, done: &mpsc::Sender<Waiting>, message: &Message, below: &str) {
     let read = api::session_request(below, &message.payload);
-    let (store, bus, root, message) =
-        (store.clone(), bus.clone(), root.to_owned(), message.clone());
+    let to = Writer::Mqtt(message.topic.clone(), message.reply.clone());
+    let (store, tell) = (store.clone(), done.clone());
     tokio::spawn(async move {
         let answer = match read {
             Err(answer) => answer,
@@ -84,8 +73,8 @@ pub(super) fn correct(
                 done
             }
         };
-        answers::complain(&bus, &root, &message.topic, &answer, clock.now());
-        answers::answer(&bus, &root, &message.topic, message.reply, &answer, false);
+        // Nobody to answer to is left when the loop has ended.
+        let _ = tell.send(Waiting { address: None, answer, to }).await;
     });
 }
 

@@ -1,8 +1,10 @@
 //! Effects: what the core wants done. It never publishes and never stores.
 
+use chrono::{DateTime, Utc};
+
 use super::{
-    Amps, BatteryMode, CircuitIx, GridLimit, JournalEntry, LimitedSide, LoadPointIx, MeterIx,
-    Percent, SessionRow, SlotRecord, VehicleIx,
+    Amps, BatteryMode, CircuitIx, Device, GridLimit, JournalEntry, LimitedSide, LoadPointIx,
+    MeterIx, Percent, SessionRow, SlotRecord, VehicleIx,
 };
 
 /// One thing for the edges to do.
@@ -118,6 +120,12 @@ pub enum EventKind {
     FeedInLimitFailSafe(u8),
     /// The grid operator does not limit the feed-in any more.
     FeedInLimitEnd,
+    /// A device has fallen silent, or answers with nothing but errors; it was heard last then.
+    DeviceFailed(Device, DateTime<Utc>),
+    /// It has answered again since then.
+    DeviceRecovered(Device, DateTime<Utc>),
+    /// A user's write was refused.
+    CommandRefused,
 }
 
 impl EventKind {
@@ -127,7 +135,10 @@ impl EventKind {
         "batterynotheld",
         "circuitback",
         "circuitsilent",
+        "commandrefused",
         "connect",
+        "devicefailed",
+        "devicerecovered",
         "disconnect",
         "feedinlimit",
         "feedinlimitend",
@@ -165,7 +176,19 @@ impl EventKind {
             | Self::FeedInLimit(_)
             | Self::FeedInLimitFailSafe(_)
             | Self::FeedInLimitEnd
-            | Self::GridLimitEnd => (None, None),
+            | Self::GridLimitEnd
+            | Self::DeviceFailed(..)
+            | Self::DeviceRecovered(..)
+            | Self::CommandRefused => (None, None),
+        }
+    }
+
+    /// The device that it is about, and since when that is so.
+    pub fn device(self) -> Option<(Device, DateTime<Utc>)> {
+        if let Self::DeviceFailed(device, since) | Self::DeviceRecovered(device, since) = self {
+            Some((device, since))
+        } else {
+            None
         }
     }
 
@@ -213,6 +236,9 @@ impl EventKind {
             Self::FeedInLimit(_) => "feedinlimit",
             Self::FeedInLimitFailSafe(_) => "feedinlimitfailsafe",
             Self::FeedInLimitEnd => "feedinlimitend",
+            Self::DeviceFailed(..) => "devicefailed",
+            Self::DeviceRecovered(..) => "devicerecovered",
+            Self::CommandRefused => "commandrefused",
         }
     }
 }

@@ -12,6 +12,28 @@ pub struct MeterIx(pub usize);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct VehicleIx(pub usize);
 
+/// A device that can fall silent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Device {
+    /// A site meter.
+    Meter(MeterIx),
+    /// The charger of a load point.
+    Charger(LoadPointIx),
+    /// A vehicle, as its source tells of it.
+    Vehicle(VehicleIx),
+}
+
+impl Device {
+    /// What it is, in the words of the wire.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Meter(_) => "meter",
+            Self::Charger(_) => "charger",
+            Self::Vehicle(_) => "vehicle",
+        }
+    }
+}
+
 /// A car of a TeslaMate instance: `teslamate[/<namespace>]/cars/<id>/…` (plans-vehicles-devices.md §6.1).
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct TeslaMateCar {

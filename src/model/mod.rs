@@ -25,7 +25,7 @@ pub use history::{
     Counters, Entity, EntityRecord, GridLimit, GridSession, LimitedSide, Past, PastEnergy, Prices,
     SlotEnergy, SlotRecord,
 };
-pub use ids::{LoadPointIx, MeterIx, TeslaMateCar, VehicleIx};
+pub use ids::{Device, LoadPointIx, MeterIx, TeslaMateCar, VehicleIx};
 pub use kinds::{
     AlwaysCharge, BatteryMode, ChargeStatus, Dialect, EnergyGroup, ForecastForm, KeyScope,
     MeterRole, Mode, OptimizerStrategy, PhaseAction, PvAction, RemoteDemand, StatusReason, Trust,

@@ -121,6 +121,13 @@ pub struct LoadPointSetup {
     pub charger: ChargerSetup,
 }
 
+impl LoadPointSetup {
+    /// The name by which people know the charger.
+    pub fn charger_name(&self) -> &str {
+        if self.charger.name.is_empty() { &self.name } else { &self.charger.name }
+    }
+}
+
 impl Default for LoadPointSetup {
     /// 6 to 16 A on any number of phases (control.md §28).
     fn default() -> Self {

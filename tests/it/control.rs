@@ -1,6 +1,7 @@
 //! The core from outside: facts in, commands out, on a clock of its own.
 
 mod battery;
+mod devices;
 mod events;
 mod vehicles;
 mod wakeup;

@@ -10,7 +10,11 @@ use super::schema;
 
 /// Topics that are no fields: below the root, whether it is retained, what it says.
 const OTHERS: &[(&str, bool, &str)] = &[
-    ("events", false, "Something happened: JSON with `event`, `loadpoint`, `vehicle`, `time`."),
+    (
+        "events",
+        false,
+        "Something happened: JSON with `event`, `loadpoint`, `vehicle`, `time` and what the event knows.",
+    ),
     ("loadpoints", true, "The number of load points."),
     ("status", true, "`online`, or `offline` as the last will."),
     ("updated", true, "Unix seconds of the last sign of life."),
@@ -107,7 +111,7 @@ fn channel(address: &str, payload: Json, doc: &str) -> Json {
     let mut parameters = Map::new();
     let root = json!({"default": "evcc", "description": "The root topic of the configuration."});
     parameters.insert("root".to_owned(), root);
-    for name in address.split('{').skip(1).filter_map(|rest| Some(rest.split_once('}')?.0)) {
+    for name in schema::names(address) {
         let description = schema::parameter(name)["description"].clone();
         parameters.insert(name.to_owned(), json!({"description": description}));
     }

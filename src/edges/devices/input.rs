@@ -63,7 +63,7 @@ pub(super) fn inputs(config: &Config) -> List<'_> {
         list.meter(MeterIx(ix), device);
     }
     for (ix, (lp, device)) in setup.loadpoints.iter().zip(&devices.chargers).enumerate() {
-        list.device = super::charger_name(lp);
+        list.device = lp.charger_name();
         list.charger(LoadPointIx(ix), device);
     }
     for (ix, (vehicle, device)) in setup.vehicles.iter().zip(&devices.vehicles).enumerate() {
@@ -238,6 +238,7 @@ impl<'a> List<'a> {
             Source::Mqtt(_)
             | Source::Modbus(_)
             | Source::Http(_)
+            | Source::Socket(_)
             | Source::Script(_)
             | Source::Js(_)
             | Source::Demo(_) => self.add(attribute, source, source, Delivery::Whole(target)),

@@ -4,7 +4,8 @@
 //!  MQTT message ─► inbox::Decoder (pure) ────────────────────► facts
 //!        └ of a value that others are part of ─┐
 //!  register     ─► modbus::Link (per address) ─┤
-//!  answer       ─► web::Question (per request) ┼─► tree ─┐
+//!  answer       ─► web::Question (per request) ┤
+//!  WebSocket    ─► socket::Line (per request) ─┼─► tree ─┐
 //!  output       ─► script::Script (each) ──────┤         │
 //!  JavaScript   ─► js::Script (thread per vm) ─┘         │
 //!  const        ─► a ticker ─────────────────────────────┼─► outbox ─► facts
@@ -31,14 +32,16 @@ mod script;
 mod setter;
 mod silence;
 mod sink;
+mod socket;
 mod start;
 mod tree;
 mod value;
 mod vehicle;
 mod watchdog;
 mod web;
+mod xml;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -50,8 +53,7 @@ use tokio_util::task::TaskTracker;
 use super::fetch::Fetch;
 use crate::config::{Config, template};
 use crate::model::{
-    BatteryMode, ChargerCommand, Fact, LoadPointIx, LoadPointSetup, MeterIx, Origin, Percent,
-    VehicleIx,
+    BatteryMode, ChargerCommand, Fact, LoadPointIx, MeterIx, Origin, Percent, VehicleIx,
 };
 
 use charger::Inbox;
@@ -76,6 +78,10 @@ pub const CONSTANT_PERIOD: Duration = Duration::from_secs(5);
 
 /// What is written to meters, by their position.
 type Numbers = Vec<Option<watch::Sender<Option<i64>>>>;
+
+/// A device that has answered or taken a command within this time is not at fault, whatever else
+/// fails.
+const FAULTY_AFTER: Duration = Duration::from_secs(60);
 
 /// An attribute that cannot work as it is configured; everything else does.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -125,8 +131,8 @@ impl Devices {
         let mut start = Start::new(publisher, fetch, stop);
         start.inputs(config);
         let chargers = start.chargers(config);
-        let batteries = start.batteries(config);
-        let curtailers = start.curtailers(config);
+        let batteries = start.numbers(config, battery::MODE, |meter| &meter.battery_mode);
+        let curtailers = start.numbers(config, battery::CURTAIL, |meter| &meter.curtail);
         let vehicles = start.vehicles(config);
         start.finish(chargers, [batteries, curtailers], vehicles, facts)
     }
@@ -182,6 +188,14 @@ impl Devices {
         self.health.list()
     }
 
+    /// Names of the devices that have answered with nothing but errors for a minute.
+    pub fn faulty(&self) -> BTreeSet<String> {
+        let silent = |device: &DeviceHealth| {
+            device.error.is_some() && device.last_ok.is_none_or(|ago| ago >= FAULTY_AFTER)
+        };
+        self.health.list().into_iter().filter(silent).map(|device| device.name).collect()
+    }
+
     /// The attributes that do not work as configured; those that arrive over MQTT are the [`Decoder`]'s.
     pub fn broken(&self) -> &[Broken] {
         &self.broken
@@ -191,11 +205,6 @@ impl Devices {
     pub async fn stopped(&self) {
         self.tasks.wait().await;
     }
-}
-
-/// The name by which people know the charger of a load point.
-fn charger_name(lp: &LoadPointSetup) -> &str {
-    if lp.charger.name.is_empty() { &lp.name } else { &lp.charger.name }
 }
 
 /// Sends the constants again and again: every value has an age (design S2).

@@ -2,12 +2,13 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::battery::{self, Number};
+use super::battery::Number;
 use super::charger::{Charger, Inbox, Sinks, State};
 use super::inbox::listener;
 use super::input::{Input, List, inputs, read_first};
@@ -19,15 +20,16 @@ use super::register;
 use super::script::{Script, Tool};
 use super::setter::{Delta, Setter};
 use super::sink::{Publish, Writer};
+use super::socket::{Line, MESSAGE_MAX};
 use super::template::Template;
 use super::value::{Board, Kind, Target};
 use super::vehicle::{self, Vehicle};
 use super::watchdog::{self, Task};
 use super::web::{Order, Question};
-use super::{Broken, Devices, Numbers, charger_name, repeat};
+use super::{Broken, Devices, Numbers, repeat};
 use crate::config::{
     ChargerDevice, Config, HttpRequest, HttpSource, JsInput, JsKind, JsSource, Library,
-    MeterDevice, ModbusLink, ScriptSource, SetComposite, Sink, Source,
+    MeterDevice, ModbusLink, ScriptSource, SetComposite, Sink, SocketSource, Source,
 };
 use crate::edges::fetch::{ANSWER_MAX, Fetch};
 use crate::model::{Fact, LoadPointIx};
@@ -45,6 +47,7 @@ pub(super) struct Start {
     /// By address and framing.
     links: BTreeMap<(String, bool), LinkParts>,
     questions: BTreeMap<HttpRequest, Question>,
+    lines: BTreeMap<HttpRequest, Line>,
     /// Machines for scripts by name.
     machines: BTreeMap<String, js::Machine>,
     machine_count: usize,
@@ -79,6 +82,7 @@ impl Start {
             ears: BTreeMap::new(),
             links: BTreeMap::new(),
             questions: BTreeMap::new(),
+            lines: BTreeMap::new(),
             machines: BTreeMap::new(),
             machine_count: 0,
             libraries: Vec::new(),
@@ -100,6 +104,9 @@ impl Start {
         }
         for (_, question) in std::mem::take(&mut self.questions) {
             self.spawn(question.run(self.fetch.clone()));
+        }
+        for (_, line) in std::mem::take(&mut self.lines) {
+            self.spawn(line.run(self.fetch.clone()));
         }
         let outbox = Arc::clone(&self.desk.outbox);
         self.spawn(async move { outbox.forward(facts).await });
@@ -173,18 +180,8 @@ impl Start {
                 let poll = Poll { source: source.clone(), outlet };
                 self.link(&source.link).polls.push(poll);
             }
-            Source::Http(source) => {
-                let HttpSource { request, interval, scale, pipeline } = &**source;
-                let getter = Getter::compile(kind, *scale, pipeline)?.reading_up_to(ANSWER_MAX);
-                let interval = interval.unwrap_or(usual);
-                let question = self.questions.entry(request.clone()).or_insert_with(|| Question {
-                    request: request.clone(),
-                    interval,
-                    readers: Vec::new(),
-                });
-                question.interval = question.interval.min(interval);
-                question.readers.push((getter, outlet));
-            }
+            Source::Http(source) => self.question(source, kind, usual, outlet)?,
+            Source::Socket(source) => self.line(source, kind, outlet)?,
             Source::Script(source) => {
                 let ScriptSource { command, interval, scale, pipeline } = &**source;
                 let getter = Getter::compile(kind, *scale, pipeline)?;
@@ -207,11 +204,44 @@ impl Start {
         Ok(())
     }
 
+    fn question(
+        &mut self,
+        source: &HttpSource,
+        kind: Kind,
+        usual: Duration,
+        outlet: Outlet,
+    ) -> Result<(), String> {
+        let HttpSource { request, interval, scale, pipeline } = source;
+        let getter = Getter::compile(kind, *scale, pipeline)?.reading_up_to(ANSWER_MAX);
+        let interval = interval.unwrap_or(usual);
+        let question = self.questions.entry(request.clone()).or_insert_with(|| Question {
+            request: request.clone(),
+            interval,
+            readers: Vec::new(),
+        });
+        question.interval = question.interval.min(interval);
+        question.readers.push((getter, outlet));
+        Ok(())
+    }
+
+    fn line(&mut self, source: &SocketSource, kind: Kind, outlet: Outlet) -> Result<(), String> {
+        let SocketSource { request, timeout, scale, pipeline } = source;
+        let getter = Getter::compile(kind, *scale, pipeline)?.reading_up_to(MESSAGE_MAX);
+        let line = self.lines.entry(request.clone()).or_insert_with(|| Line {
+            request: request.clone(),
+            timeout: None,
+            readers: Vec::new(),
+        });
+        line.timeout = [line.timeout, *timeout].into_iter().flatten().min();
+        line.readers.push((getter, outlet));
+        Ok(())
+    }
+
     pub(super) fn chargers(&mut self, config: &Config) -> Vec<Arc<Inbox>> {
         let mut inboxes = Vec::new();
         let pairs = config.setup.loadpoints.iter().zip(&config.devices.chargers);
         for (ix, (setup, device)) in pairs.enumerate() {
-            let name = charger_name(setup).to_owned();
+            let name = setup.charger_name().to_owned();
             self.desk.health.expect(&name);
             let charger = Charger {
                 lp: LoadPointIx(ix),
@@ -240,15 +270,7 @@ impl Start {
         }
     }
 
-    pub(super) fn batteries(&mut self, config: &Config) -> Numbers {
-        self.numbers(config, battery::MODE, |device| &device.battery_mode)
-    }
-
-    pub(super) fn curtailers(&mut self, config: &Config) -> Numbers {
-        self.numbers(config, battery::CURTAIL, |device| &device.curtail)
-    }
-
-    fn numbers(
+    pub(super) fn numbers(
         &mut self,
         config: &Config,
         attribute: &'static str,

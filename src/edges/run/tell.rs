@@ -16,6 +16,8 @@ use super::{Held, Run};
 
 /// State is told no more often than this, unless somebody waits for it.
 const TELL_SPACING: Duration = Duration::from_millis(100);
+/// The devices are asked no more often than this how they are.
+const HEALTH_SPACING: Duration = Duration::from_secs(5);
 /// `<root>/updated` is told no more often than this (api.md §1.2).
 const UPDATED_SPACING: Duration = Duration::from_secs(1);
 
@@ -113,6 +115,10 @@ impl Run {
         if self.cleanup_at.is_some_and(|at| now.mono >= at) && online {
             self.cleanup_at = None;
             self.clean_up();
+        }
+        if now.mono.since(self.asked) >= HEALTH_SPACING {
+            self.asked = now.mono;
+            self.brain.control.set_faulty(self.devices.faulty());
         }
         self.shared.send_if_modified(|told| {
             told.at = now.mono;

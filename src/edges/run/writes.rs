@@ -1,6 +1,6 @@
 //! Messages and users' writes: each is carried out at once, and answered once it is stored and told.
 
-use tracing::{info, warn};
+use tracing::warn;
 
 use crate::api::{self, Address, Answer, Code};
 use crate::edges::answers::{self, Waiting, Writer};
@@ -23,8 +23,10 @@ impl Run {
         match ours.filter(|rest| rest.ends_with("/set")) {
             Some(below) if *retain => self.discard(message, below),
             Some(below) if api::is_session_topic(below) => {
-                let Some(bus) = &self.bus else { return };
-                sessions::correct(&self.store, bus, &self.root, self.clock, message, below);
+                if !payload.is_empty() {
+                    self.publish(topic.clone(), Vec::new(), true);
+                    sessions::correct(&self.store, &self.corrections, message, below);
+                }
             }
             Some(below) => {
                 let Brain { control, system, .. } = &mut self.brain;
@@ -63,12 +65,6 @@ impl Run {
     /// Queues a writer until its value is stored and told. Whoever has switched off a load point has a
     /// place of its own: what it wanted is in force already, and nobody shall think otherwise.
     pub(super) fn wait(&mut self, mut waiting: Waiting) {
-        if !waiting.answer.ok() {
-            self.figures.refused();
-            if let Writer::Mqtt(topic, _) = &waiting.to {
-                info!("refused {topic}: {}", waiting.answer.message);
-            }
-        }
         let off = waiting.address.as_ref().is_some_and(|at| api::switched_off(at, &waiting.answer));
         let room = if off { WAITING_MAX + OFFS_MAX } else { WAITING_MAX };
         if self.waiting.len() >= room {
@@ -82,8 +78,13 @@ impl Run {
     /// Confirms the value that is in force, then answers.
     pub(super) fn answer(&mut self, waiting: Waiting) {
         let Waiting { address, answer, to } = waiting;
+        let now = self.clock.now();
+        let refused = !answer.ok() && answer.code != Code::NotStored;
         match to {
             Writer::Mqtt(topic, reply) => {
+                if refused {
+                    self.refused(now, &topic, "mqtt", &answer);
+                }
                 let off = address.as_ref().is_some_and(|at| api::switched_off(at, &answer));
                 if let Some(address) = address.filter(|_| answer.ok()) {
                     for (topic, payload) in self.told.topics_of(&address) {
@@ -91,11 +92,17 @@ impl Run {
                     }
                 }
                 if let Some(bus) = &self.bus {
-                    answers::complain(bus, &self.root, &topic, &answer, self.clock.now());
+                    answers::complain(bus, &self.root, &topic, &answer, now);
                     answers::answer(bus, &self.root, &topic, reply, &answer, off);
                 }
             }
-            Writer::Rest(sender) => drop(sender.send(answer)),
+            Writer::Rest(sender) => {
+                if let Some(address) = address.filter(|_| refused) {
+                    let topic = self.below_root(&format!("{}/set", address.topic()));
+                    self.refused(now, &topic, "rest", &answer);
+                }
+                drop(sender.send(answer));
+            }
         }
     }
 }

@@ -23,10 +23,8 @@ impl Rhythm for Roof {
     fn note(&mut self, effect: Effect) {
         if let Effect::Curtail { meter, percent } = effect {
             self.told.push((meter.0, percent.0));
-        } else if let Effect::Event(event) = effect
-            && event.kind.limited_side().is_some()
-        {
-            self.events.push(event.kind);
+        } else if let Effect::Event(event) = effect {
+            self.events.extend(event.kind.limited_side().map(|_| event.kind));
         } else if let Effect::GridLimit(limit) = effect {
             self.kept.push(limit);
         }

@@ -174,7 +174,7 @@ fn the_rhythm_of_charging_tells_equal_cars_apart_even_late() {
     bench.arrives(0);
     bench.seconds(601);
     assert_eq!((bench.stands(0), bench.told(EventKind::Guest)), (None, 1));
-    bench.events.retain(|kind| *kind != EventKind::MeterSilent);
+    bench.events.retain(|kind| *kind != EventKind::MeterSilent && kind.device().is_none());
     assert_eq!(bench.events, [EventKind::Connect, EventKind::Guest]);
     // Weak signs are over, but a car that begins to charge with the charger is the one.
     bench.set_mode(0, Mode::Now);
@@ -265,6 +265,26 @@ fn people_hear_of_a_car_once_it_is_known() {
     bench.charger(0, ChargerValue::Identity("1".into()));
     bench.seconds(1);
     assert_eq!(bench.told(EventKind::Connect), 1);
+}
+
+#[test]
+fn a_status_that_is_made_of_two_values_turns_when_it_is_heard() {
+    let mut bench = two(&[], &[]);
+    let aged = |bench: &mut Bench, car, status| {
+        let origin = Origin::Aged(Duration::from_secs(60));
+        let value = VehicleValue::Status(Some(status));
+        bench.fact(Fact::Vehicle { vehicle: VehicleIx(car), value, origin });
+    };
+    bench.arrives(0);
+    aged(&mut bench, 0, ChargeStatus::Connected);
+    aged(&mut bench, 1, ChargeStatus::Connected);
+    bench.seconds(5);
+    assert_eq!(bench.stands(0), None, "either may be it");
+    bench.charger(0, ChargerValue::Status(ChargeStatus::Charging));
+    aged(&mut bench, 0, ChargeStatus::Charging);
+    bench.seconds(2);
+    assert!(bench.signs(0, 0).1.contains(&"charging"));
+    assert_eq!(bench.stands(0), Some(0));
 }
 
 #[test]

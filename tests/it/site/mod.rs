@@ -3,6 +3,7 @@
 mod client;
 mod clients;
 mod database;
+mod events;
 mod exports;
 mod facade;
 mod history;
