@@ -197,13 +197,20 @@ impl Run {
         }
         // Nobody sees how long a limit holds from here on.
         self.store.record_grid_limit(GridLimit::Ends { at: self.clock.now().utc });
-        // A slow client of REST may keep the program from closing the database.
-        if let Err(error) = self.store.flush().await {
-            warn!("the books are not on disk yet: {error}");
-        }
-        if let Some(bus) = self.bus.take() {
-            bus.close().await;
-        }
+        // A slow client of REST may keep the program from closing the database, and a slow disk
+        // is no reason not to say goodbye.
+        let bus = self.bus.take();
+        let books = async {
+            if let Err(error) = self.store.flush().await {
+                warn!("the books are not on disk yet: {error}");
+            }
+        };
+        let goodbye = async {
+            if let Some(bus) = bus {
+                bus.close().await;
+            }
+        };
+        tokio::join!(books, goodbye);
     }
 
     /// When the loop must turn without being told anything.
