@@ -223,8 +223,11 @@ impl Run {
         }
         match input {
             Input::Bus(Some(Incoming::Message(message))) => self.message(now, &message),
-            Input::Bus(Some(Incoming::Up { session })) => self.connected(session),
-            Input::Bus(Some(Incoming::Taken { reason })) => warn!("not in charge: {reason}"),
+            Input::Bus(Some(Incoming::Up { session })) => {
+                self.brain.system.standby = None;
+                self.connected(session);
+            }
+            Input::Bus(Some(Incoming::Taken { reason })) => self.stand_by(now, reason),
             Input::Bus(Some(Incoming::Down { reason })) => {
                 warn!("no connection to the broker: {reason}")
             }

@@ -10,7 +10,7 @@ use crate::edges::bus::Bus;
 use crate::edges::door::Told;
 use crate::edges::inputs::{Saved, Saving};
 use crate::edges::sessions;
-use crate::model::{Event, Now};
+use crate::model::{Event, EventKind, Now};
 
 use super::{Held, Run};
 
@@ -140,6 +140,20 @@ impl Run {
         info!("{json}");
         self.publish(self.below_root("events"), json.into_bytes(), false);
         self.messenger.tell(event.kind, &occasion);
+    }
+
+    /// Another service has the devices: whoever asks is told, and once those who do not.
+    pub(super) fn stand_by(&mut self, now: Now, why: String) {
+        warn!("not in charge: {why}");
+        if self.brain.system.standby.replace(why.clone()).is_some() {
+            return;
+        }
+        let Brain { control, system, .. } = &self.brain;
+        let occasion = Occasion::standby(&why, &View { control, system, now }, &self.told);
+        if let Some(bus) = &self.bus {
+            bus.notice(self.below_root("events"), occasion.json(now).into_bytes());
+        }
+        self.messenger.tell(EventKind::Standby, &occasion);
     }
 
     pub(super) fn below_root(&self, topic: &str) -> String {
