@@ -309,8 +309,7 @@ pub const OPERATIONS: &[Operation] = &[
         answer: Content::Media(&["text/plain"]),
         access: Access::Open,
         mqtt: OnMqtt::No("`status` says it, and the event `standby`"),
-        doc: "Answers `OK` while the devices are controlled, 503 with the reason while another \
-              service has them, 500 when the loop hangs.",
+        doc: "Answers `OK` while this service controls the devices, 503 while another one does.",
         ..Operation::READ
     },
     Operation {

@@ -89,6 +89,8 @@ pub(super) struct Run {
     corrections: mpsc::Sender<Waiting>,
     /// When the devices were last asked how they are.
     asked: Mono,
+    /// When the slot that is not over was last kept.
+    kept: Mono,
 }
 
 /// What is told when its settings are on disk.
@@ -149,6 +151,7 @@ impl Run {
             refusals: Refusals::default(),
             corrections,
             asked: now.mono,
+            kept: now.mono,
         };
         let (saving, turn) = (None, 0);
         let inputs = Inputs {
@@ -191,6 +194,7 @@ impl Run {
             self.handle(self.clock.now(), Input::Stored(result));
         }
         let now = self.clock.now();
+        self.keep_running(now);
         self.brain.control.close_books(now);
         while let Some(effect) = self.brain.control.poll() {
             self.carry_out(now, effect);

@@ -16,6 +16,8 @@ use super::{Held, Run};
 
 /// State is told no more often than this, unless somebody waits for it.
 const TELL_SPACING: Duration = Duration::from_millis(100);
+/// The slot that is not over is kept so often: a kill loses no more of it, and a memory card lives long.
+const KEEP_EVERY: Duration = Duration::from_secs(60);
 /// The devices are asked no more often than this how they are.
 const HEALTH_SPACING: Duration = Duration::from_secs(5);
 /// `<root>/updated` is told no more often than this (api.md §1.2).
@@ -116,6 +118,9 @@ impl Run {
             self.cleanup_at = None;
             self.clean_up();
         }
+        if now.mono.since(self.kept) >= KEEP_EVERY {
+            self.keep_running(now);
+        }
         if now.mono.since(self.asked) >= HEALTH_SPACING {
             self.asked = now.mono;
             self.brain.control.set_faulty(self.devices.faulty());
@@ -124,6 +129,15 @@ impl Run {
             told.at = now.mono;
             false
         });
+    }
+
+    /// Keeps the slot that is not over, so that a restart goes on from here.
+    pub(super) fn keep_running(&mut self, now: Now) {
+        self.kept = now.mono;
+        // Whoever waits for another service counts nothing.
+        if self.hold.is_ours() {
+            self.store.record_running(self.brain.control.running_slot(now));
+        }
     }
 
     fn tell_updated(&mut self, now: Now) {

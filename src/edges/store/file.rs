@@ -37,6 +37,7 @@ const MIGRATIONS: &[&str] = &[
     ALTER TABLE retained ADD COLUMN expires INTEGER NOT NULL DEFAULT 0;
 ",
     sessions::MIGRATION,
+    history::RUNNING,
 ];
 
 /// Opens, repairs, migrates.

@@ -100,7 +100,7 @@ async fn a_second_service_touches_nothing_until_the_first_has_left() {
     let event: Json = serde_json::from_str(client.seen().value("events").unwrap()).unwrap();
     let why = event["message"].as_str().unwrap().to_owned();
     assert!(event["event"] == "standby" && why.starts_with("another service is online"), "{event}");
-    assert_eq!(second.state().await["standby"], why.as_str());
+    soon("its state", async { while second.state().await["standby"] != why.as_str() {} }).await;
     let ready = |service: &Service| {
         let server = service.http();
         async move { http(server, "GET /api/health/ready").await }
