@@ -104,6 +104,8 @@ pub enum Op {
     TargetPlan,
     /// Which version this is.
     Version,
+    /// Another version in its place.
+    Update,
 }
 
 /// The method of a request.
@@ -198,6 +200,8 @@ pub struct Operation {
     pub body: Content,
     /// What the answer carries if all is well; errors are `{"error": text}`.
     pub answer: Content,
+    /// The status of that answer.
+    pub status: u16,
     /// Who may ask.
     pub access: Access,
     /// How MQTT does the same.
@@ -215,6 +219,7 @@ impl Operation {
         query: &[],
         body: Content::Nothing,
         answer: Content::Nothing,
+        status: 200,
         access: Access::Read,
         mqtt: OnMqtt::No(""),
         doc: "",
@@ -441,6 +446,7 @@ pub const OPERATIONS: &[Operation] = &[
         ..Operation::READ
     },
     config::TELEMETRY_OLD,
+    system::UPDATE,
     config::VERSION,
     Operation {
         op: Op::Metrics,
@@ -454,6 +460,7 @@ pub const OPERATIONS: &[Operation] = &[
         op: Op::Socket,
         path: "/ws",
         answer: Content::Frames,
+        status: 101,
         mqtt: OnMqtt::No("MQTT tells every change by itself"),
         doc: "Opens a WebSocket that tells the whole state and then its changes.",
         ..Operation::READ

@@ -39,9 +39,10 @@ pub use messaging::{Carrier, EventText, MessageEncoding, Messaging, Service};
 pub use plugin::{
     Calc, Command, Composite, Conversion, Encoding, HttpAuth, HttpRequest, HttpSource, JsInput,
     JsKind, JsSource, Library, ModbusLink, ModbusSource, MqttSource, Number, Pipeline, Register,
-    RegisterKind, ScriptSource, SetComposite, Sink, Source, Watchdog,
+    RegisterKind, ScriptSource, SetComposite, Sink, SocketSource, Source, Watchdog,
 };
 pub use tariff::{Tariff, TariffSource};
+pub use text::encoded;
 
 /// A configuration that can be run, and what is done differently from what is written.
 #[derive(Clone, Debug, PartialEq)]

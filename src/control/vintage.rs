@@ -163,4 +163,25 @@ impl Control {
         self.loadpoint_mut(now, lp)?.minpv_once = word == AlwaysCharge::Once;
         Ok(())
     }
+
+    /// For a vehicle `on` is mode `minpv`; `off` makes `pv` of that, and nothing leaves it to the load point
+    /// again.
+    ///
+    /// # Errors
+    /// There is no such vehicle.
+    pub fn set_vehicle_always_charge(
+        &mut self,
+        now: Now,
+        vehicle: VehicleIx,
+        word: Option<AlwaysCharge>,
+    ) -> Result<(), Refusal> {
+        let before = self.vehicle_settings(now, vehicle)?.mode;
+        let mode = match word {
+            Some(AlwaysCharge::On | AlwaysCharge::Once) => Some(Mode::MinPv),
+            Some(AlwaysCharge::Off) if before == Some(Mode::MinPv) => Some(Mode::Pv),
+            None if before == Some(Mode::MinPv) => None,
+            Some(AlwaysCharge::Off) | None => before,
+        };
+        self.set_vehicle_mode(now, vehicle, mode)
+    }
 }

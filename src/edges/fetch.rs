@@ -13,11 +13,12 @@ use digest_auth::{AuthContext, HttpMethod};
 use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
 use hyper::body::Incoming;
 use hyper::header::{AUTHORIZATION, HeaderValue, LOCATION, USER_AGENT, WWW_AUTHENTICATE};
-use hyper::{Method, Request, Response, StatusCode, Uri};
+use hyper::upgrade::{self, Upgraded};
+use hyper::{HeaderMap, Method, Request, Response, StatusCode, Uri};
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
-use hyper_util::rt::{TokioExecutor, TokioTimer};
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use rustls::ClientConfig;
 use rustls::crypto::ring;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -37,6 +38,9 @@ const IDLE: Duration = Duration::from_secs(90);
 /// How we call ourselves.
 const AGENT: HeaderValue =
     HeaderValue::from_static(concat!("chargebus/", env!("CARGO_PKG_VERSION")));
+
+/// A connection that speaks another protocol by now.
+pub type Connection = TokioIo<Upgraded>;
 
 type Hyper = Client<HttpsConnector<HttpConnector>, Full<Bytes>>;
 
@@ -96,24 +100,49 @@ impl Fetch {
     /// # Errors
     /// There is no answer that can be used; see [`Failure`].
     pub async fn send(&self, request: &HttpRequest) -> Result<Answer, Failure> {
-        let time = request.timeout;
-        timeout(time, self.exchange(request))
-            .await
-            .unwrap_or_else(|_| Err(Failure::NoAnswer(format!("no answer within {time:?}"))))
+        in_time(request, async {
+            let (_place, response) = self.exchange(request).await?;
+            read(response).await
+        })
+        .await
     }
 
-    async fn exchange(&self, request: &HttpRequest) -> Result<Answer, Failure> {
+    /// Asks the server to go on in another protocol, which the headers of the request name; returns
+    /// the headers of the answer and the connection.
+    ///
+    /// # Errors
+    /// The server does not answer in time, or goes on in HTTP.
+    pub async fn upgrade(&self, request: &HttpRequest) -> Result<(HeaderMap, Connection), Failure> {
+        in_time(request, async {
+            let (_place, response) = self.exchange(request).await?;
+            let status = response.status();
+            if status != StatusCode::SWITCHING_PROTOCOLS {
+                let error = format!("the server answers {} and stays with HTTP", status.as_u16());
+                return Err(Failure::NoAnswer(error));
+            }
+            let headers = response.headers().clone();
+            let connection = upgrade::on(response).await;
+            let connection = connection.map_err(|error| Failure::NoAnswer(innermost(&error)))?;
+            Ok((headers, TokioIo::new(connection)))
+        })
+        .await
+    }
+
+    async fn exchange(
+        &self,
+        request: &HttpRequest,
+    ) -> Result<(OwnedSemaphorePermit, Response<Incoming>), Failure> {
         let client = self.client(request.insecure)?;
         let mut call = Call::new(request)?;
         for _ in 0..=REDIRECTS_MAX {
-            let _place = self.place(&call.uri).await?;
+            let place = self.place(&call.uri).await?;
             let mut response = send(&client, call.build(None)?).await?;
             if let Some(proof) = call.proof(&response)? {
                 response = send(&client, call.build(Some(proof))?).await?;
             }
             match next(&call.uri, &response)? {
                 Some(uri) => call.follow(uri, response.status()),
-                None => return read(response).await,
+                None => return Ok((place, response)),
             }
         }
         Err(Failure::Redirected(format!("redirected more than {REDIRECTS_MAX} times")))
@@ -136,6 +165,17 @@ impl Fetch {
         };
         places.acquire_owned().await.map_err(|error| Failure::NoAnswer(error.to_string()))
     }
+}
+
+/// What comes within the time of a request.
+async fn in_time<T>(
+    request: &HttpRequest,
+    answer: impl Future<Output = Result<T, Failure>>,
+) -> Result<T, Failure> {
+    let time = request.timeout;
+    timeout(time, answer)
+        .await
+        .unwrap_or_else(|_| Err(Failure::NoAnswer(format!("no answer within {time:?}"))))
 }
 
 fn client_of(connector: HttpsConnector<HttpConnector>) -> Hyper {
@@ -328,15 +368,4 @@ fn innermost(error: &(dyn Error + 'static)) -> String {
         error = source;
     }
     error.to_string()
-}
-
-/// A text as a part of an address.
-pub(super) fn encoded(text: &str) -> String {
-    let letter = |byte: u8| match byte {
-        b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => {
-            char::from(byte).to_string()
-        }
-        byte => format!("%{byte:02X}"),
-    };
-    text.bytes().map(letter).collect()
 }

@@ -13,13 +13,13 @@ use tracing::{info, warn};
 
 use crate::api::influx::Recorder;
 use crate::api::metrics::Figure;
-use crate::config::{HttpRequest, Influx};
+use crate::config::{HttpRequest, Influx, encoded};
 
 use super::backlog::Backlog;
 use super::backoff::Backoff;
 use super::clock::Clock;
 use super::door::Told;
-use super::fetch::{Answer, Fetch, encoded};
+use super::fetch::{Answer, Fetch};
 use super::figures::Source;
 
 /// Lines that wait while the server is away, in bytes; the oldest go.

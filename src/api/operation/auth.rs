@@ -47,6 +47,7 @@ pub(super) const NEW_KEY: Operation = Operation {
             "name":{"type":"string"},"scope":{"enum":["read","write","admin"]}}}"#,
     ),
     answer: Content::Json(r##"{"$ref":"#/components/schemas/Key"}"##),
+    status: 201,
     access: Access::Confirmed,
     mqtt: OWN_USERS,
     doc: "Makes a key for a program and shows it this once.",
@@ -57,6 +58,7 @@ pub(super) const REMOVE_KEY: Operation = Operation {
     op: Op::RemoveKey,
     method: Method::Delete,
     path: "/api/auth/keys/{key}",
+    status: 204,
     access: Access::Confirmed,
     mqtt: OWN_USERS,
     doc: "Removes a key.",
@@ -90,6 +92,7 @@ pub(super) const SET_PASSWORD: Operation = Operation {
         r#"{"type":"object","required":["new"],"properties":{
             "current":{"type":"string"},"new":{"type":"string"}}}"#,
     ),
+    status: 202,
     access: Access::Open,
     mqtt: OWN_USERS,
     doc: "Sets the first password, or another one, which ends all sessions.",

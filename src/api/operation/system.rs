@@ -58,6 +58,7 @@ pub(super) const LOG_AREAS: Operation = Operation {
 pub(super) const SHUTDOWN: Operation = Operation {
     op: Op::Shutdown,
     path: "/api/system/shutdown",
+    status: 204,
     access: Access::Admin,
     mqtt: OWNER,
     doc: "Ends the service; Docker or systemd start it anew.",
@@ -69,4 +70,14 @@ pub(super) const OLD_SHUTDOWN: Operation = Operation {
     path: "/api/shutdown",
     doc: "The older name of `/api/system/shutdown`.",
     ..SHUTDOWN
+};
+
+pub(super) const UPDATE: Operation = Operation {
+    op: Op::Update,
+    path: "/api/update",
+    answer: Content::Json(r##"{"$ref":"#/components/schemas/Error"}"##),
+    status: 501,
+    mqtt: OnMqtt::No("nothing updates itself"),
+    doc: "Answers with 501 that chargebus does not update itself, and what to do instead.",
+    ..Operation::WRITE
 };

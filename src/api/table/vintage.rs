@@ -2,12 +2,11 @@
 
 use crate::api::Value;
 use crate::api::field::{Field, Kind, Rest, Set, Told, View, Write};
-use crate::api::goal;
 use crate::control::Target;
-use crate::model::{AlwaysCharge, KilowattHours, LoadPointIx, Percent};
+use crate::model::{AlwaysCharge, KilowattHours, LoadPointIx, Mode, Percent, VehicleIx};
 
 use super::loadpoint_settings::ENERGY;
-use super::settings::PERCENT;
+use super::settings::{PERCENT, member};
 
 pub(super) const LOADPOINT: &[Field] = &[
     Field {
@@ -97,7 +96,7 @@ pub(super) const LOADPOINT: &[Field] = &[
                     Value::Object(vec![
                         ("soc".into(), Value::int(target_soc(view, ix).0)),
                         ("energy".into(), Value::float(target_energy(view, ix).0)),
-                        ("time".into(), time.map_or(Value::word(goal::NO_TIME), Value::time)),
+                        ("time".into(), time.map_or(Value::NO_TIME, Value::time)),
                     ])
                 }),
             set: Set::Time(|control, now, ix, time| {
@@ -109,20 +108,52 @@ pub(super) const LOADPOINT: &[Field] = &[
     },
 ];
 
-pub(super) const VEHICLE: &[Field] = &[Field {
-    key: "plans",
-    kind: Kind::List,
-    mirror: true,
-    doc: "The old place of `plan`, from 0.124 to 0.131.8: a list of none or one.",
-    get: |view, ix| match view.control.vehicles()[ix].settings.plan {
-        None => Value::NoList { optional: true },
-        Some(plan) => Value::List(vec![Value::Object(vec![
-            ("soc".into(), Value::int(plan.soc.0)),
-            ("time".into(), Value::time(plan.time)),
-        ])]),
+pub(super) const VEHICLE: &[Field] = &[
+    Field {
+        key: "alwaysCharge",
+        kind: Kind::Enum(SWITCH),
+        told: Told::Nowhere,
+        doc: "From 0.316 on: `on` is mode minpv, `off` makes pv of it, without either there is no mode.",
+        get: |view, ix| Value::word(always(view, ix)),
+        write: Some(Write {
+            name: "alwaysCharge",
+            clears: true,
+            stored: false,
+            rest: Rest::post(&["/vehicles/{name}/alwayscharge/{value}"])
+                .delete("/vehicles/{name}/alwayscharge")
+                .answering(|view, ix| member("alwaysCharge", Value::word(always(view, ix)))),
+            set: Set::Word(|control, now, ix, word| {
+                let word = word.and_then(|word| word.parse().ok());
+                control.set_vehicle_always_charge(now, VehicleIx(ix), word)
+            }),
+            ..Write::SETTING
+        }),
+        ..Field::VEHICLE
     },
-    ..Field::VEHICLE
-}];
+    Field {
+        key: "plans",
+        kind: Kind::List,
+        mirror: true,
+        doc: "The old place of `plan`, from 0.124 to 0.131.8: a list of none or one.",
+        get: |view, ix| match view.control.vehicles()[ix].settings.plan {
+            None => Value::NoList { optional: true },
+            Some(plan) => Value::List(vec![Value::Object(vec![
+                ("soc".into(), Value::int(plan.soc.0)),
+                ("time".into(), Value::time(plan.time)),
+            ])]),
+        },
+        ..Field::VEHICLE
+    },
+];
+
+/// What a vehicle can be: `once` is a matter of load points.
+const SWITCH: &[&str] = &["on", "off"];
+
+/// Whether a vehicle wants to charge without the sun.
+fn always(view: &View<'_>, ix: usize) -> &'static str {
+    let mode = view.control.vehicles()[ix].settings.mode;
+    if mode == Some(Mode::MinPv) { "on" } else { "off" }
+}
 
 fn target_soc(view: &View<'_>, ix: usize) -> Percent {
     match view.control.target(LoadPointIx(ix)) {

@@ -33,6 +33,11 @@ pub(super) struct Device<'a> {
 }
 
 impl<'a> Device<'a> {
+    /// One that is described where it is used.
+    pub(super) fn embedded(field: Field<'a>) -> Self {
+        Self { name: "embedded".to_owned(), field, used: Cell::new(true) }
+    }
+
     /// The device's keys; its name is already read.
     fn open(&self) -> Option<Section<'a>> {
         let section = self.field.section()?;

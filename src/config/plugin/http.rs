@@ -92,6 +92,19 @@ impl std::fmt::Debug for HttpAuth {
     }
 }
 
+/// One value of the messages of a WebSocket. Values with the same request share its connection.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SocketSource {
+    /// The handshake.
+    pub request: HttpRequest,
+    /// Without a message for this long there is no value; `None` = while the server lives.
+    pub timeout: Option<Duration>,
+    /// Multiplies numbers.
+    pub scale: f64,
+    /// What happens to the text before it becomes a value.
+    pub pipeline: Pipeline,
+}
+
 /// One value of an HTTP answer. Values with the same request share its answers.
 #[derive(Clone, Debug, PartialEq)]
 pub struct HttpSource {

@@ -6,7 +6,7 @@ mod modbus;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-pub use http::{HttpAuth, HttpRequest, HttpSource};
+pub use http::{HttpAuth, HttpRequest, HttpSource, SocketSource};
 pub use modbus::{Encoding, ModbusLink, ModbusSource, Number, Register, RegisterKind};
 
 /// Where one value is read.
@@ -18,6 +18,8 @@ pub enum Source {
     Modbus(ModbusSource),
     /// The answer of a web server.
     Http(Box<HttpSource>),
+    /// The last message of a WebSocket.
+    Socket(Box<SocketSource>),
     /// What a program prints.
     Script(Box<ScriptSource>),
     /// What a piece of JavaScript says.
@@ -112,6 +114,12 @@ pub struct Pipeline {
     pub jq: Option<String>,
     /// Wraps the raw text in quotes before `jq`.
     pub quote: bool,
+    /// A blank text is an empty one, or no value.
+    pub allow_empty: bool,
+    /// The text spells bytes, two digits each.
+    pub unpack_hex: bool,
+    /// The bytes are a number.
+    pub decode: Option<Encoding>,
 }
 
 /// A program and its arguments; no shell takes part.
@@ -299,6 +307,7 @@ impl Source {
             Self::Mqtt(_)
             | Self::Modbus(_)
             | Self::Http(_)
+            | Self::Socket(_)
             | Self::Script(_)
             | Self::Const(_)
             | Self::Demo(_) => Vec::new(),
@@ -341,7 +350,7 @@ impl Source {
                 | Composite::Alive { value: part, .. } => part.ask_seldom(least),
                 Composite::Never(_) => {}
             },
-            Self::Mqtt(_) | Self::Const(_) | Self::Demo(_) => {}
+            Self::Mqtt(_) | Self::Socket(_) | Self::Const(_) | Self::Demo(_) => {}
         }
     }
 
@@ -349,6 +358,7 @@ impl Source {
     pub fn timeout(&self) -> Option<Duration> {
         match self {
             Self::Mqtt(mqtt) => mqtt.timeout,
+            Self::Socket(socket) => socket.timeout,
             Self::Composite(composite) => match &**composite {
                 Composite::Alive { timeout, .. } => Some(*timeout),
                 Composite::Combined { .. }
@@ -367,10 +377,10 @@ impl Source {
         }
     }
 
-    /// Whether somebody must be asked for the value, or for a part of it.
+    /// Whether somebody must be asked, or listened to, for the value or for a part of it.
     pub fn is_asked_for(&self) -> bool {
-        matches!(self, Self::Modbus(_) | Self::Http(_) | Self::Script(_) | Self::Js(_))
-            || self.parts().into_iter().any(Self::is_asked_for)
+        let asked = matches!(self, Self::Modbus(_) | Self::Http(_) | Self::Script(_) | Self::Js(_));
+        asked || matches!(self, Self::Socket(_)) || self.parts().into_iter().any(Self::is_asked_for)
     }
 }
 

@@ -51,11 +51,9 @@ fn request(section: &Section<'_>, name: Option<&str>) -> Result<HttpRequest, Fla
         None => field.text().ok_or(Flaw::Reported),
     });
     let method = section.get("method").map(|field| method(&field));
-    let headers = section.section("headers").map(|section| headers(&section));
-    let auth = section.section("auth").map(auth).transpose();
-    let insecure = section.flag("insecure").unwrap_or(false);
+    let caller = caller(section);
     let timeout = section.duration("timeout").filter(|timeout| !timeout.is_zero());
-    let mut request = HttpRequest::get(uri?);
+    let mut request = caller?.of(HttpRequest::get(uri?));
     request.body = body.transpose()?.unwrap_or_default();
     // A body turns GET into POST.
     request.method = match method.transpose()? {
@@ -63,14 +61,34 @@ fn request(section: &Section<'_>, name: Option<&str>) -> Result<HttpRequest, Fla
         None if request.body.is_empty() => request.method,
         Some(_) | None => "POST".to_owned(),
     };
-    request.headers = headers.unwrap_or_default();
-    request.auth = auth?.unwrap_or(HttpAuth::None);
-    request.insecure = insecure;
     request.timeout = timeout.unwrap_or(request.timeout);
     Ok(request)
 }
 
-fn uri(field: &Field<'_>, name: Option<&str>) -> Result<String, Flaw> {
+/// Who asks, and whom we believe.
+pub(super) struct Caller {
+    headers: Vec<(String, String)>,
+    auth: HttpAuth,
+    insecure: bool,
+}
+
+impl Caller {
+    pub(super) fn of(self, request: HttpRequest) -> HttpRequest {
+        let Self { headers, auth, insecure } = self;
+        HttpRequest { headers, auth, insecure, ..request }
+    }
+}
+
+/// `headers`, `auth` and `insecure`.
+pub(super) fn caller(section: &Section<'_>) -> Result<Caller, Flaw> {
+    let headers = section.section("headers").map(|section| headers(&section));
+    let auth = section.section("auth").map(auth).transpose();
+    let insecure = section.flag("insecure").unwrap_or(false);
+    let auth = auth?.unwrap_or(HttpAuth::None);
+    Ok(Caller { headers: headers.unwrap_or_default(), auth, insecure })
+}
+
+pub(super) fn uri(field: &Field<'_>, name: Option<&str>) -> Result<String, Flaw> {
     let uri = match name {
         Some(name) => template(field, name)?,
         None => field.text().ok_or(Flaw::Reported)?,

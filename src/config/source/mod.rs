@@ -3,13 +3,16 @@
 mod calc;
 mod combined;
 mod constant;
+mod embedded;
 mod http;
 mod js;
 mod modbus;
 mod mqtt;
 mod pipeline;
+mod prometheus;
 mod script;
 mod setters;
+mod ws;
 
 use super::finding::Flaw;
 use super::plugin::{Sink, Source};
@@ -50,6 +53,11 @@ const SOURCES: &[(&str, ReadSource)] = &[
     ("alive", calc::alive),
     ("cached", calc::cached),
     ("error", calc::error),
+    ("ws", ws::source),
+    ("websocket", ws::source),
+    ("prometheus", prometheus::source),
+    ("meter", embedded::meter),
+    ("charger", embedded::charger),
 ];
 
 /// Every plugin that can be written.
@@ -73,22 +81,18 @@ const SINKS: &[(&str, ReadSink)] = &[
     ("sleep", setters::sleep),
     ("random", setters::random),
     ("error", setters::error),
+    ("charger", embedded::charger_sink),
 ];
 
 /// Plugins of evcc without a reader here (§7.1), and what does instead.
 const MISSING: &[(&str, &str)] = &[
     ("aa55", "use modbus, or script with a program that speaks it"),
-    ("charger", "write the source of its value"),
     ("go", "write the script in JavaScript under js"),
     ("gpio", "use script with a program that reads or sets the pin"),
     ("homeassistant", "let it publish over MQTT, or use http with its REST API and auth bearer"),
-    ("meter", "write the source of its value"),
-    ("prometheus", "use http with its API and jq"),
     ("sma", "use modbus: Modbus TCP can be switched on in the device"),
     ("sunspec", "use modbus with the register of the point"),
-    ("timeseries", "write the forecast as a JSON list over mqtt, http or script"),
-    ("websocket", "use http or mqtt"),
-    ("ws", "use http or mqtt"),
+    ("timeseries", "write the forecast as a JSON list over mqtt or http"),
 ];
 
 /// Where a value is read.

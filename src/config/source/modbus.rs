@@ -198,6 +198,10 @@ fn text(
     length: Option<i64>,
     kind: Option<&RegisterKind>,
 ) -> Result<Encoding, Flaw> {
+    if kind == Some(&RegisterKind::WriteMultiple) {
+        // Only `convert: int2bytes` makes bytes, eight of them.
+        return Ok(Encoding { number: Number::Int64, swapped: false, nan: false });
+    }
     if kind.is_some_and(|kind| !matches!(kind, RegisterKind::Holding | RegisterKind::Input)) {
         return Err(Flaw::Unsupported(
             section.finding("encoding", "texts are read from holding and input registers only"),
@@ -211,7 +215,7 @@ fn text(
 }
 
 /// `<number>`, then `s` for least significant word first and `nan` in any order.
-fn encoding(field: &Field<'_>) -> Result<Encoding, Flaw> {
+pub(super) fn encoding(field: &Field<'_>) -> Result<Encoding, Flaw> {
     let word = field.text().ok_or(Flaw::Reported)?.to_lowercase();
     let plain = |number| Encoding { number, swapped: false, nan: false };
     if matches!(word.as_str(), "bool8" | "bool16") {

@@ -1,27 +1,48 @@
 //! What happens to the text of a value before it becomes one (§7.2), the same for every source of texts.
 
-use super::{Flaw, Section};
-use crate::config::plugin::Pipeline;
+use super::{Field, Flaw, Section, modbus};
+use crate::config::plugin::{Encoding, Number, Pipeline};
+use crate::config::text::quoted;
 
 /// `scale` and the pipeline.
 pub(super) fn read(section: &Section<'_>) -> Result<(f64, Pipeline), Flaw> {
     let scale = scale(section);
+    let unpack = section.get("unpack").map(|field| unpack(&field)).transpose();
+    let decode = section.get("decode").map(|field| decode(&field)).transpose();
     let pipeline = Pipeline {
         regex: section.text("regex"),
         default: section.text("default"),
         jq: section.text("jq"),
         quote: section.flag("quote").unwrap_or(false),
+        allow_empty: section.flag("allowEmpty").unwrap_or(false),
+        unpack_hex: unpack?.is_some(),
+        decode: decode?,
     };
-    section.has("allowEmpty");
-    match ["unpack", "decode"].iter().find_map(|key| section.get(key)) {
-        Some(field) => Err(field.unsupported("binary payloads are not built yet")),
-        None => Ok((scale, pipeline)),
+    Ok((scale, pipeline))
+}
+
+fn unpack(field: &Field<'_>) -> Result<(), Flaw> {
+    let word = field.text().ok_or(Flaw::Reported)?;
+    if word.eq_ignore_ascii_case("hex") {
+        return Ok(());
     }
+    field.error(format!("must be hex, found {}", quoted(&word)));
+    Err(Flaw::Reported)
+}
+
+/// The encodings of registers, as far as they are numbers.
+fn decode(field: &Field<'_>) -> Result<Encoding, Flaw> {
+    let encoding = modbus::encoding(field)?;
+    if encoding.number == Number::Bool {
+        field.error("must be a number: write for example uint16");
+        return Err(Flaw::Reported);
+    }
+    Ok(encoding)
 }
 
 /// These belong to reading; evcc takes them where values are written, too.
 pub(super) fn unused(section: &Section<'_>) {
-    for unused in ["scale", "regex", "default", "jq", "quote", "allowEmpty"] {
+    for unused in ["scale", "regex", "default", "jq", "quote", "allowEmpty", "unpack", "decode"] {
         section.has(unused);
     }
 }

@@ -17,6 +17,8 @@ const CONVERSIONS: &[(&str, Conversion)] = &[
     ("float2int", Conversion::FloatToInt),
     ("int2float", Conversion::IntToFloat),
     ("bool2int", Conversion::BoolToInt),
+    // Eight bytes, most significant first: what `encoding: bytes` of a register takes.
+    ("int2bytes", Conversion::FloatToInt),
 ];
 
 fn composite(composite: SetComposite) -> Sink {
@@ -102,9 +104,6 @@ pub(super) fn ifelse(section: Section<'_>, name: &str) -> Result<Sink, Flaw> {
 pub(super) fn convert(section: Section<'_>, name: &str) -> Result<Sink, Flaw> {
     let conversion = section.need("convert").and_then(|field| {
         let word = field.text().ok_or(Flaw::Reported)?.to_lowercase();
-        if word == "int2bytes" {
-            return Err(field.unsupported("int2bytes is not built yet: write a register"));
-        }
         let found = CONVERSIONS.iter().find(|(known, _)| *known == word);
         found.map(|(_, conversion)| *conversion).ok_or_else(|| {
             let known = CONVERSIONS.iter().map(|(known, _)| *known);

@@ -210,6 +210,7 @@ impl<'a> List<'a> {
             Source::Mqtt(_)
             | Source::Modbus(_)
             | Source::Http(_)
+            | Source::Socket(_)
             | Source::Script(_)
             | Source::Js(_)
             | Source::Demo(_) => self.add(attribute, source, source, Delivery::Whole(target)),

@@ -4,7 +4,8 @@
 //!  MQTT message ─► inbox::Decoder (pure) ────────────────────► facts
 //!        └ of a value that others are part of ─┐
 //!  register     ─► modbus::Link (per address) ─┤
-//!  answer       ─► web::Question (per request) ┼─► tree ─┐
+//!  answer       ─► web::Question (per request) ┤
+//!  WebSocket    ─► socket::Line (per request) ─┼─► tree ─┐
 //!  output       ─► script::Script (each) ──────┤         │
 //!  JavaScript   ─► js::Script (thread per vm) ─┘         │
 //!  const        ─► a ticker ─────────────────────────────┼─► outbox ─► facts
@@ -31,12 +32,14 @@ mod script;
 mod setter;
 mod silence;
 mod sink;
+mod socket;
 mod start;
 mod tree;
 mod value;
 mod vehicle;
 mod watchdog;
 mod web;
+mod xml;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;

@@ -71,12 +71,23 @@ impl Outlet {
         }
     }
 
+    /// Takes that there is no value any more, and why.
+    pub(super) fn gone(&self, error: &str) {
+        let now = self.desk.now();
+        self.desk.health.bad(&self.device, &self.attribute, error);
+        self.told_lost(now);
+    }
+
     /// Tells once that the value is lost, when it has been bad for long enough.
     fn lose(&self, now: Mono) {
         let heard = self.heard.0.load(Ordering::Relaxed);
         if heard == TOLD || now.since(Mono(heard)) < LOST_AFTER {
             return;
         }
+        self.told_lost(now);
+    }
+
+    fn told_lost(&self, now: Mono) {
         self.heard.0.store(TOLD, Ordering::Relaxed);
         if let Some(fact) = self.delivery.lost(now, &self.attribute) {
             self.desk.outbox.reading(self.slot, fact);

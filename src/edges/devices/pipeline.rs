@@ -1,4 +1,4 @@
-//! From the text of a message to a typed value: regex, jq, conversion (plans-vehicles-devices.md §7.1, §7.2, §8.1).
+//! From the text of a message to a typed value: XML, regex, jq, bytes, conversion (plans-vehicles-devices.md §7.1, §7.2, §8.1).
 
 use std::borrow::Cow;
 
@@ -6,7 +6,8 @@ use regex_lite::Regex;
 
 use super::jq::Jq;
 use super::value::{Kind, Value};
-use crate::config::Pipeline;
+use super::{register, xml};
+use crate::config::{Encoding, Pipeline, Register, RegisterKind};
 use crate::model::ChargeStatus;
 
 /// Longest text that is looked at; a value is short, a JSON document of a device is rarely 10 KiB.
@@ -26,6 +27,9 @@ pub struct Getter {
     default: Option<String>,
     jq: Option<Jq>,
     quote: bool,
+    allow_empty: bool,
+    unpack_hex: bool,
+    decode: Option<Encoding>,
     longest: usize,
 }
 
@@ -43,6 +47,9 @@ impl Getter {
             default: pipeline.default.clone(),
             jq: pipeline.jq.as_deref().map(Jq::compile).transpose()?,
             quote: pipeline.quote,
+            allow_empty: pipeline.allow_empty,
+            unpack_hex: pipeline.unpack_hex,
+            decode: pipeline.decode,
             longest: MAX_TEXT,
         })
     }
@@ -60,15 +67,29 @@ impl Getter {
         if payload.len() > self.longest {
             return Err(format!("{} bytes are too long", payload.len()));
         }
-        let text = std::str::from_utf8(payload).map_err(|_| "not UTF-8")?;
-        if KNOWN_ERRORS.contains(&text.trim()) {
-            return Err(format!("the device says {}", text.trim()));
+        let trimmed = payload.trim_ascii();
+        if self.allow_empty && trimmed.is_empty() {
+            return Ok((self.kind == Kind::Text).then(|| Value::Text(String::new())));
         }
-        let matched = self.matched(text);
+        if let Some(known) = KNOWN_ERRORS.iter().find(|known| known.as_bytes() == trimmed) {
+            return Err(format!("the device says {known}"));
+        }
+        let as_text = self.regex.is_some() || self.jq.is_some() || self.unpack_hex;
+        match self.decode {
+            Some(encoding) if !as_text => self.decoded(payload, encoding),
+            Some(_) | None => {
+                self.read_text(std::str::from_utf8(payload).map_err(|_| "not UTF-8")?)
+            }
+        }
+    }
+
+    fn read_text(&self, text: &str) -> Result<Option<Value>, String> {
+        let text = self.without_xml(text)?;
+        let matched = self.matched(&text);
         let text = match &self.jq {
-            None => matched.clone().unwrap_or(Cow::Borrowed(text)),
+            None => matched.clone().unwrap_or(Cow::Borrowed(&*text)),
             Some(jq) => {
-                let input = matched.clone().unwrap_or(Cow::Borrowed(text));
+                let input = matched.clone().unwrap_or(Cow::Borrowed(&*text));
                 let input = if self.quote { quoted(&input) } else { input };
                 match jq.run(&input)? {
                     Some(result) => Cow::Owned(result),
@@ -76,11 +97,53 @@ impl Getter {
                 }
             }
         };
+        let value = match (self.unpack_hex, self.decode) {
+            (true, encoding) => unpacked(&text).and_then(|bytes| match encoding {
+                Some(encoding) => self.decoded(&bytes, encoding),
+                None => convert(self.kind, &String::from_utf8_lossy(&bytes), self.scale).map(Some),
+            }),
+            (false, Some(encoding)) => self.decoded(text.as_bytes(), encoding),
+            (false, None) => convert(self.kind, &text, self.scale).map(Some),
+        };
         // An unmatched text passes on unchanged (§7.2); say so where it then fails (W-46).
-        convert(self.kind, &text, self.scale).map(Some).map_err(|error| match matched {
+        value.map_err(|error| match matched {
             Some(_) => error,
             None => format!("the regex does not match, and {error}"),
         })
+    }
+
+    /// XML as JSON. What only looks like XML passes on as it is, as in evcc, unless jq waits for it.
+    fn without_xml<'a>(&self, text: &'a str) -> Result<Cow<'a, str>, String> {
+        if !text.trim_start().starts_with("<?xml") {
+            return Ok(Cow::Borrowed(text));
+        }
+        match xml::json(text.trim()) {
+            Ok(json) => Ok(Cow::Owned(json)),
+            Err(error) if self.jq.is_some() => Err(format!("not XML: {error}")),
+            Err(_) => Ok(Cow::Borrowed(text)),
+        }
+    }
+
+    /// The number that the first bytes are; `float64` is a float here, too (W-20).
+    fn decoded(&self, bytes: &[u8], encoding: Encoding) -> Result<Option<Value>, String> {
+        let width = 2 * usize::from(register::width(encoding.number));
+        let Some(bytes) = bytes.get(..width) else {
+            return Err(format!("expected {width} bytes, got {}", bytes.len()));
+        };
+        let (pairs, _) = bytes.as_chunks::<2>();
+        let words: Vec<u16> = pairs.iter().map(|pair| u16::from_be_bytes(*pair)).collect();
+        let register = Register { kind: RegisterKind::Input, address: 0, encoding, bitmask: 0 };
+        match self.kind {
+            Kind::Number | Kind::Bool => register::read(self.kind, &register, &words, self.scale),
+            Kind::Status | Kind::Text => {
+                let number = register::read(Kind::Number, &register, &words, 1.0)?;
+                let text = number.map(|number| match number {
+                    Value::Number(number) => number.to_string(),
+                    Value::Bool(_) | Value::Status(_) | Value::Text(_) => String::new(),
+                });
+                text.map(|text| convert(self.kind, &text, 1.0)).transpose()
+            }
+        }
     }
 
     /// What the regular expression makes of the text; `None` if it does not match and there is no default.
@@ -156,6 +219,18 @@ fn status(text: &str) -> Result<ChargeStatus, String> {
 /// Without the blanks and NULs that devices pad texts with.
 fn trimmed(text: &str) -> &str {
     text.trim_matches(|c: char| c.is_whitespace() || c == '\0')
+}
+
+/// The bytes that a text spells in hexadecimal digits.
+fn unpacked(text: &str) -> Result<Vec<u8>, String> {
+    let wrong = || format!("{:?} is not hexadecimal", excerpt(text));
+    let (pairs, rest) = text.trim().as_bytes().as_chunks::<2>();
+    if !rest.is_empty() {
+        return Err(wrong());
+    }
+    let digit = |letter: u8| char::from(letter).to_digit(16).and_then(|n| u8::try_from(n).ok());
+    let byte = |[high, low]: &[u8; 2]| Some(digit(*high)? << 4 | digit(*low)?);
+    pairs.iter().map(byte).collect::<Option<_>>().ok_or_else(wrong)
 }
 
 /// The text as a JSON string.

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
@@ -19,6 +20,7 @@ use super::register;
 use super::script::{Script, Tool};
 use super::setter::{Delta, Setter};
 use super::sink::{Publish, Writer};
+use super::socket::{Line, MESSAGE_MAX};
 use super::template::Template;
 use super::value::{Board, Kind, Target};
 use super::vehicle::{self, Vehicle};
@@ -27,7 +29,7 @@ use super::web::{Order, Question};
 use super::{Broken, Devices, repeat};
 use crate::config::{
     ChargerDevice, Config, HttpRequest, HttpSource, JsInput, JsKind, JsSource, Library, ModbusLink,
-    ScriptSource, SetComposite, Sink, Source,
+    ScriptSource, SetComposite, Sink, SocketSource, Source,
 };
 use crate::edges::fetch::{ANSWER_MAX, Fetch};
 use crate::model::{BatteryMode, Fact, LoadPointIx};
@@ -45,6 +47,7 @@ pub(super) struct Start {
     /// By address and framing.
     links: BTreeMap<(String, bool), LinkParts>,
     questions: BTreeMap<HttpRequest, Question>,
+    lines: BTreeMap<HttpRequest, Line>,
     /// Machines for scripts by name.
     machines: BTreeMap<String, js::Machine>,
     machine_count: usize,
@@ -79,6 +82,7 @@ impl Start {
             ears: BTreeMap::new(),
             links: BTreeMap::new(),
             questions: BTreeMap::new(),
+            lines: BTreeMap::new(),
             machines: BTreeMap::new(),
             machine_count: 0,
             libraries: Vec::new(),
@@ -100,6 +104,9 @@ impl Start {
         }
         for (_, question) in std::mem::take(&mut self.questions) {
             self.spawn(question.run(self.fetch.clone()));
+        }
+        for (_, line) in std::mem::take(&mut self.lines) {
+            self.spawn(line.run(self.fetch.clone()));
         }
         let outbox = Arc::clone(&self.desk.outbox);
         self.spawn(async move { outbox.forward(facts).await });
@@ -163,18 +170,8 @@ impl Start {
                 let poll = Poll { source: source.clone(), outlet };
                 self.link(&source.link).polls.push(poll);
             }
-            Source::Http(source) => {
-                let HttpSource { request, interval, scale, pipeline } = &**source;
-                let getter = Getter::compile(kind, *scale, pipeline)?.reading_up_to(ANSWER_MAX);
-                let interval = interval.unwrap_or(usual);
-                let question = self.questions.entry(request.clone()).or_insert_with(|| Question {
-                    request: request.clone(),
-                    interval,
-                    readers: Vec::new(),
-                });
-                question.interval = question.interval.min(interval);
-                question.readers.push((getter, outlet));
-            }
+            Source::Http(source) => self.question(source, kind, usual, outlet)?,
+            Source::Socket(source) => self.line(source, kind, outlet)?,
             Source::Script(source) => {
                 let ScriptSource { command, interval, scale, pipeline } = &**source;
                 let getter = Getter::compile(kind, *scale, pipeline)?;
@@ -194,6 +191,39 @@ impl Start {
             }
             Source::Const(_) | Source::Composite(_) => {}
         }
+        Ok(())
+    }
+
+    fn question(
+        &mut self,
+        source: &HttpSource,
+        kind: Kind,
+        usual: Duration,
+        outlet: Outlet,
+    ) -> Result<(), String> {
+        let HttpSource { request, interval, scale, pipeline } = source;
+        let getter = Getter::compile(kind, *scale, pipeline)?.reading_up_to(ANSWER_MAX);
+        let interval = interval.unwrap_or(usual);
+        let question = self.questions.entry(request.clone()).or_insert_with(|| Question {
+            request: request.clone(),
+            interval,
+            readers: Vec::new(),
+        });
+        question.interval = question.interval.min(interval);
+        question.readers.push((getter, outlet));
+        Ok(())
+    }
+
+    fn line(&mut self, source: &SocketSource, kind: Kind, outlet: Outlet) -> Result<(), String> {
+        let SocketSource { request, timeout, scale, pipeline } = source;
+        let getter = Getter::compile(kind, *scale, pipeline)?.reading_up_to(MESSAGE_MAX);
+        let line = self.lines.entry(request.clone()).or_insert_with(|| Line {
+            request: request.clone(),
+            timeout: None,
+            readers: Vec::new(),
+        });
+        line.timeout = [line.timeout, *timeout].into_iter().flatten().min();
+        line.readers.push((getter, outlet));
         Ok(())
     }
 

@@ -121,6 +121,7 @@ impl Node {
             Source::Mqtt(_)
             | Source::Modbus(_)
             | Source::Http(_)
+            | Source::Socket(_)
             | Source::Script(_)
             | Source::Js(_)
             | Source::Demo(_) => {

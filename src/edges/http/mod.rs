@@ -201,6 +201,7 @@ fn handler(row: &Operation) -> MethodRouter<App> {
         Op::Telemetry | Op::TelemetryOld => on(method, config::telemetry),
         Op::TargetPlan => on(method, plan::target),
         Op::Version => on(method, config::version),
+        Op::Update => on(method, system::update),
     }
 }
 

@@ -63,6 +63,13 @@ pub(super) async fn optimize() -> Response {
     json(StatusCode::OK, r#"{"error":"there is no optimizer"}"#.to_owned())
 }
 
+/// evcc's own images update themselves (api.md §3.11); ours are replaced from outside.
+pub(super) async fn update() -> Response {
+    let remedy =
+        "chargebus does not update itself: pull the new image, or replace the program, and restart";
+    problem(StatusCode::NOT_IMPLEMENTED, remedy)
+}
+
 /// Ends the service; what keeps it running starts it anew.
 pub(super) async fn shutdown(Shared(app): Shared<App>) -> StatusCode {
     info!("asked over REST to end");

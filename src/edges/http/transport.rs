@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::extract::{Request, State as Shared};
 use axum::http::uri::PathAndQuery;
-use axum::http::{HeaderValue, Method, StatusCode, Uri, header};
+use axum::http::{HeaderName, HeaderValue, Method, StatusCode, Uri, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Redirect, Response};
 use tower_http::compression::CompressionLayer;
@@ -15,6 +15,10 @@ use tower_http::compression::predicate::{And, NotForContentType, Predicate as _,
 const COMPRESS_FROM: u64 = 1024;
 /// Browsers ask again for the permission of an origin after this.
 const PREFLIGHT_SECONDS: &str = "3600";
+
+/// Folders of files that the page loads.
+const FILES: [&str; 3] = ["/assets/", "/i18n/", "/meta/"];
+const PRIVATE_NETWORK: HeaderName = HeaderName::from_static("access-control-allow-private-network");
 
 /// The one form of a path that is routed: without the base path, which a proxy may have taken off
 /// already, and without a slash at the end. Nothing is redirected but the base path itself, because
@@ -50,10 +54,14 @@ pub(super) fn with_path(uri: &Uri, path: &str) -> Option<Uri> {
 }
 
 /// Pages of other origins may ask (evcc refuses them PUT, PATCH and DELETE: api.md §9 no. 18).
+/// Files of the page may be loaded from anywhere, also by a page that is not of this network, because
+/// evcc's app keeps its own copy of them (api.md §3.12); nothing else may.
 /// OPTIONS is answered on every path that there is, with the methods that it knows.
 pub(super) async fn origins(request: Request, next: Next) -> Response {
     let options = request.method() == Method::OPTIONS;
-    let foreign = request.headers().contains_key(header::ORIGIN);
+    let path = request.uri().path();
+    let file = FILES.iter().any(|folder| path.starts_with(folder));
+    let foreign = file || request.headers().contains_key(header::ORIGIN);
     let mut response = next.run(request).await;
     let known = options && response.status() == StatusCode::METHOD_NOT_ALLOWED;
     let mut tell = |name, value| {
@@ -61,6 +69,9 @@ pub(super) async fn origins(request: Request, next: Next) -> Response {
     };
     if foreign {
         tell(header::ACCESS_CONTROL_ALLOW_ORIGIN, "*");
+    }
+    if file {
+        tell(PRIVATE_NETWORK, "true");
     }
     if foreign && known {
         let methods = "GET, HEAD, POST, PUT, PATCH, DELETE";

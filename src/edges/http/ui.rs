@@ -17,14 +17,32 @@ use super::App;
 const PAGE_MAX: u64 = 1 << 20;
 /// Folders whose files are served as they are.
 const FOLDERS: [&str; 3] = ["assets", "i18n", "meta"];
+/// What a user may add to the folder: the name in a request, and the files that can stand for it.
+const CUSTOM: [(&str, &[(&str, &str)]); 3] = [
+    ("custom.css", &[("custom.css", "text/css")]),
+    (
+        "custom-logo-light",
+        &[("custom-logo-light.svg", "image/svg+xml"), ("custom-logo-light.png", "image/png")],
+    ),
+    (
+        "custom-logo-dark",
+        &[("custom-logo-dark.svg", "image/svg+xml"), ("custom-logo-dark.png", "image/png")],
+    ),
+];
 /// The language of the page until the browser says otherwise.
 const LANGUAGE: &str = "en";
 
 /// The page of a folder at `/`, and what it loads.
 pub(super) fn routes(folder: &Path) -> Router<App> {
-    let index: Arc<Path> = folder.join("index.html").into();
+    let root: Arc<Path> = folder.into();
+    let (index, ours) = (Arc::clone(&root), Arc::clone(&root));
     let page = get(move || page(Arc::clone(&index)));
-    let mut router = Router::new().route("/", page).route("/globals.js", get(globals));
+    let globals = get(move || globals(Arc::clone(&ours)));
+    let mut router = Router::new().route("/", page).route("/globals.js", globals);
+    for (name, files) in CUSTOM {
+        let root = Arc::clone(&root);
+        router = router.route(&format!("/{name}"), get(move || custom(Arc::clone(&root), files)));
+    }
     for name in FOLDERS {
         router = router.nest_service(&format!("/{name}"), ServeDir::new(folder.join(name)));
     }
@@ -45,12 +63,27 @@ pub fn check(folder: &Path) -> Result<PathBuf, String> {
     }
 }
 
-async fn page(index: Arc<Path>) -> Response {
-    let size = tokio::fs::metadata(&index).await.map_or(0, |metadata| metadata.len());
-    let text = match size {
+/// A file that is no longer than a page may be.
+async fn read(path: &Path) -> Option<Vec<u8>> {
+    match tokio::fs::metadata(path).await.ok()?.len() {
         0 | PAGE_MAX.. => None,
-        _ => tokio::fs::read_to_string(&index).await.ok(),
-    };
+        _ => tokio::fs::read(path).await.ok(),
+    }
+}
+
+/// The first of these files that is there.
+async fn custom(folder: Arc<Path>, files: &'static [(&'static str, &'static str)]) -> Response {
+    for (name, kind) in files {
+        if let Some(bytes) = read(&folder.join(name)).await {
+            let headers = [(header::CONTENT_TYPE, *kind), (header::CACHE_CONTROL, "no-cache")];
+            return (headers, bytes).into_response();
+        }
+    }
+    (StatusCode::NOT_FOUND, "404 page not found\n").into_response()
+}
+
+async fn page(folder: Arc<Path>) -> Response {
+    let text = read(&folder.join("index.html")).await.and_then(|text| String::from_utf8(text).ok());
     let Some(text) = text else {
         return (StatusCode::NOT_FOUND, "index.html of --ui cannot be read\n").into_response();
     };
@@ -79,9 +112,13 @@ fn filled_in(text: &str) -> String {
     page
 }
 
-async fn globals() -> Response {
+async fn globals(folder: Arc<Path>) -> Response {
+    // The page asks for these files where it reads `true`, and for both logos or none.
+    let [css, light, dark] =
+        CUSTOM.map(|(_, files)| files.iter().any(|(name, _)| folder.join(name).is_file()));
+    let (css, logo) = (css.to_string(), (light && dark).to_string());
     let globals = serde_json::json!({
-        "version": System::EMULATED, "commit": "", "customCss": "", "customLogo": "",
+        "version": System::EMULATED, "commit": "", "customCss": css, "customLogo": logo,
         "customBrand": "", "customWebsite": "", "customEmail": "", "customPhone": "",
     });
     let headers = [(header::CONTENT_TYPE, "text/javascript"), (header::CACHE_CONTROL, "no-cache")];

@@ -4,11 +4,13 @@ use std::sync::Arc;
 
 use serde_json::json;
 
-use crate::config::{Carrier, HttpAuth, HttpRequest, MessageEncoding, Sink};
+use crate::config::{
+    Carrier, HttpAuth, HttpRequest, MessageEncoding, Sink, encoded as encoded_uri,
+};
 use crate::model::{Piece, Template};
 
 use super::super::devices::Publish;
-use super::super::fetch::{Failure, Fetch, encoded as encoded_uri};
+use super::super::fetch::{Failure, Fetch};
 use super::super::program;
 
 /// Of what a service says to an error, this much is logged.

@@ -37,8 +37,9 @@ use super::{Store, StoreError, sessions};
 pub const UPLOAD_MAX: u64 = BACKUP_MAX.unsigned_abs();
 /// Databases that were replaced and are kept; the oldest goes.
 const KEPT_MAX: usize = 3;
-/// Longest wait for the thread to keep the old rows and to take the new ones.
-const REPLACE_WITHIN: Duration = Duration::from_secs(300);
+/// Longest wait for the thread to keep the old rows and to take the new ones; shorter than a silent
+/// connection is kept, so that whoever asked gets an answer.
+const REPLACE_WITHIN: Duration = Duration::from_secs(100);
 /// Ends of names beside the database: an upload, a copy that is not whole yet, a copy that is kept.
 const UPLOAD: &str = ".upload";
 const DRAFT: &str = ".keeping";
@@ -372,7 +373,6 @@ fn empty(transaction: &Transaction<'_>, what: Reset, protected: Protected) -> ru
     if settings {
         let delete = format!("DELETE FROM settings WHERE {OTHERS}");
         transaction.execute(&delete, [protected.prefix])?;
-        transaction.execute_batch("DELETE FROM vehicles")?;
     }
     if metrics {
         forget_history(transaction)?;

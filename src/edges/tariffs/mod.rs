@@ -294,6 +294,7 @@ impl Feed {
             Some((
                 _,
                 Source::Modbus(_)
+                | Source::Socket(_)
                 | Source::Script(_)
                 | Source::Js(_)
                 | Source::Demo(_)

@@ -97,6 +97,7 @@ loadpoints:
                 default: Some("none".to_owned()),
                 jq: Some(".x".to_owned()),
                 quote: true,
+                ..Pipeline::default()
             },
         }))
     );

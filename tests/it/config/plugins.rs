@@ -191,7 +191,7 @@ fn wrong_setters_are_named() {
         ),
         (
             format!("{{source: convert, convert: float2it, set: {out}}}"),
-            "convert: must be one of float2int, int2float, bool2int, found \"float2it\" (did you \
+            "convert: must be one of float2int, int2float, bool2int, int2bytes, found \"float2it\" (did you \
              mean \"float2int\"?)",
         ),
         (
@@ -272,4 +272,103 @@ fn libraries_of_scripts_are_read() {
     assert_eq!(good(text).libraries, [library]);
     assert!(notices(text).iter().all(|notice| !notice.contains("javascript")));
     refused("javascript:\n- {vm: v}\n", &["2:3 javascript[0].script: is missing"]);
+}
+
+#[test]
+fn sockets_are_read_with_all_their_keys() {
+    let keys = "headers: {X-A: b}, auth: {type: basic, user: me, password: secret}, insecure: true, \
+                timeout: 30s, scale: -1, jq: .a";
+    for (uri, expected) in [
+        ("wss://h:9/a?b=1", "https://h:9/a?b=1"),
+        ("ws://h", "http://h"),
+        ("h/live", "http://h/live"),
+        ("https://h", "https://h"),
+    ] {
+        let Some(Source::Socket(socket)) = power(&format!("{{source: ws, uri: '{uri}', {keys}}}"))
+        else {
+            panic!("{uri}")
+        };
+        assert_eq!(socket.request.uri, expected);
+        assert_eq!(socket.request.headers, [("X-A".to_owned(), "b".to_owned())]);
+        assert!(socket.request.insecure && matches!(socket.request.auth, HttpAuth::Basic { .. }));
+        assert_eq!((socket.timeout, socket.scale), (Some(Duration::from_secs(30)), -1.0));
+        assert!(!format!("{socket:?}").contains("secret"));
+    }
+    refused(
+        &grid("{source: ws, uri: 'ftp://x', method: GET}"),
+        &[
+            "5:23 meters[0].power.uri: must begin with ws:// or wss://, found \"ftp://x\"",
+            "5:39 meters[0].power.method: unknown key",
+        ],
+    );
+}
+
+#[test]
+fn devices_within_devices_give_one_value() {
+    let meter = "{type: template, template: openwb, usage: pv}";
+    let source = power(&format!("{{source: meter, config: {meter}, method: Power}}"));
+    let Some(Source::Composite(alive)) = source else { panic!("{source:?}") };
+    assert!(matches!(*alive, Composite::Alive { .. }));
+    let source = power(&format!("{{source: meter, config: {meter}, method: power, scale: -1}}"));
+    let Some(Source::Composite(scaled)) = source else { panic!("{source:?}") };
+    assert!(matches!(*scaled, Composite::Calc(chargebus::config::Calc::Mul, _)));
+    let box_ = "{type: template, template: go-e-mqtt, topic: box}";
+    let text = format!("{SMALL}loadpoints:\n  - charger: wallbox\n")
+        .replace(
+            "{source: mqtt, topic: wb/enabled}",
+            &format!("{{source: charger, config: {box_}}}"),
+        )
+        .replace(
+            "{source: mqtt, topic: wb/enable}",
+            &format!("{{source: charger, config: {box_}}}"),
+        );
+    let device = good(&text).devices.chargers.remove(0);
+    assert!(matches!(device.enabled, Some(Source::Mqtt(mqtt)) if mqtt.topic == "box/frc"));
+    assert!(matches!(device.enable, Some(Sink::Mqtt { topic, .. }) if topic == "box/frc/set"));
+    for (source, said) in [
+        (format!("{{source: meter, config: {meter}}}"), "method: is missing"),
+        (
+            format!("{{source: meter, config: {meter}, method: currents}}"),
+            "method: must be one of power, energy, returnenergy, soc, found \"currents\"",
+        ),
+        (
+            format!("{{source: meter, config: {meter}, method: soc}}"),
+            "method: the meter has no soc: write it in config",
+        ),
+        (
+            "{source: meter, config: {type: template, template: openwb}, method: soc}".to_owned(),
+            "config.usage: is missing",
+        ),
+        (format!("{{source: charger, config: {box_}, x: 1}}"), "x: unknown key"),
+        (
+            "{source: charger, config: {type: template, template: openwb}}".to_owned(),
+            "config: the charger does not say whether it is enabled",
+        ),
+    ] {
+        let found = errors(&grid(&source));
+        let expected = format!("meters[0].power.{said}");
+        assert!(found.iter().any(|error| error.ends_with(&expected)), "{source}: {found:?}");
+    }
+}
+
+#[test]
+fn bytes_are_read_and_written() {
+    for (keys, said) in [
+        ("unpack: base64", "unpack: must be hex, found \"base64\""),
+        ("decode: float16", "decode: unknown encoding \"float16\""),
+        ("decode: bool16", "decode: must be a number: write for example uint16"),
+    ] {
+        let found = errors(&grid(&format!("{{source: mqtt, topic: x, {keys}}}")));
+        assert!(found[0].contains(said), "{found:?}");
+    }
+    let bytes = "{source: convert, convert: int2bytes, set: {source: modbus, uri: a, register: \
+                 {address: 1, type: writemultiple, encoding: bytes}}}";
+    let Some(Sink::Composite(convert)) = sink(bytes) else { panic!("convert") };
+    let SetComposite::Convert(_, Sink::Modbus { register, .. }) = *convert else {
+        panic!("modbus")
+    };
+    assert_eq!(
+        chargebus::edges::devices::register::write(&register, 258.0),
+        Ok(chargebus::edges::devices::register::Write::Multiple(vec![0, 0, 0, 258]))
+    );
 }

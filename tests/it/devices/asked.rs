@@ -97,6 +97,40 @@ async fn known_errors_are_no_values() {
 }
 
 #[tokio::test]
+async fn prometheus_gives_one_number() {
+    for (answer, expected) in [
+        (r#""success","data":{"resultType":"scalar","result":[1.5,"42"]}"#, Ok(420.0)),
+        (
+            r#""success","data":{"resultType":"vector","result":[{"metric":{},"value":[1,"-2.5"]}]}"#,
+            Ok(-25.0),
+        ),
+        (
+            r#""success","data":{"resultType":"vector","result":[]}"#,
+            Err("not a single number: vector of 0"),
+        ),
+        (r#""error","error":"parse error""#, Err("parse error")),
+        (r#""success","data":{"resultType":"scalar","result":[1,"NaN"]}"#, Err("is not a number")),
+    ] {
+        let body = format!("{{\"status\":{answer}}}");
+        let web = Web::start(move |_| Reply::ok(body.clone())).await;
+        let config = meter_site(&format!(
+            "power: {{source: prometheus, uri: '{}', query: 'sum(power{{room=\"a b\"}})', scale: 10}}",
+            web.uri("/")
+        ));
+        let mut rig = Rig::start(&config);
+        match expected {
+            Ok(expected) => assert_eq!(power(&rig.fact().await), expected, "{answer}"),
+            Err(part) => {
+                until("the failure", || rig.devices.health()[0].error.is_some()).await;
+                let error = rig.devices.health()[0].error.clone().unwrap();
+                assert!(error.contains(part), "{answer}: {error}");
+            }
+        }
+        assert_eq!(web.paths()[0], "/api/v1/query?query=sum%28power%7Broom%3D%22a%20b%22%7D%29");
+    }
+}
+
+#[tokio::test]
 async fn messages_answers_and_registers_make_one_value() {
     let memory = Memory::default();
     memory.set(7, &[100]);

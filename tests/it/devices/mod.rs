@@ -7,6 +7,7 @@ mod asked;
 mod charger;
 mod composites;
 mod decode;
+mod examples;
 mod modbus;
 mod openwb;
 mod pipelines;
@@ -15,6 +16,7 @@ mod scripts;
 pub(crate) mod servers;
 mod setters;
 mod silence;
+mod sockets;
 mod templates;
 mod vehicle;
 

@@ -1,4 +1,4 @@
-//! What happens to a value before it is written (plans-vehicles-devices.md §7.1, §7.4, E-81 to E-86).
+//! What happens to a value before it is written (plans-vehicles-devices.md §7.1, §7.4).
 
 use std::time::Duration;
 
@@ -165,7 +165,7 @@ async fn a_hung_wallbox_is_told_off_when_it_answers_again() {
 }
 
 /// What a repeater writes until a second, as `second value`.
-fn story(watchdog: Watchdog, wishes: &[(u64, i64)], end: u64) -> Vec<String> {
+pub(super) fn story(watchdog: Watchdog, wishes: &[(u64, i64)], end: u64) -> Vec<String> {
     let mut repeater = Repeater::new(watchdog, Mono(0));
     let mut written = Vec::new();
     for second in 0..=end {
@@ -185,24 +185,8 @@ fn story(watchdog: Watchdog, wishes: &[(u64, i64)], end: u64) -> Vec<String> {
     written
 }
 
-fn watchdog(defer: bool) -> Watchdog {
+pub(super) fn watchdog(defer: bool) -> Watchdog {
     Watchdog { timeout: Duration::from_secs(60), reset: vec![1.0], initial: None, defer }
-}
-
-#[test]
-fn deferred_changes_wait_until_the_device_has_forgotten() {
-    // E-85
-    let first = story(watchdog(true), &[(0, 1), (0, 3), (66, 2)], 131);
-    assert_eq!(first, ["0 1", "65 3", "130 2"]);
-    let reset = story(watchdog(true), &[(0, 1), (0, 3), (66, 2), (96, 1)], 400);
-    assert_eq!(reset, ["0 1", "65 3", "96 1"], "2 is never sent");
-}
-
-#[test]
-fn values_are_repeated_until_they_are_reset() {
-    // E-86
-    let changes = story(watchdog(false), &[(0, 1), (1, 3), (2, 2), (3, 2), (70, 1)], 200);
-    assert_eq!(changes, ["0 1", "1 3", "2 2", "32 2", "62 2", "70 1"]);
 }
 
 #[test]

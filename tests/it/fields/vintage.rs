@@ -132,6 +132,26 @@ fn always_charge_is_a_mode() {
     }
 }
 
+#[test]
+fn always_charge_of_a_vehicle_is_its_mode() {
+    let mut control = house::fed();
+    let always = "vehicles/tesla/alwaysCharge";
+    for (mode, word, reply, expected) in [
+        ("none", "off", "off", None),
+        ("none", "on", "on", Some(Mode::MinPv)),
+        ("minpv", "off", "off", Some(Mode::Pv)),
+        ("now", "off", "off", Some(Mode::Now)),
+        ("minpv", "none", "off", None),
+        ("now", "none", "off", Some(Mode::Now)),
+    ] {
+        ok(&mut control, "vehicles/tesla/mode", mode);
+        let told = ok(&mut control, always, word);
+        assert_eq!(told.json(), format!("{{\"alwaysCharge\":\"{reply}\"}}"), "{mode} {word}");
+        assert_eq!(control.vehicles()[0].settings.mode, expected, "{mode} {word}");
+    }
+    assert!(!full_state(&control).json().contains("alwaysCharge"));
+}
+
 /// `once` is stored: a restart does not make `on` of it.
 #[test]
 fn once_survives_a_restart() {
@@ -191,5 +211,26 @@ fn the_configuration_is_told_on_mqtt_if_somebody_wants_it() {
         let json: Json = serde_json::from_str(&state.json()).unwrap();
         assert_eq!(json["config"], "/etc/evcc.yaml");
         assert_eq!(json["mqtt"]["broker"], "mosquitto:1883");
+    }
+}
+
+/// Releases 0.203.4 to 0.300 wrote the strategy with the goal (api.md §2.5).
+#[test]
+fn a_goal_may_carry_its_strategy() {
+    let mut control = house::fed();
+    let goal = |more: &str| format!(r#"{{"time":"{LATER}","value":10{more}}}"#);
+    for (topic, strategy) in [
+        ("loadpoints/1/planEnergy", "loadpoints/1/planStrategy"),
+        ("vehicles/tesla/planSoc", "vehicles/tesla/planStrategy"),
+    ] {
+        ok(&mut control, strategy, r#"{"continuous":true}"#);
+        for more in [r#","precondition":900"#, ""] {
+            ok(&mut control, topic, &goal(more));
+            assert_eq!(told(&control, &format!("{strategy}/precondition")), "900", "{more}");
+            assert_eq!(told(&control, &format!("{strategy}/continuous")), "true", "it stays");
+        }
+        let answer = set(&mut control, &format!("{topic}/set"), &goal(r#","precondition":"soon""#));
+        assert_eq!(answer.code, Code::InvalidType);
+        assert_eq!(told(&control, &format!("{strategy}/precondition")), "900");
     }
 }

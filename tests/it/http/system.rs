@@ -51,13 +51,11 @@ async fn a_cleared_cache_loses_no_setting() {
     let settings = [("tariff.grid", "{}"), ("tariff.solar2", "{}"), ("prioritySoc", "50")];
     let settings = settings.map(|(key, value)| (key.to_owned(), Some(value.to_owned())));
     store.save_settings(settings.into()).await.unwrap();
-    store.save_vehicle("tesla".to_owned(), "{}".to_owned());
     let mut facade = Facade::with(unguarded(), store.clone()).await;
     let (status, _, body) = facade.call("DELETE", "/api/system/cache").await;
     assert_eq!((status, &*body), (200, "\"OK\"\n"));
     let left = store.load_settings().await.unwrap();
     assert_eq!(left.keys().collect::<Vec<_>>(), ["prioritySoc"]);
-    assert!(store.load_vehicles().await.unwrap().is_empty());
     assert!(matches!(facade.news.try_recv(), Ok(Reply::Forget)), "the loop would keep it again");
 }
 
@@ -77,6 +75,8 @@ async fn the_owner_takes_the_database_home() {
     fs::write(&path, &answer[at + 4..]).unwrap();
     let settings = Store::open(&path).unwrap().load_settings().await.unwrap();
     assert_eq!(settings.get("prioritySoc").map(String::as_str), Some("50"));
+    let (status, update) = facade.post("/api/update").await;
+    assert_eq!((status, update.contains("pull the new image")), (501, true), "{update}");
     let none = "{\"error\":\"there is no optimizer\"}\n".to_owned();
     assert_eq!(facade.post("/api/optimize").await, (200, none));
 }
@@ -97,9 +97,30 @@ async fn a_folder_takes_the_place_of_our_page() {
     let (status, head, body) = facade.call("GET", "/assets/app.js").await;
     assert_eq!((status, &*body), (200, "1"));
     assert!(head.contains("content-type: text/javascript"), "{head}");
+    for line in ["access-control-allow-origin: *", "access-control-allow-private-network: true"] {
+        assert!(head.contains(line), "{head}");
+    }
+    let (_, head, _) = facade.send("GET", "/api/state", &[("Origin", "http://x")], "").await;
+    assert!(!head.contains("private-network"), "only files: {head}");
     for path in ["/assets/nosuch.js", "/assets/../../secret", "/assets/%2e%2e/%2e%2e/secret"] {
         assert_eq!(facade.get(path).await.0, 404, "{path}");
     }
     assert!(facade.get("/globals.js").await.1.starts_with("window.evcc = {\"version\":\""));
     assert_eq!(facade.get("/api/state?jq=.siteTitle").await.0, 200, "the API is the same");
+
+    let globals = facade.get("/globals.js").await.1;
+    assert!(globals.contains(r#""customCss":"false","customLogo":"false""#), "{globals}");
+    for (file, path, kind) in [
+        ("custom.css", "/custom.css", "text/css"),
+        ("custom-logo-light.png", "/custom-logo-light", "image/png"),
+        ("custom-logo-dark.svg", "/custom-logo-dark", "image/svg+xml"),
+    ] {
+        assert_eq!(facade.get(path).await.0, 404, "{path}");
+        fs::write(folder.join(file), file).unwrap();
+        let (status, head, body) = facade.call("GET", path).await;
+        assert_eq!((status, &*body), (200, file));
+        assert!(head.contains(&format!("content-type: {kind}")), "{head}");
+    }
+    let globals = facade.get("/globals.js").await.1;
+    assert!(globals.contains(r#""customCss":"true","customLogo":"true""#), "{globals}");
 }

@@ -1,0 +1,66 @@
+//! `source: meter`, `charger`: a value of another device that is described in place (§7.1).
+
+use super::{Flaw, Section, Sink, Source, Want, pipeline};
+use crate::config::devices::{self, Device};
+use crate::config::plugin::{Calc, Composite};
+use crate::config::text::quoted;
+
+/// What can be read of a meter.
+const METHODS: [&str; 4] = ["power", "energy", "returnenergy", "soc"];
+
+pub(super) fn meter(section: Section<'_>, want: Want) -> Result<Source, Flaw> {
+    if want != Want::Number {
+        section.error("source", "meter gives a number: it cannot be used here");
+        return Err(Flaw::Reported);
+    }
+    let config = section.need("config");
+    let method = section.need("method");
+    let scale = pipeline::scale(&section);
+    section.finish_strict();
+    let (config, method) = (config?, method?);
+    let meter = devices::meter(&Device::embedded(config))?.device;
+    let word = method.text().ok_or(Flaw::Reported)?.to_lowercase();
+    let source = match word.as_str() {
+        "power" => meter.power,
+        "energy" => meter.energy,
+        "returnenergy" => meter.return_energy,
+        "soc" => meter.soc,
+        _ => {
+            let known = METHODS.join(", ");
+            method.error(format!("must be one of {known}, found {}", quoted(&word)));
+            return Err(Flaw::Reported);
+        }
+    };
+    let Some(source) = source else {
+        method.error(format!("the meter has no {word}: write it in config"));
+        return Err(Flaw::Reported);
+    };
+    if scale == 1.0 {
+        return Ok(source);
+    }
+    let scale = Source::Const(scale.to_string());
+    Ok(Source::Composite(Box::new(Composite::Calc(Calc::Mul, vec![source, scale]))))
+}
+
+pub(super) fn charger(section: Section<'_>, want: Want) -> Result<Source, Flaw> {
+    if matches!(want, Want::Status | Want::Text) {
+        section.error("source", "charger says whether it is enabled: it cannot be used here");
+        return Err(Flaw::Reported);
+    }
+    let config = section.need("config");
+    section.finish_strict();
+    let config = config?;
+    let charger = devices::charger(&Device::embedded(config.clone()))?;
+    charger.device.enabled.ok_or_else(|| {
+        config.error("the charger does not say whether it is enabled");
+        Flaw::Reported
+    })
+}
+
+/// The placeholder of the inner device is its own: `enable`.
+pub(super) fn charger_sink(section: Section<'_>, _name: &str) -> Result<Sink, Flaw> {
+    let config = section.need("config");
+    section.finish_strict();
+    let charger = devices::charger(&Device::embedded(config?))?;
+    charger.device.enable.ok_or(Flaw::Reported)
+}
