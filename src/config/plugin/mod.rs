@@ -387,8 +387,17 @@ impl Source {
 
     /// Whether somebody must be asked, or listened to, for the value or for a part of it.
     pub fn is_asked_for(&self) -> bool {
-        let asked = matches!(self, Self::Modbus(_) | Self::Http(_) | Self::Script(_) | Self::Js(_));
-        asked || matches!(self, Self::Socket(_)) || self.parts().into_iter().any(Self::is_asked_for)
+        match self {
+            Self::Modbus(_)
+            | Self::SunSpec(_)
+            | Self::Http(_)
+            | Self::Socket(_)
+            | Self::Script(_)
+            | Self::Js(_) => true,
+            Self::Mqtt(_) | Self::Const(_) | Self::Demo(_) | Self::Composite(_) => {
+                self.parts().into_iter().any(Self::is_asked_for)
+            }
+        }
     }
 }
 
