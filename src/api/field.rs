@@ -10,6 +10,10 @@ use crate::model::{ForecastForm, Mono, Now};
 use super::Value;
 use super::operation::Method;
 
+/// Values of a load point that are told as 0 while they are not known.
+const ZERO_IS_UNKNOWN: &[&str] =
+    &["vehicleLimitSoc", "vehicleOdometer", "vehicleRange", "vehicleSoc"];
+
 /// What getters may look at.
 #[derive(Clone, Copy, Debug)]
 pub struct View<'a> {
@@ -292,6 +296,12 @@ impl Field {
             Told::TopicOnly(topic) => Some(topic),
             Told::JsonOnly | Told::Nowhere => None,
         }
+    }
+
+    /// Whether the value stands for one that is not known.
+    pub(super) fn is_unknown(&self, value: &Value) -> bool {
+        let unknown = self.scope == Scope::LoadPoint && ZERO_IS_UNKNOWN.contains(&self.key);
+        unknown && value.is_zero()
     }
 
     /// The key in the settings store after the prefix of its scope, if the value is stored.

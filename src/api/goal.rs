@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use chrono::{DateTime, Datelike, Utc};
-use serde_json::{Value as Json, json};
+use serde_json::{Map, Value as Json, json};
 
 use crate::control::{PlanState, Refusal, RepeatingPlan, Strategy};
 use crate::model::{Percent, Rate};
@@ -15,9 +15,6 @@ use super::Value;
 const LAST_YEAR: i32 = 9999;
 /// A week is more than any charge takes: everything late.
 const PRECONDITION_MAX: u64 = 7 * 24 * 3600;
-
-/// What plan routes answer where there is no time (api.md §3.6).
-pub(super) const NO_TIME: &str = "0001-01-01T00:00:00Z";
 
 /// What a goal is about to become.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -61,10 +58,41 @@ pub(super) fn goal(json: &Json) -> Result<Goal, Refusal> {
     Ok(Goal::Set(number, time))
 }
 
-/// The goal that a path names; what is no number stays a text and is refused as such.
-pub fn goal_text(value: &str, time: &str) -> String {
+/// The goal that a path names, and the strategy that a query names beside it, if it does; what cannot
+/// be read stays a text and is refused as such.
+pub fn goal_text(
+    value: &str,
+    time: &str,
+    continuous: Option<&str>,
+    precondition: Option<&str>,
+) -> String {
     let number = value.parse::<f64>().ok().filter(|number| number.is_finite());
-    json!({ "time": time, "value": number.map_or_else(|| json!(value), |n| json!(n)) }).to_string()
+    let mut goal = Map::new();
+    let mut say = |name: &str, value: Json| goal.insert(name.to_owned(), value);
+    say("time", json!(time));
+    say("value", number.map_or_else(|| json!(value), |number| json!(number)));
+    if let Some(text) = continuous {
+        say("continuous", text.parse::<bool>().map_or_else(|_| json!(text), |on| json!(on)));
+    }
+    if let Some(text) = precondition {
+        say("precondition", text.parse::<u64>().map_or_else(|_| json!(text), |s| json!(s)));
+    }
+    Json::Object(goal).to_string()
+}
+
+/// The strategy that releases 0.203.4 to 0.300 wrote with a goal (api.md §2.5): what it does not
+/// name stays as it is. `None` if it names nothing.
+pub(super) fn strategy_beside(json: &Json, present: Strategy) -> Result<Option<Strategy>, Refusal> {
+    let named = |name: &str| json.get(name).filter(|value| !value.is_null());
+    let (continuous, precondition) = (named("continuous"), named("precondition"));
+    if continuous.is_none() && precondition.is_none() {
+        return Ok(None);
+    }
+    let whole = json!({
+        "continuous": continuous.unwrap_or(&json!(present.continuous)),
+        "precondition": precondition.unwrap_or(&json!(present.precondition.as_secs())),
+    });
+    strategy(&whole).map(Some)
 }
 
 /// RFC 3339, or the unix seconds that we store.
@@ -182,7 +210,7 @@ pub(super) fn details_value(plan: &PlanState) -> Value {
     let id = plan.goal.map_or(0, |goal| goal.id);
     Value::Object(vec![
         ("planId".into(), Value::Int(i64::try_from(id).unwrap_or(i64::MAX))),
-        ("planTime".into(), plan.goal.map_or(Value::word(NO_TIME), |goal| Value::time(goal.time))),
+        ("planTime".into(), plan.goal.map_or(Value::NO_TIME, |goal| Value::time(goal.time))),
         ("duration".into(), Value::duration(plan.required.unwrap_or_default())),
         ("plan".into(), slots_value(&plan.slots)),
         ("power".into(), Value::from(plan.power)),

@@ -12,7 +12,6 @@ use std::time::Duration;
 use crate::model::{Mono, Now};
 
 use super::field::{Cadence, Field, Kind, Scope};
-use super::message::ZERO_IS_UNKNOWN;
 use super::project::State;
 use super::topic::Place;
 use super::value::{Value, float_text};
@@ -66,7 +65,7 @@ impl Recorder {
             if tags.0 != Some(place) {
                 tags = (Some(place), tags_of(state, place));
             }
-            if is_unknown(field, value) {
+            if field.is_unknown(value) {
                 continue;
             }
             let series = Series { tags: &tags.1, id: None };
@@ -100,11 +99,6 @@ fn wanted(field: &Field) -> bool {
         && (field.cadence != Cadence::Once || number)
 }
 
-fn is_unknown(field: &Field, value: &Value) -> bool {
-    let zero = matches!(value, Value::Int(0) | Value::Float(0.0));
-    zero && field.scope == Scope::LoadPoint && ZERO_IS_UNKNOWN.contains(&field.key)
-}
-
 /// `loadpoint` and, while one is assigned, `vehicle`; by title, as evcc's dashboards expect.
 fn tags_of(state: &State, place: &Place) -> Vec<(&'static str, String)> {
     if !matches!(place, Place::LoadPoint(_)) {
@@ -126,39 +120,20 @@ fn each(
     series: &Series<'_>,
     tell: &mut dyn FnMut(&str, &str),
 ) {
-    match value {
-        Value::Object(members) if STRUCTURES.contains(&key) => {
-            each_member(key, members, series, tell);
+    if !STRUCTURES.contains(&key) {
+        if let Some(fields) = fields(kind, value) {
+            tell(&series.named(key), &fields);
         }
-        Value::List(items) if STRUCTURES.contains(&key) => each_item(key, items, series, tell),
-        Value::Json(serde_json::Value::Array(slots)) if STRUCTURES.contains(&key) => {
-            let values = slots.iter().map(|slot| slot["value"].as_f64());
-            for (n, value) in (1..).zip(values) {
-                let series = Series { id: Some((n, "")), ..series.clone() };
-                if let Some(value) = value {
-                    tell(&series.named(&format!("{key}Value")), &number(value));
-                }
-            }
-        }
-        Value::Absent
-        | Value::Null
-        | Value::NoList { .. }
-        | Value::Bool(_)
-        | Value::Int(_)
-        | Value::Float(_)
-        | Value::Price(_)
-        | Value::Text(_)
-        | Value::Time(_)
-        | Value::Duration(_)
-        | Value::Phases(_)
-        | Value::List(_)
-        | Value::Object(_)
-        | Value::Json(_)
-        | Value::Rates(_)
-        | Value::Series(_)
-        | Value::Packed(_) => {
-            if let Some(fields) = fields(kind, value) {
-                tell(&series.named(key), &fields);
+    } else if let Value::Object(members) = value {
+        each_member(key, members, series, tell);
+    } else if let Value::List(items) = value {
+        each_item(key, items, series, tell);
+    } else if let Value::Json(serde_json::Value::Array(slots)) = value {
+        let values = slots.iter().map(|slot| slot["value"].as_f64());
+        for (n, value) in (1..).zip(values) {
+            let series = Series { id: Some((n, "")), ..series.clone() };
+            if let Some(value) = value {
+                tell(&series.named(&format!("{key}Value")), &number(value));
             }
         }
     }
@@ -172,8 +147,7 @@ fn each_member(
     tell: &mut dyn FnMut(&str, &str),
 ) {
     for (name, value) in members {
-        let zero = matches!(value, Value::Int(0) | Value::Float(0.0));
-        if zero && ZERO_IS_NONE.contains(&&**name) {
+        if value.is_zero() && ZERO_IS_NONE.contains(&&**name) {
             continue;
         }
         if let Value::List(devices) = value {

@@ -8,7 +8,7 @@ use serde_json::json;
 use crate::control::Control;
 use crate::model::{Device, Event, EventKind, Format, Now, Piece, Printf, Template, Verb};
 
-use super::field::{Scope, View};
+use super::field::View;
 use super::payload::MAX_ECHO;
 use super::project::State;
 use super::table::rows;
@@ -34,9 +34,6 @@ const OF_VEHICLE: [(&str, &str); 6] = [
 /// Values that a load point tells of its vehicle, for a vehicle that has just left it.
 const LEFT_BEHIND: [(&str, &str); 3] =
     [("vehicleSoc", "soc"), ("vehicleRange", "range"), ("vehicleOdometer", "odometer")];
-/// Values of a load point that are told as 0 while they are not known.
-pub(super) const ZERO_IS_UNKNOWN: &[&str] =
-    &["vehicleLimitSoc", "vehicleOdometer", "vehicleRange", "vehicleSoc"];
 
 /// A write that was not carried out.
 #[derive(Clone, Copy, Debug)]
@@ -152,10 +149,7 @@ impl Occasion {
         let mut fields = rows(place.scope()).iter();
         let field = fields.find(|field| field.key.eq_ignore_ascii_case(name))?;
         let value = self.state.value(place, field.key)?;
-        let unknown = place.scope() == Scope::LoadPoint
-            && ZERO_IS_UNKNOWN.contains(&field.key)
-            && matches!(value, Value::Int(0) | Value::Float(0.0));
-        Some(if unknown { &Value::Null } else { value })
+        Some(if field.is_unknown(value) { &Value::Null } else { value })
     }
 }
 

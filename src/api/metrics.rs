@@ -5,8 +5,7 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use super::field::{Cadence, Field, Kind, Scope, Told};
-use super::message::ZERO_IS_UNKNOWN;
+use super::field::{Cadence, Field, Kind, Told};
 use super::project::State;
 use super::topic::Place;
 use super::value::{Value, float_text};
@@ -66,8 +65,7 @@ pub struct Figure {
 pub fn page(state: &State, figures: &[Figure]) -> String {
     let mut families = Families::default();
     for (place, field, value) in state.values().filter(|(_, field, _)| wanted(field)) {
-        let zero = matches!(value, Value::Int(0) | Value::Float(0.0));
-        if zero && field.scope == Scope::LoadPoint && ZERO_IS_UNKNOWN.contains(&field.key) {
+        if field.is_unknown(value) {
             continue;
         }
         let scope = match place {

@@ -14,8 +14,6 @@ use super::Value;
 use super::field::{Scope, View};
 use super::table::rows;
 
-/// An instant that is none, as evcc's language writes it.
-const NO_TIME: &str = "0001-01-01T00:00:00Z";
 /// The one device of class hems: what the grid operator says.
 const OPERATOR: &str = "hems";
 /// The section of [`super::About`] that names who carries messages.
@@ -149,7 +147,7 @@ pub fn loadpoint(view: &View<'_>, number: usize) -> Option<Value> {
     }
     let time = field(view, Scope::LoadPoint, ix, "planTime");
     let none = matches!(time, Value::Absent | Value::Null);
-    let time = if none { Value::word(NO_TIME) } else { time };
+    let time = if none { Value::NO_TIME } else { time };
     members.push(("planTime".into(), time));
     Some(Value::Object(members))
 }

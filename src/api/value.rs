@@ -59,6 +59,9 @@ pub enum Value {
 }
 
 impl Value {
+    /// An instant that is none, as evcc's language writes it.
+    pub const NO_TIME: Self = Self::Text(Cow::Borrowed("0001-01-01T00:00:00Z"));
+
     /// A number as the wire carries it, so that two values compare as a reader would compare them.
     /// Not a number and infinities are not known: [`Value::Null`].
     pub fn float(number: f64) -> Self {
@@ -133,50 +136,19 @@ impl Value {
 
     /// The text in the settings store: one text also for what MQTT spreads over several topics.
     pub fn stored_text(&self) -> String {
-        match self {
-            Self::List(_) | Self::NoList { .. } | Self::Object(_) => self.json(),
-            Self::Absent
-            | Self::Null
-            | Self::Bool(_)
-            | Self::Int(_)
-            | Self::Float(_)
-            | Self::Text(_)
-            | Self::Time(_)
-            | Self::Duration(_)
-            | Self::Phases(_)
-            | Self::Price(_)
-            | Self::Rates(_)
-            | Self::Series(_)
-            | Self::Packed(_)
-            | Self::Json(_) => self.mqtt_text(),
-        }
+        let composed = matches!(self, Self::List(_) | Self::NoList { .. } | Self::Object(_));
+        if composed { self.json() } else { self.mqtt_text() }
     }
 
     /// All topics of the value of a top-level key and their payloads (api.md §1.3).
     pub fn each_topic(&self, topic: &str, tell: &mut dyn FnMut(&str, String)) {
-        match self {
-            Self::Absent => {}
-            Self::Phases(phases) => {
-                tell(topic, self.mqtt_text());
-                for (phase, name) in Phase::ALL.into_iter().zip(["l1", "l2", "l3"]) {
-                    tell(&format!("{topic}/{name}"), float_text(phases[phase.index()]));
-                }
+        if let Self::Phases(phases) = self {
+            tell(topic, self.mqtt_text());
+            for (phase, name) in Phase::ALL.into_iter().zip(["l1", "l2", "l3"]) {
+                tell(&format!("{topic}/{name}"), float_text(phases[phase.index()]));
             }
-            Self::Null
-            | Self::Bool(_)
-            | Self::Int(_)
-            | Self::Float(_)
-            | Self::Price(_)
-            | Self::Text(_)
-            | Self::Time(_)
-            | Self::Duration(_)
-            | Self::List(_)
-            | Self::NoList { .. }
-            | Self::Object(_)
-            | Self::Json(_)
-            | Self::Rates(_)
-            | Self::Series(_)
-            | Self::Packed(_) => self.each_inner_topic(topic, tell),
+        } else if *self != Self::Absent {
+            self.each_inner_topic(topic, tell);
         }
     }
 
@@ -313,6 +285,11 @@ impl Value {
             | Self::Series(_)
             | Self::Packed(_) => self.mqtt_text(),
         }
+    }
+
+    /// Whether it is the number zero.
+    pub(super) fn is_zero(&self) -> bool {
+        matches!(self, Self::Int(0) | Self::Float(0.0))
     }
 
     /// Whether objects in JSON have no such member.
@@ -495,7 +472,6 @@ mod tests {
     #[test]
     fn an_empty_plan_is_the_text_null() {
         let plan = Value::Json(serde_json::Value::Null);
-        assert_eq!(topics(&plan), pairs(&[("t", "null")]));
-        assert_eq!(plan.json(), "null");
+        assert_eq!((topics(&plan), plan.json()), (pairs(&[("t", "null")]), "null".to_owned()));
     }
 }

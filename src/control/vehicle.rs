@@ -141,10 +141,7 @@ impl Vehicle {
             self.plugged_since = Some(now.mono);
         }
         let charging = |status| status == Some(ChargeStatus::Charging);
-        if self.status.is_some()
-            && origin == Origin::Live
-            && charging(status) != charging(self.status)
-        {
+        if self.status.is_some() && origin.is_live() && charging(status) != charging(self.status) {
             self.turned = Some((charging(status), now.mono));
         }
         self.status = status;

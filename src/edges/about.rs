@@ -11,8 +11,6 @@ use super::embedded::Embedded;
 
 /// Stands for a secret that there is.
 const MASKED: &str = "***";
-/// Clients parse this; it means that nothing ends.
-const NO_TIME: &str = "0001-01-01T00:00:00Z";
 
 /// What the start found beside the configuration.
 pub(super) struct Found<'a> {
@@ -30,7 +28,7 @@ pub(super) fn about(config: &Config, place: &Place, found: Found<'_>) -> About {
         ("network", network(config, found.http)),
         (
             "sponsor",
-            object(&[("status", object(&[("name", word("")), ("expiresAt", word(NO_TIME))]))]),
+            object(&[("status", object(&[("name", word("")), ("expiresAt", Value::NO_TIME)]))]),
         ),
     ];
     sections.extend(exports(config));

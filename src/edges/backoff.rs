@@ -1,24 +1,31 @@
-//! Pauses between attempts: 1 s doubling to 60 s, with jitter, so that many devices do not knock at once.
+//! Pauses between attempts: they double, with jitter, so that many devices do not knock at once.
 
 use std::time::Duration;
 
 const FIRST: Duration = Duration::from_secs(1);
 const LONGEST: Duration = Duration::from_secs(60);
 
-/// The pauses after failures in a row.
+/// The pause after a failure, with the number of those in a row before it: the upper half of the step
+/// at random.
+pub(super) fn pause(first: Duration, longest: Duration, before: u32) -> Duration {
+    let step = longest.min(first * (1 << before.min(16)));
+    step.mul_f64(0.5 + fastrand::f64() / 2.0)
+}
+
+/// The pauses of a device after failures in a row: 1 s to 60 s.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Backoff(Duration);
+pub(super) struct Backoff(u32);
 
 impl Backoff {
     pub(super) fn new() -> Self {
-        Self(FIRST)
+        Self(0)
     }
 
-    /// The pause before the next attempt: the upper half of the step at random.
+    /// The pause before the next attempt.
     pub(super) fn pause(&mut self) -> Duration {
-        let step = self.0;
-        self.0 = (step * 2).min(LONGEST);
-        step.mul_f64(0.5 + fastrand::f64() / 2.0)
+        let pause = pause(FIRST, LONGEST, self.0);
+        self.0 = self.0.saturating_add(1);
+        pause
     }
 }
 

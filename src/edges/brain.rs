@@ -40,8 +40,8 @@ pub struct Brain {
 }
 
 impl Brain {
-    /// A brain that has heard nothing yet, with the settings and the open sessions that were stored; what could not be
-    /// restored, or does not work as configured, comes back as text for the log.
+    /// A brain that has heard nothing yet, with the settings and the open sessions that were stored;
+    /// what could not be restored, or does not work as configured, comes back as text for the log.
     pub fn new(
         config: &Config,
         system: System,
@@ -274,7 +274,14 @@ fn is_teslamate(topic: &str) -> bool {
 
 /// The car whose topics a vehicle's own sources read: the same car is not discovered a second time.
 fn car_of(device: &VehicleDevice) -> Option<TeslaMateCar> {
-    let sources = [&device.soc, &device.range, &device.odometer, &device.limit_soc, &device.status];
+    let sources = [
+        &device.soc,
+        &device.range,
+        &device.odometer,
+        &device.limit_soc,
+        &device.status,
+        &device.climater,
+    ];
     let mut topics = BTreeSet::new();
     sources.into_iter().flatten().for_each(|source| source.topics(&mut topics));
     topics.into_iter().find_map(teslamate_car)

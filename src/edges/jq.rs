@@ -9,6 +9,7 @@ use std::time::Duration;
 use jaq_core::load::{self, Arena, File, Loader};
 use jaq_core::{Ctx, Vars, data, unwrap_valr};
 use jaq_json::{Val, read};
+use serde_json::Value as Json;
 use tokio::io::AsyncWriteExt as _;
 use tokio::process::Command;
 use tokio::sync::Semaphore;
@@ -23,6 +24,8 @@ const ANSWER_WITHIN: Duration = Duration::from_secs(2);
 /// Address space of the process.
 #[cfg(unix)]
 const MEMORY: u64 = 512 << 20;
+/// Longer results are refused; the whole state is smaller.
+const MAX_RESULT: usize = 4 << 20;
 /// How much of an error is told.
 const MAX_MESSAGE: usize = 300;
 
@@ -35,6 +38,9 @@ static TURNS: Semaphore = Semaphore::const_new(AT_ONCE);
 pub(super) async fn ask(exe: &Path, program: &str, state: &str) -> Result<String, String> {
     if program.len() > MAX_PROGRAM {
         return Err(format!("the program is longer than {MAX_PROGRAM} bytes"));
+    }
+    if let Some(found) = looked_up(program, state) {
+        return Ok(found);
     }
     let turn = async {
         let _turn = TURNS.acquire().await.map_err(|_| "closed".to_owned())?;
@@ -65,7 +71,7 @@ async fn run(exe: &Path, program: &str, state: &str) -> Result<String, String> {
         Some(0) if !result.is_empty() => Ok(result),
         // `halt` ends the process.
         Some(_) if message.is_empty() => Err("the program ended without a result".to_owned()),
-        Some(_) => Err(message.chars().take(MAX_MESSAGE).collect()),
+        Some(_) => Err(message),
         None => Err("the program needs too much memory".to_owned()),
     }
 }
@@ -90,7 +96,10 @@ pub fn main(program: &str) -> ExitCode {
     };
     let written = match &result {
         Ok(result) => std::io::stdout().write_all(result.as_bytes()),
-        Err(message) => std::io::stderr().write_all(message.as_bytes()),
+        Err(message) => {
+            let message: String = message.chars().take(MAX_MESSAGE).collect();
+            std::io::stderr().write_all(message.as_bytes())
+        }
     };
     match (result, written) {
         (Ok(_), Ok(())) => ExitCode::SUCCESS,
@@ -121,11 +130,70 @@ fn evaluate(program: &str, input: &[u8]) -> Result<String, String> {
     let ctx = Ctx::<data::JustLut<Val>>::new(&filter.lut, Vars::new([]));
     let mut results = filter.id.run((ctx, input)).map(unwrap_valr);
     match (results.next(), results.next()) {
-        (Some(Ok(result)), None) => Ok(result.to_string()),
+        (Some(Ok(result)), None) => match result.to_string() {
+            long if long.len() > MAX_RESULT => {
+                Err(format!("the result is longer than {MAX_RESULT} bytes"))
+            }
+            result => Ok(result),
+        },
         (Some(Err(error)), _) | (Some(Ok(_)), Some(Err(error))) => Err(error.to_string()),
         (None, _) => Err("the program has no result".to_owned()),
         (Some(Ok(_)), Some(Ok(_))) => Err("the program has more than one result".to_owned()),
     }
+}
+
+/// What a program that only names a place finds there: many clients ask for one number at a time, and
+/// often. `None` if it takes jq to say it: for any other program, for what is no plain value, and for
+/// errors.
+fn looked_up(program: &str, state: &str) -> Option<String> {
+    let program = without_wrapper(program);
+    let places = places(&program)?;
+    let state: Json = serde_json::from_str(state).ok()?;
+    let mut here = &state;
+    for place in places {
+        here = match (place, here) {
+            (Place::Member(name), Json::Object(members)) => members.get(name)?,
+            (Place::Item(number), Json::Array(items)) => items.get(number)?,
+            _ => return None,
+        };
+    }
+    let text = match here {
+        Json::Null | Json::Bool(_) | Json::Number(_) | Json::String(_) => here.to_string(),
+        Json::Array(_) | Json::Object(_) => return None,
+    };
+    // jq has another spelling for very small and very large numbers.
+    let odd = here.is_number() && text.contains('e');
+    (!odd).then_some(text)
+}
+
+/// A step of `.a.b[0].c`.
+enum Place<'a> {
+    Member(&'a str),
+    Item(usize),
+}
+
+/// The steps of a program that has nothing but steps.
+fn places(program: &str) -> Option<Vec<Place<'_>>> {
+    let mut places = Vec::new();
+    let mut rest = program;
+    while !rest.is_empty() {
+        let (place, behind) = match rest.strip_prefix('.') {
+            Some(named) => {
+                let end = named.find(|c: char| !c.is_ascii_alphanumeric() && c != '_');
+                let (name, behind) = named.split_at(end.unwrap_or(named.len()));
+                let begins = name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_');
+                (begins.then_some(Place::Member(name))?, behind)
+            }
+            None => {
+                let (number, behind) = rest.strip_prefix('[')?.split_once(']')?;
+                let digits = !number.is_empty() && number.bytes().all(|b| b.is_ascii_digit());
+                (digits.then(|| number.parse().ok()).flatten().map(Place::Item)?, behind)
+            }
+        };
+        places.push(place);
+        rest = behind;
+    }
+    (program.starts_with('.') && !places.is_empty()).then_some(places)
 }
 
 /// Old clients expect the state under `.result` (api.md §3.7).
@@ -190,6 +258,45 @@ mod tests {
     }
 
     #[test]
+    fn places_are_found_without_jq_as_jq_finds_them() {
+        let state =
+            br#"{"a":{"b_1":[{"c":-0.05},{"c":"\u00e4\"\n"},{"c":true},{"c":null}]},"end":6.0}"#;
+        let text = std::str::from_utf8(state).unwrap();
+        for program in
+            [".a.b_1[0].c", ".a.b_1[1].c", ".a.b_1[2].c", ".a.b_1[3].c", " .result.end ", ".end"]
+        {
+            let found = looked_up(program, text);
+            assert!(found.is_some(), "{program}");
+            assert_eq!(found, evaluate(program, state).ok(), "{program}");
+        }
+        for program in [
+            "",
+            ".",
+            ".a",
+            ".a.b_1",
+            ".a.b_1[0]",
+            ".a.b_1[9]",
+            ".a.b_1[]",
+            ".a.b_1[-1]",
+            ".nosuch",
+            ".a.b_1.c",
+            ".[0]",
+            ".a.",
+            "a",
+            ".a|.b",
+            ".a .b",
+            ".a[\"b_1\"]",
+            "..",
+            ".0",
+            ".end+1",
+        ] {
+            assert_eq!(looked_up(program, text), None, "{program}");
+        }
+        let odd = r#"{"a":1e-7,"b":1e300}"#;
+        assert_eq!((looked_up(".a", odd), looked_up(".b", odd)), (None, None));
+    }
+
+    #[test]
     fn what_is_not_one_result_is_an_error() {
         for program in [
             ".[",
@@ -208,5 +315,11 @@ mod tests {
         ] {
             assert!(evaluate(program, STATE).is_err(), "{program}");
         }
+    }
+
+    #[test]
+    fn a_result_that_would_fill_our_memory_is_an_error() {
+        let long = evaluate("\"long\" * 2000000", STATE);
+        assert_eq!(long, Err("the result is longer than 4194304 bytes".to_owned()));
     }
 }

@@ -197,6 +197,10 @@ impl Run {
         }
         // Nobody sees how long a limit holds from here on.
         self.store.record_grid_limit(GridLimit::Ends { at: self.clock.now().utc });
+        // A slow client of REST may keep the program from closing the database.
+        if let Err(error) = self.store.flush().await {
+            warn!("the books are not on disk yet: {error}");
+        }
         if let Some(bus) = self.bus.take() {
             bus.close().await;
         }

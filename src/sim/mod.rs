@@ -4,7 +4,6 @@
 //! the demo (`wire.rs`) or as facts for tests of the core (`typed.rs`). One seed gives one story.
 
 mod car;
-mod day;
 mod house;
 mod noise;
 mod teslamate;
@@ -14,7 +13,6 @@ mod wire;
 mod world;
 
 pub use car::{Car, CarPlan, Place};
-pub use day::{DayError, TeslaMateDay};
 pub use house::{Battery, Load, Sun};
 pub use teslamate::TeslaMate;
 pub use wallbox::{Command, Fault, Report, WallBox, WallBoxPlan};

@@ -124,11 +124,13 @@ impl Car {
 
     /// When the car must be looked at again.
     pub(super) fn deadline(&self) -> Option<Mono> {
+        if let Some(burst) = self.burst {
+            // Until then nothing is looked at, and an older deadline would be asked for ever again.
+            return Some(burst.ends);
+        }
         let name = Some(self.first_seen.mono + NAME_WAIT);
         let stale = self.pulse.stale_at(self.stance);
-        let ahead = [name, stale].map(|at| at.filter(|at| *at > self.looked));
-        let burst = self.burst.map(|burst| burst.ends);
-        burst.into_iter().chain(ahead.into_iter().flatten()).min()
+        [name, stale].into_iter().flatten().filter(|at| *at > self.looked).min()
     }
 
     /// Looks at a burst that has ended, and at the silence; what changed goes to `changed`.

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process;
 
 use chargebus::edges::broker::Retained;
-use chargebus::edges::store::{SavedVehicle, Store, StoreError};
+use chargebus::edges::store::{Store, StoreError};
 use rusqlite::Connection;
 use tempfile::TempDir;
 use tokio::task::JoinSet;
@@ -85,12 +85,10 @@ async fn what_is_collected_is_there_after_a_close() {
     store.record_topics([], topics(&["evcc/b", "evcc/never"]));
     store.save_retained([retained("t/1", b"old"), retained("t/2", b"x"), retained("t/3", b"x")]);
     store.save_retained([retained("t/1", b"\0\xff"), retained("t/2", b"")]);
-    store.save_vehicle("e-Golf".into(), r#"{"soc":41}"#.into());
-    store.save_vehicle("e-Golf".into(), r#"{"soc":42}"#.into());
     store.close().await.unwrap();
     assert_eq!(store.close().await, Err(StoreError::Closed));
     assert_eq!(store.load_settings().await, Err(StoreError::Closed));
-    store.save_vehicle("late".into(), "{}".into());
+    store.record_topics(topics(&["evcc/late"]), []);
 
     let store = Store::open(&path(&dir)).unwrap();
     assert_eq!(Vec::from_iter(store.load_topics().await.unwrap()), topics(&["evcc/a", "evcc/c"]));
@@ -98,11 +96,6 @@ async fn what_is_collected_is_there_after_a_close() {
         store.load_retained().await.unwrap(),
         [retained("t/1", b"\0\xff"), retained("t/3", b"x")]
     );
-    let vehicles = store.load_vehicles().await.unwrap();
-    let SavedVehicle { json, saved_at } = &vehicles["e-Golf"];
-    assert_eq!(json, r#"{"soc":42}"#);
-    assert!(*saved_at > 1_700_000_000);
-    assert_eq!(vehicles.len(), 1);
 }
 
 #[tokio::test]
@@ -278,9 +271,9 @@ fn places_that_cannot_be_written_are_named_with_a_remedy() {
 async fn without_a_file_everything_works_until_the_end() {
     let store = Store::memory().unwrap();
     store.save_settings(vec![set("a", "1")]).await.unwrap();
-    store.save_vehicle("car".into(), "{}".into());
+    store.record_topics(["evcc/a".to_owned()], []);
     assert_eq!(settings(&store).await, map(&[("a", "1")]));
-    assert_eq!(store.load_vehicles().await.unwrap().len(), 1);
+    assert_eq!(store.load_topics().await.unwrap().len(), 1);
     let huge = "x".repeat((1 << 20) + 1);
     let refused = store.save_settings(vec![set("b", "2"), set("a", &huge)]).await;
     assert!(matches!(refused, Err(StoreError::Failed(_))), "{refused:?}");

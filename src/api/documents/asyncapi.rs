@@ -111,7 +111,7 @@ fn channel(address: &str, payload: Json, doc: &str) -> Json {
     let mut parameters = Map::new();
     let root = json!({"default": "evcc", "description": "The root topic of the configuration."});
     parameters.insert("root".to_owned(), root);
-    for name in address.split('{').skip(1).filter_map(|rest| Some(rest.split_once('}')?.0)) {
+    for name in schema::names(address) {
         let description = schema::parameter(name)["description"].clone();
         parameters.insert(name.to_owned(), json!({"description": description}));
     }

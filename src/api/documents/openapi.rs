@@ -56,7 +56,8 @@ pub fn openapi() -> Json {
 
 fn of_operation(row: &Operation) -> Json {
     let query = row.query.iter().map(schema::query);
-    let parameters: Vec<Json> = names(row.path).map(schema::parameter).chain(query).collect();
+    let parameters: Vec<Json> =
+        schema::names(row.path).map(schema::parameter).chain(query).collect();
     let mut success = json!({"description": "all is well"});
     if let Some(content) = schema::content(row.answer) {
         success["content"] = content;
@@ -80,7 +81,7 @@ fn of_operation(row: &Operation) -> Json {
 
 fn of_write(field: &Field, write: &Write, nth: usize, method: Method, path: &str) -> Json {
     let clears = method == Method::Delete;
-    let parameters: Vec<Json> = names(path)
+    let parameters: Vec<Json> = schema::names(path)
         .map(|name| {
             let mut parameter = schema::parameter(name);
             if name == "value" {
@@ -132,11 +133,6 @@ fn tag(scope: Scope) -> &'static str {
         Scope::LoadPoint => "loadpoints",
         Scope::Vehicle => "vehicles",
     }
-}
-
-/// What stands between `{}` in a path.
-fn names(path: &str) -> impl Iterator<Item = &str> {
-    path.split('{').skip(1).filter_map(|rest| Some(rest.split_once('}')?.0))
 }
 
 /// `post_loadpoints_id_mode_value`: unique because a route is.

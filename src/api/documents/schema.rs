@@ -61,6 +61,11 @@ pub(super) fn payload(field: &Field) -> Json {
     json!({"anyOf": [text, {"const": "", "description": "there is no value"}]})
 }
 
+/// What stands between `{}` in a path or a topic.
+pub(super) fn names(path: &str) -> impl Iterator<Item = &str> {
+    path.split('{').skip(1).filter_map(|rest| Some(rest.split_once('}')?.0))
+}
+
 /// A parameter of the path; `{value}` is that of the field.
 pub(super) fn parameter(name: &str) -> Json {
     let known = PATH_PARAMETERS.iter().find(|parameter| parameter.name == name);

@@ -85,7 +85,7 @@ pub(super) fn circuit(circuit: &Circuit) -> Vec<Member> {
 
 pub(super) fn operator(operator: &Operator) -> Vec<Member> {
     let limit = operator.limit.map(|limit| limit.0);
-    let dimmed = good(Value::Bool(limit.is_some_and(|limit| limit > 0.0)));
+    let dimmed = good(Value::Bool(limit.is_some()));
     let dimmed = if operator.lost { bad(Value::Bool(true), STALE) } else { dimmed };
     known([("dimmed", Some(dimmed)), ("dimLimit", limit.map(|limit| good(Value::float(limit))))])
 }

@@ -247,7 +247,10 @@ fn set_plan_energy(
     ix: usize,
     json: &serde_json::Value,
 ) -> Result<(), Refusal> {
-    let before = control.loadpoints().get(ix).and_then(|lp| lp.settings.plan);
+    let settings = control.loadpoints().get(ix).map(|lp| &lp.settings);
+    let before = settings.and_then(|settings| settings.plan);
+    let present = settings.map(|settings| settings.plan_strategy).unwrap_or_default();
+    let strategy = goal::strategy_beside(json, present)?;
     let plan = match goal::goal(json)? {
         Goal::Removed => None,
         Goal::Set(energy, time) => {
@@ -255,7 +258,8 @@ fn set_plan_energy(
             Some(EnergyPlan { time, energy: KilowattHours(energy) })
         }
     };
-    control.set_plan_energy(now, LoadPointIx(ix), plan)
+    control.set_plan_energy(now, LoadPointIx(ix), plan)?;
+    strategy.map_or(Ok(()), |strategy| control.set_plan_strategy(now, LoadPointIx(ix), strategy))
 }
 
 fn set_plan_soc(
@@ -264,7 +268,10 @@ fn set_plan_soc(
     ix: usize,
     json: &serde_json::Value,
 ) -> Result<(), Refusal> {
-    let before = control.vehicles().get(ix).and_then(|vehicle| vehicle.settings.plan);
+    let settings = control.vehicles().get(ix).map(|vehicle| &vehicle.settings);
+    let before = settings.and_then(|settings| settings.plan);
+    let present = settings.map(|settings| settings.plan_strategy).unwrap_or_default();
+    let strategy = goal::strategy_beside(json, present)?;
     let plan = match goal::goal(json)? {
         Goal::Removed => None,
         Goal::Set(soc, time) => {
@@ -272,7 +279,9 @@ fn set_plan_soc(
             Some(SocPlan { time, soc: Percent(soc.round()) })
         }
     };
-    control.set_plan_soc(now, VehicleIx(ix), plan)
+    control.set_plan_soc(now, VehicleIx(ix), plan)?;
+    strategy
+        .map_or(Ok(()), |strategy| control.set_vehicle_plan_strategy(now, VehicleIx(ix), strategy))
 }
 
 fn without_time() -> Refusal {

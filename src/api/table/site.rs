@@ -71,7 +71,7 @@ pub(super) const ROWS: &[Field] = &[
         kind: Kind::Bool,
         cadence: Cadence::Once,
         doc: "There is a meter at the grid connection.",
-        get: |view, _| Value::Bool(meters(site(view), MeterRole::Grid).next().is_some()),
+        get: |view, _| Value::Bool(site(view).has(MeterRole::Grid)),
         ..Field::SITE
     },
     Field {
@@ -194,22 +194,18 @@ fn site<'a>(view: &View<'a>) -> &'a Site {
     view.control.site()
 }
 
-fn meters(site: &Site, role: MeterRole) -> impl Iterator<Item = &Meter> {
-    site.meters.iter().filter(move |meter| meter.setup.role == role)
-}
-
 /// What the balance says, or the last words of the meters while the balance has none: a value that
 /// was told once stays until a newer one comes, and `fresh` says how good it is.
 fn power(balance: Option<Watts>, site: &Site, role: MeterRole) -> Value {
     let heard = || {
-        let known = meters(site, role).filter_map(|meter| meter.power.as_ref());
+        let known = site.of(role).filter_map(|meter| meter.power.as_ref());
         known.map(|reading| reading.value).reduce(|sum, power| sum + power)
     };
     balance.or_else(heard).map_or(Value::Absent, Value::from)
 }
 
 fn devices(view: &View<'_>, role: MeterRole) -> Value {
-    Value::List(meters(site(view), role).map(|meter| measurement(view, meter)).collect())
+    Value::List(site(view).of(role).map(|meter| measurement(view, meter)).collect())
 }
 
 /// As [`devices`], but absent when there are none.
@@ -221,7 +217,7 @@ fn some_devices(view: &View<'_>, role: MeterRole) -> Value {
 /// The grid meter; without one an object that carries only the estimated power.
 fn grid(view: &View<'_>, _: usize) -> Value {
     let site = site(view);
-    match meters(site, MeterRole::Grid).next() {
+    match site.grid_meter() {
         Some(meter) if meter.power.is_none() => Value::Null,
         Some(meter) => measurement(view, meter),
         None => site
@@ -234,13 +230,11 @@ fn grid(view: &View<'_>, _: usize) -> Value {
 fn battery(view: &View<'_>, _: usize) -> Value {
     let site = site(view);
     let balance = &site.balance;
-    if meters(site, MeterRole::Battery).next().is_none() {
+    if !site.has(MeterRole::Battery) {
         return Value::Null;
     }
-    let energy: f64 = meters(site, MeterRole::Battery)
-        .filter_map(|meter| meter.energy)
-        .map(|energy| energy.0)
-        .sum();
+    let energy: f64 =
+        site.of(MeterRole::Battery).filter_map(|meter| meter.energy).map(|energy| energy.0).sum();
     let soc = balance.battery_soc.or_else(|| mean_soc(site));
     Value::Object(vec![
         ("power".into(), power(balance.battery, site, MeterRole::Battery)),
@@ -256,7 +250,7 @@ fn battery(view: &View<'_>, _: usize) -> Value {
 
 /// The mean of the last words, weighted by capacity if every battery has one (api.md §1.5.3).
 fn mean_soc(site: &Site) -> Option<Percent> {
-    let batteries = || meters(site, MeterRole::Battery);
+    let batteries = || site.of(MeterRole::Battery);
     let weighted = batteries().all(|meter| meter.setup.capacity.is_some());
     let (sum, weights) = batteries()
         .filter_map(|meter| {
@@ -277,6 +271,9 @@ fn measurement(view: &View<'_>, meter: &Meter) -> Value {
     };
     let number = |number: Option<f64>| Value::float_or_absent(number);
     let power = meter.power.as_ref();
+    // What a hybrid inverter has beyond its AC limit; evcc leaves 0 out, and MQTT has a name of its own.
+    let excess = power.zip(setup.max_ac_power).map(|(reading, limit)| (reading.value - limit).0);
+    let excess = excess.filter(|excess| *excess > 0.0);
     let mut members = vec![
         ("name".into(), named(&setup.name)),
         ("title".into(), named(&setup.title)),
@@ -285,6 +282,8 @@ fn measurement(view: &View<'_>, meter: &Meter) -> Value {
         ("returnEnergy".into(), number(meter.return_energy.map(|energy| energy.0))),
         ("powers".into(), Value::phases(meter.powers.map(|power| power.map(|power| power.0)))),
         ("currents".into(), Value::phases(meter.currents.map(|amps| amps.map(|amps| amps.0)))),
+        ("excessdcpower".into(), number(excess)),
+        ("excessDCPower".into(), number(excess)),
     ];
     if setup.role == MeterRole::Battery {
         members.extend([

@@ -2,7 +2,6 @@
 
 use crate::api::Value;
 use crate::api::field::{Field, Kind, Rest, Set, Told, View, Write};
-use crate::api::goal;
 use crate::control::Target;
 use crate::model::{AlwaysCharge, KilowattHours, LoadPointIx, Mode, Percent, VehicleIx};
 
@@ -97,7 +96,7 @@ pub(super) const LOADPOINT: &[Field] = &[
                     Value::Object(vec![
                         ("soc".into(), Value::int(target_soc(view, ix).0)),
                         ("energy".into(), Value::float(target_energy(view, ix).0)),
-                        ("time".into(), time.map_or(Value::word(goal::NO_TIME), Value::time)),
+                        ("time".into(), time.map_or(Value::NO_TIME, Value::time)),
                     ])
                 }),
             set: Set::Time(|control, now, ix, time| {

@@ -19,8 +19,8 @@ use chrono_tz::Tz;
 
 use crate::model::{
     Counters, Effect, EnergyGroup, Entity, EventKind, GridLimit, KilowattHours, LoadPointSetup,
-    MeterRole, MeterSetup, Mono, Now, Origin, Past, PastEnergy, Prices, Setup, SlotRecord,
-    TariffUse, WattHours, Watts, is_plausible,
+    MeterRole, MeterSetup, Mono, Now, Past, PastEnergy, Prices, Setup, SlotRecord, TariffUse,
+    WattHours, Watts, is_plausible,
 };
 
 use super::tariff::slots::{SLOT, slot_of};
@@ -342,7 +342,7 @@ fn reckoned(now: Now, power: Option<Watts>) -> Sample {
 /// How long a meter's word counts: what it is integrated over is longer than what control relies
 /// upon, because many meters speak every few minutes.
 fn held(now: Now, reading: Option<Reading<Watts>>, timeout: Option<Duration>) -> Option<Held> {
-    let reading = reading.filter(|reading| reading.origin == Origin::Live)?;
+    let reading = reading.filter(|reading| reading.origin.is_live())?;
     let usual = (reading.period.unwrap_or_default() * PERIODS).clamp(HOLD_MIN, HOLD_MAX);
     let until = reading.at + timeout.unwrap_or(usual);
     (until > now.mono).then_some(Held { power: reading.value, until })

@@ -108,7 +108,7 @@ impl Account {
         *self = Self {
             connected_at,
             key: Some(last.session.clone()),
-            number: last.number + 1,
+            number: last.number.saturating_add(1),
             counter: Register::resumed(session.counter.map(KilowattHours::watt_hours), now.mono),
             reported: Register::resumed(session.reported, now.mono),
             timed: now.mono,

@@ -37,11 +37,13 @@ impl Control {
             };
             // An older one of the same load point was never closed.
             account.abandon(now);
+            let mut written = account.take_entries();
             account.resume(now, &entries);
             if !stays {
                 account.abandon(now);
+                written.extend(account.take_entries());
             }
-            self.effects.extend(account.take_entries().into_iter().map(effect));
+            self.effects.extend(written.into_iter().map(effect));
         }
     }
 

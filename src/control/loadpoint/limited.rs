@@ -6,7 +6,7 @@ use crate::control::circuit::{Cap, Claim, Draw, Load};
 use crate::model::{Amps, Mode, Mono, Now, Volts};
 
 use super::effective::{Effective, VehicleView};
-use super::strategy::Wish;
+use super::strategy::{HEADROOM, Wish};
 use super::timer::Timer;
 use super::{LoadPoint, Why};
 
@@ -16,8 +16,6 @@ const CUT_HOLD: Duration = Duration::from_secs(60);
 const TRIM_HOLD: Duration = Duration::from_secs(10);
 /// A reduction shows within this time.
 const FALL_MAX: Duration = Duration::from_secs(5);
-/// A car that draws less than offered is expected to draw this much more at most (control.md §11).
-const HEADROOM: Amps = Amps(2.0);
 
 /// What load management did to a load point.
 #[derive(Clone, Copy, Debug)]

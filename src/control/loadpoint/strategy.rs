@@ -213,5 +213,6 @@ impl LoadPoint {
     }
 }
 
-/// A car that draws less than offered is offered this much more than it draws (control.md §11).
-const HEADROOM: Amps = Amps(2.0);
+/// A car that draws less than offered is offered this much more than it draws, and expected to draw no
+/// more (control.md §11).
+pub(super) const HEADROOM: Amps = Amps(2.0);

@@ -1,6 +1,6 @@
 //! A forecast as others publish it: a JSON array of rates (plans-vehicles-devices.md §2.1, §2.6).
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, Datelike as _, Utc};
 use serde_json::Value;
 
 use crate::model::Rate;
@@ -42,11 +42,14 @@ fn read(item: &Value) -> Option<Rate> {
     Some(Rate { start: time(start)?, end: time(end)?, value: value.as_f64()? })
 }
 
+/// Seconds may have come out of a division; a year has four digits, so that no slot beside it is
+/// beyond the calendar.
 fn time(value: &Value) -> Option<DateTime<Utc>> {
-    match value.as_str() {
-        Some(text) => DateTime::parse_from_rfc3339(text).ok().map(|time| time.to_utc()),
-        None => DateTime::from_timestamp(value.as_i64()?, 0),
-    }
+    let time = match value.as_str() {
+        Some(text) => DateTime::parse_from_rfc3339(text).ok()?.to_utc(),
+        None => DateTime::from_timestamp(value.as_f64()?.round() as i64, 0)?,
+    };
+    (0..=9999).contains(&time.year()).then_some(time)
 }
 
 #[cfg(test)]
@@ -61,6 +64,7 @@ mod tests {
             r#"[{"start":1735693200,"end":1735696800,"price":-0.1},
                 {"start":1735689600,"end":1735693200,"price":0.25}]"#,
             "[[1735689600,1735693200,0.25],[1735693200,1735696800,-0.1]]",
+            "[[1735689600.0,1735693200.0,0.25],[1735693200.0,1735696800.0,-0.1]]",
         ];
         for form in forms {
             let rates = parse(form).unwrap();
@@ -82,6 +86,7 @@ mod tests {
             (r#"[{"start":1,"end":2,"value":"cheap"}]"#, "rate 1 is not"),
             ("[[2,1,0.5]]", "no rates"),
             ("[[1,99999999999999999,1]]", "rate 1 is not"),
+            ("[[8210266876000,8210266876799,1]]", "rate 1 is not"), // the last second there is
         ];
         for (text, why) in cases {
             let error = parse(text).unwrap_err();

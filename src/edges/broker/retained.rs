@@ -39,7 +39,7 @@ struct Entry {
     on_disk: bool,
 }
 
-/// The store is full; the message was delivered but is not kept.
+/// The store is full; the message was delivered but is not kept, and neither is the one before it.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Full;
 
@@ -72,6 +72,8 @@ impl RetainedStore {
         if bytes > self.capacity.bytes
             || (old.is_none() && self.entries.len() >= self.capacity.topics)
         {
+            // What it was to replace is no longer the last value.
+            self.erase(message.topic());
             return Err(Full);
         }
         let topic = message.topic().to_owned();
@@ -226,7 +228,7 @@ mod tests {
         store.set(message("b", "1")).unwrap();
         assert_eq!(store.set(message("c", "1")), Err(Full));
         assert_eq!(store.set(message("a", &"x".repeat(100))), Err(Full));
-        store.set(message("a", "")).unwrap();
+        assert_eq!(store.len(), 1, "no old value stays in the place of a newer one");
         store.set(message("c", "1")).unwrap();
         assert_eq!(store.len(), 2);
     }

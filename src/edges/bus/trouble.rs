@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::edges::backoff;
+
 /// First pause after a lost connection; doubles up to the longest.
 const PAUSE_MIN: Duration = Duration::from_millis(250);
 const PAUSE_MAX: Duration = Duration::from_secs(10);
@@ -44,11 +46,11 @@ impl Trouble {
             *self = Self::default();
         }
         self.short_sessions = if lived.is_some() { self.short_sessions + 1 } else { 0 };
-        let longest = if refused { PAUSE_REFUSED } else { PAUSE_MAX };
-        let first = if refused { PAUSE_REFUSED } else { PAUSE_MIN };
-        let pause = longest.min(first * 2_u32.pow(self.attempts.min(16)));
+        let (first, longest) =
+            if refused { (PAUSE_REFUSED, PAUSE_REFUSED) } else { (PAUSE_MIN, PAUSE_MAX) };
+        let pause = backoff::pause(first, longest, self.attempts);
         self.attempts = self.attempts.saturating_add(1);
-        pause.mul_f64(0.5 + fastrand::f64() / 2.0)
+        pause
     }
 
     /// Whether sessions end as soon as they begin.

@@ -1,6 +1,7 @@
 //! The routes of the field table: each with its own method to set it, and DELETE to clear it.
 
-use axum::extract::{RawPathParams, State as Shared};
+use axum::extract::rejection::QueryRejection;
+use axum::extract::{Query as Named, RawPathParams, State as Shared};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodRouter, on};
@@ -9,10 +10,13 @@ use crate::api::{self, Address, Code, Field, Method, Place, Raw, Scope};
 use crate::edges::door::Door;
 
 use super::answer::{Checked, json, problem};
+use super::plan::Options;
 use super::{App, filter};
 
 type Params = Checked<RawPathParams>;
 type Body = Checked<String>;
+/// Releases 0.203.4 to 0.300 named the strategy of a plan beside its goal (api.md §3.3).
+type Query = Result<Named<Options>, QueryRejection>;
 
 /// Path and route of every write of the table.
 pub(super) fn routes() -> impl Iterator<Item = (String, MethodRouter<App>)> {
@@ -23,7 +27,7 @@ pub(super) fn routes() -> impl Iterator<Item = (String, MethodRouter<App>)> {
 
 fn route(field: &'static Field, method: Method) -> MethodRouter<App> {
     let clear = method == Method::Delete;
-    on(filter(method), async move |Shared(door): Shared<Door>, params: Params, body: Body| {
+    on(filter(method), async move |Shared(door), params: Params, query: Query, body: Body| {
         let (Checked(params), Checked(body)) = (params, body);
         let param = |name: &str| {
             params.iter().find(|(key, _)| *key == name).map(|(_, value)| value.to_owned())
@@ -37,7 +41,14 @@ fn route(field: &'static Field, method: Method) -> MethodRouter<App> {
         let value = match (param("value"), param("time"), param("source")) {
             _ if clear => Raw::Clear,
             _ if method == Method::Patch => Raw::Text("true".to_owned()),
-            (Some(value), Some(time), _) => Raw::Text(api::goal_text(&value, &time)),
+            (Some(value), Some(time), _) => match query {
+                Ok(Named(Options { continuous, precondition })) => {
+                    let (continuous, precondition) =
+                        (continuous.as_deref(), precondition.as_deref());
+                    Raw::Text(api::goal_text(&value, &time, continuous, precondition))
+                }
+                Err(refusal) => return problem(StatusCode::BAD_REQUEST, &refusal.to_string()),
+            },
             (Some(value), None, Some(source)) => Raw::Text(format!("{value}/{source}")),
             (Some(value), None, None) => Raw::Text(value),
             (None, _, _) => Raw::Text(body),

@@ -51,11 +51,13 @@ pub(super) async fn dialect(
     *request.uri_mut() = uri;
     request.extensions_mut().insert(Legacy);
     let response = next.run(request).await;
-    let is_json = response
-        .headers()
+    let headers = response.headers();
+    let is_json = headers
         .get(header::CONTENT_TYPE)
         .is_some_and(|kind| kind.as_bytes().starts_with(b"application/json"));
-    match wraps && is_json && response.status() == StatusCode::OK {
+    // A download stays what it is, however long.
+    let download = headers.contains_key(header::CONTENT_DISPOSITION);
+    match wraps && is_json && !download && response.status() == StatusCode::OK {
         true => wrapped(response).await,
         false => response,
     }
@@ -66,10 +68,6 @@ async fn wrapped(response: Response) -> Response {
     let Ok(bytes) = to_bytes(body, ANSWER_MAX).await else {
         return problem(StatusCode::INTERNAL_SERVER_ERROR, "the answer is too long to be wrapped");
     };
-    // A download stays what it is.
-    if parts.headers.contains_key(header::CONTENT_DISPOSITION) {
-        return (parts, Body::from(bytes)).into_response();
-    }
     match serde_json::from_slice(&bytes) {
         Ok(now) => {
             let mut response = json(StatusCode::OK, legacy::answer(now).to_string());

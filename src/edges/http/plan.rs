@@ -24,11 +24,11 @@ pub(super) async fn plan(
     }
 }
 
-/// How a previewed plan is carried out; what is not given is as it is set.
+/// How a plan is carried out; what is not given is as it is set.
 #[derive(Deserialize)]
 pub(super) struct Options {
-    continuous: Option<String>,
-    precondition: Option<String>,
+    pub(super) continuous: Option<String>,
+    pub(super) precondition: Option<String>,
 }
 
 impl Options {

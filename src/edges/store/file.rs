@@ -37,6 +37,7 @@ const MIGRATIONS: &[&str] = &[
     ALTER TABLE retained ADD COLUMN expires INTEGER NOT NULL DEFAULT 0;
 ",
     sessions::MIGRATION,
+    "DROP TABLE IF EXISTS vehicles;",
 ];
 
 /// Opens, repairs, migrates.

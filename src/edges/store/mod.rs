@@ -18,7 +18,7 @@ use std::path::Path;
 use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, Mutex};
 use std::thread;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use rusqlite::Connection;
@@ -55,15 +55,6 @@ pub struct Store {
     /// Who puts another database in its place; one at a time.
     exchange: Arc<Semaphore>,
     replaced: CancellationToken,
-}
-
-/// What was last known about a car.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct SavedVehicle {
-    /// As the caller wrote it.
-    pub json: String,
-    /// When the caller wrote it, in Unix seconds.
-    pub saved_at: i64,
 }
 
 /// Why something is not stored, or not known to be.
@@ -179,8 +170,7 @@ impl Store {
         self.ask(|reply| Command::SaveSettings { entries, due, reply }).await
     }
 
-    /// Deletes what can be learnt again: settings whose keys begin with `prefix`, and what was last
-    /// known of the cars.
+    /// Deletes what can be learnt again: settings whose keys begin with `prefix`.
     ///
     /// # Errors
     ///
@@ -189,8 +179,7 @@ impl Store {
         self.work(move |writer| {
             writer.write(Durable::Now, |transaction| {
                 let cached = "DELETE FROM settings WHERE substr(key, 1, length(?1)) = ?1";
-                transaction.execute(cached, [prefix])?;
-                transaction.execute_batch("DELETE FROM vehicles")
+                transaction.execute(cached, [prefix]).map(|_| ())
             })
         })
         .await
@@ -250,25 +239,6 @@ impl Store {
                 properties: row.get(3)?,
                 expires: row.get(4)?,
             })
-        })
-        .await
-    }
-
-    /// Records what is known about a car, with the present time. Written soon.
-    pub fn save_vehicle(&self, name: String, json: String) {
-        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-        let saved_at = i64::try_from(now.as_secs()).unwrap_or(i64::MAX);
-        self.later(|pending| pending.vehicle(name, SavedVehicle { json, saved_at }));
-    }
-
-    /// What was last known about every car, by name.
-    ///
-    /// # Errors
-    ///
-    /// See [`StoreError`].
-    pub async fn load_vehicles(&self) -> Result<BTreeMap<String, SavedVehicle>, StoreError> {
-        self.load("SELECT name, value, saved_at FROM vehicles", |row| {
-            Ok((row.get(0)?, SavedVehicle { json: row.get(1)?, saved_at: row.get(2)? }))
         })
         .await
     }

@@ -373,7 +373,6 @@ fn empty(transaction: &Transaction<'_>, what: Reset, protected: Protected) -> ru
     if settings {
         let delete = format!("DELETE FROM settings WHERE {OTHERS}");
         transaction.execute(&delete, [protected.prefix])?;
-        transaction.execute_batch("DELETE FROM vehicles")?;
     }
     if metrics {
         forget_history(transaction)?;

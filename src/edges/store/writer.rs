@@ -12,7 +12,7 @@ use tokio::sync::{Notify, oneshot};
 use tracing::{info, warn};
 
 use super::sessions::{self, Written};
-use super::{Retained, SavedVehicle, StoreError, history};
+use super::{Retained, StoreError, history};
 use crate::model::{EntityRecord, GridLimit, SessionKey, SlotRecord};
 
 /// What is collected is written so long after the first change.
@@ -46,7 +46,6 @@ pub(super) enum Command {
 pub(super) struct Pending {
     topics: BTreeMap<String, bool>,
     retained: BTreeMap<String, Retained>,
-    vehicles: BTreeMap<String, SavedVehicle>,
     /// In order: the store takes nothing twice.
     journal: BTreeMap<(SessionKey, u32), Written>,
     /// Something among it is not to wait.
@@ -114,12 +113,6 @@ impl Weight for Retained {
     }
 }
 
-impl Weight for SavedVehicle {
-    fn bytes(&self) -> usize {
-        self.json.len()
-    }
-}
-
 impl Pending {
     /// A topic is ours, or is no longer.
     pub(super) fn topic(&mut self, topic: String, ours: bool) {
@@ -129,11 +122,6 @@ impl Pending {
     /// A retained message of the embedded broker changed.
     pub(super) fn retained(&mut self, message: Retained) {
         self.put(|pending| &mut pending.retained, message.topic.clone(), message);
-    }
-
-    /// Something became known about a car.
-    pub(super) fn vehicle(&mut self, name: String, vehicle: SavedVehicle) {
-        self.put(|pending| &mut pending.vehicles, name, vehicle);
     }
 
     /// An entry of the sessions' journal.
@@ -158,7 +146,6 @@ impl Pending {
     fn rows(&self) -> usize {
         self.topics.len()
             + self.retained.len()
-            + self.vehicles.len()
             + self.slots.len()
             + self.limits.len()
             + self.journal.len()
@@ -198,7 +185,6 @@ impl Pending {
         }
         self.bytes += fill(&mut self.topics, older.topics)
             + fill(&mut self.retained, older.retained)
-            + fill(&mut self.vehicles, older.vehicles)
             + fill(&mut self.slots, older.slots)
             + fill(&mut self.limits, older.limits)
             + fill(&mut self.journal, older.journal);
@@ -441,10 +427,6 @@ fn write_rows(transaction: &Transaction<'_>, pending: &Pending) -> rusqlite::Res
             true => clear.execute(params![topic])?,
             false => keep.execute(params![topic, payload, qos, properties, expires])?,
         };
-    }
-    let mut save = transaction.prepare("INSERT OR REPLACE INTO vehicles VALUES (?1, ?2, ?3)")?;
-    for (name, vehicle) in &pending.vehicles {
-        save.execute(params![name, vehicle.json, vehicle.saved_at])?;
     }
     history::write(transaction, pending.slots.values(), pending.limits.values())?;
     sessions::write(transaction, pending.journal.values())

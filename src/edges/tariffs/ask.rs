@@ -8,6 +8,7 @@ use tokio::time::sleep;
 
 use super::{Getter, What, said};
 use crate::config::HttpRequest;
+use crate::edges::backoff;
 use crate::edges::fetch::Fetch;
 
 /// First pause after no answer; it doubles with every further one.
@@ -54,7 +55,7 @@ enum Failure {
 impl Provider {
     /// Asks until nobody listens any more.
     pub async fn run(self, fetch: Fetch, replies: mpsc::Sender<Reply>) {
-        let mut failures = 0;
+        let mut failures: u32 = 0;
         sleep(self.wait).await;
         loop {
             let (what, pause) = match self.ask(&fetch).await {
@@ -63,12 +64,13 @@ impl Provider {
                     (Ok(what), self.interval)
                 }
                 Err(failure) => {
-                    failures = u32::saturating_add(failures, 1);
                     let (error, first) = match failure {
                         Failure::Silent(error) => (error, FIRST),
                         Failure::Refused(error) => (error, REFUSED),
                     };
-                    (Err(error), pause(first, failures))
+                    let pause = backoff::pause(first, LONGEST, failures);
+                    failures = failures.saturating_add(1);
+                    (Err(error), pause)
                 }
             };
             if replies.send(Reply::Said(Said { feed: self.feed, what })).await.is_err() {
@@ -85,28 +87,5 @@ impl Provider {
             return Err(Failure::Refused(format!("the provider answers {}", answer.status)));
         }
         said(&self.getter, &answer.body).map_err(Failure::Refused)
-    }
-}
-
-/// The pause after failures in a row, at random from half of it on.
-fn pause(first: Duration, failures: u32) -> Duration {
-    let doubled = first * (1 << (failures - 1).min(10));
-    doubled.min(LONGEST).mul_f64(0.5 + fastrand::f64() / 2.0)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn pauses_grow_to_a_quarter_of_an_hour_and_stay_there() {
-        for first in [FIRST, REFUSED] {
-            let mut step = first;
-            for failures in 1..100 {
-                let pause = pause(first, failures);
-                assert!(step / 2 <= pause && pause <= step, "{pause:?} of {step:?}");
-                step = (step * 2).min(LONGEST);
-            }
-        }
     }
 }

@@ -186,8 +186,8 @@ async fn the_retained_store_is_bounded() {
         assert_eq!(text(&publish).1, "x");
         kept.push(publish.topic);
     }
-    // $SYS takes nine of the twenty places.
-    assert_eq!(kept.len(), 11, "{kept:?}");
+    // $SYS takes nine of the twenty places, and the newest value of r/00 did not fit.
+    assert_eq!(kept.len(), 10, "{kept:?}");
 }
 
 #[tokio::test]

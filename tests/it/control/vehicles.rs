@@ -268,6 +268,26 @@ fn people_hear_of_a_car_once_it_is_known() {
 }
 
 #[test]
+fn a_status_that_is_made_of_two_values_turns_when_it_is_heard() {
+    let mut bench = two(&[], &[]);
+    let aged = |bench: &mut Bench, car, status| {
+        let origin = Origin::Aged(Duration::from_secs(60));
+        let value = VehicleValue::Status(Some(status));
+        bench.fact(Fact::Vehicle { vehicle: VehicleIx(car), value, origin });
+    };
+    bench.arrives(0);
+    aged(&mut bench, 0, ChargeStatus::Connected);
+    aged(&mut bench, 1, ChargeStatus::Connected);
+    bench.seconds(5);
+    assert_eq!(bench.stands(0), None, "either may be it");
+    bench.charger(0, ChargerValue::Status(ChargeStatus::Charging));
+    aged(&mut bench, 0, ChargeStatus::Charging);
+    bench.seconds(2);
+    assert!(bench.signs(0, 0).1.contains(&"charging"));
+    assert_eq!(bench.stands(0), Some(0));
+}
+
+#[test]
 fn a_charger_that_loses_contact_does_not_lose_the_car() {
     let mut bench = two(&[], &[]);
     bench.arrives(0);

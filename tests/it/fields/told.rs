@@ -152,6 +152,23 @@ fn a_silent_meter_keeps_its_last_word_and_is_not_fresh() {
     }
 }
 
+/// A hybrid inverter charges its battery from what it cannot turn into AC (api.md §4.5).
+#[test]
+fn power_beyond_the_limit_of_an_inverter_is_told_under_both_names() {
+    let mut setup = house::setup();
+    setup.meters[1].max_ac_power = Some(Watts(2000.0));
+    let mut control = Control::new(setup, house::noon());
+    for (power, told) in [(2500.0, Some("500")), (1500.0, None)] {
+        let value = MeterValue::Power(Watts(power));
+        let fact = Fact::Meter { meter: MeterIx(1), value, origin: Origin::Live };
+        control.handle(house::noon(), fact);
+        for name in ["excessdcpower", "excessDCPower"] {
+            let found = payload_of(&control, &format!("site/pv/1/{name}"));
+            assert_eq!(found.as_deref().filter(|text| !text.is_empty()), told, "{name}");
+        }
+    }
+}
+
 #[test]
 fn a_list_that_shrinks_and_an_object_that_goes_leave_nothing_behind() {
     let control = house::fed();

@@ -213,3 +213,24 @@ fn the_configuration_is_told_on_mqtt_if_somebody_wants_it() {
         assert_eq!(json["mqtt"]["broker"], "mosquitto:1883");
     }
 }
+
+/// Releases 0.203.4 to 0.300 wrote the strategy with the goal (api.md §2.5).
+#[test]
+fn a_goal_may_carry_its_strategy() {
+    let mut control = house::fed();
+    let goal = |more: &str| format!(r#"{{"time":"{LATER}","value":10{more}}}"#);
+    for (topic, strategy) in [
+        ("loadpoints/1/planEnergy", "loadpoints/1/planStrategy"),
+        ("vehicles/tesla/planSoc", "vehicles/tesla/planStrategy"),
+    ] {
+        ok(&mut control, strategy, r#"{"continuous":true}"#);
+        for more in [r#","precondition":900"#, ""] {
+            ok(&mut control, topic, &goal(more));
+            assert_eq!(told(&control, &format!("{strategy}/precondition")), "900", "{more}");
+            assert_eq!(told(&control, &format!("{strategy}/continuous")), "true", "it stays");
+        }
+        let answer = set(&mut control, &format!("{topic}/set"), &goal(r#","precondition":"soon""#));
+        assert_eq!(answer.code, Code::InvalidType);
+        assert_eq!(told(&control, &format!("{strategy}/precondition")), "900");
+    }
+}

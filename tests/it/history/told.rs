@@ -18,6 +18,7 @@ use crate::house;
 struct Noon {
     control: Control,
     now: Now,
+    origin: Origin,
     counter: f64,
     records: Vec<SlotRecord>,
 }
@@ -31,12 +32,12 @@ impl Noon {
         let rates = rates.collect();
         let solar = Tariff { kind: TariffKind::Solar, rates, status: TariffStatus::Fresh };
         control.set_tariffs(now, Tariffs { solar: Some(solar), ..Tariffs::default() });
-        Self { control, now, counter: 50.0, records: Vec::new() }
+        Self { control, now, origin: Origin::Live, counter: 50.0, records: Vec::new() }
     }
 
     /// Lets minutes pass; everything is said every 10 s.
     fn minutes(&mut self, minutes: u64) {
-        let origin = Origin::Live;
+        let origin = self.origin;
         for _ in 0..minutes * 6 {
             let power = |meter, watts| Fact::Meter {
                 meter: MeterIx(meter),
@@ -143,4 +144,14 @@ fn every_meter_with_a_word_has_an_entity_and_the_silent_ones_have_none() {
     ];
     let expected = expected.map(|(group, title, (energy, back))| (group, title, energy, back));
     assert_eq!(told, expected);
+}
+
+#[test]
+fn a_power_that_is_made_of_several_meters_is_counted() {
+    let mut noon = Noon::start(house::noon(), &Past::default());
+    noon.origin = Origin::Aged(Duration::from_secs(2));
+    noon.minutes(31);
+    let entities = &noon.records.last().unwrap().entities;
+    let pv = entities.iter().find(|of| of.entity.title == "pv1").unwrap();
+    assert!((pv.energy.unwrap().energy.0 - 1.125).abs() < 0.001);
 }

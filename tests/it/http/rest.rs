@@ -354,3 +354,22 @@ async fn tariffs_are_answered_and_limits_are_set_and_cleared() {
     assert_eq!(limits(&state), (Json::Null, (-0.05).into(), Json::Null), "they differ");
     assert_eq!(facade.post("/api/loadpoints/1/smartfeedinprioritylimit/cheap").await.0, 400);
 }
+
+/// As ha-evcc wrote it for releases 0.203.4 to 0.300 (api.md §3.3).
+#[tokio::test]
+async fn a_plan_may_name_its_strategy_in_the_query() {
+    let facade = Facade::start().await;
+    let path = "/api/vehicles/tesla/plan/soc/80/2031-01-01T06:00:00.000Z";
+    let made = facade.post(&format!("{path}?precondition=1800&continuous=true&x=1")).await;
+    assert_eq!(made, (200, "{\"soc\":80,\"time\":\"2031-01-01T06:00:00Z\"}\n".to_owned()));
+    let (_, state) = facade.get("/api/state").await;
+    let state: Json = serde_json::from_str(&state).unwrap();
+    let strategy = serde_json::json!({"continuous": true, "precondition": 1800});
+    assert_eq!(state["vehicles"]["tesla"]["planStrategy"], strategy);
+    for wrong in ["precondition=soon", "continuous=maybe", "precondition=1&precondition=2"] {
+        let (status, body) = facade.post(&format!("{path}?{wrong}")).await;
+        assert_eq!((status, body.starts_with("{\"error\":\"")), (400, true), "{wrong}: {body}");
+    }
+    let mode = facade.post("/api/loadpoints/1/mode/now?precondition=1&precondition=2").await;
+    assert_eq!(mode.0, 200, "elsewhere it means nothing");
+}

@@ -238,15 +238,20 @@ fn who_is_seen_again_changes_nothing() {
     assert_eq!(bench.row.unwrap().vehicle, "Blauer Tesla");
 }
 
-#[test]
-fn a_session_of_a_load_point_that_is_gone_is_closed() {
+/// The journal of a session that ran when the program ended.
+fn left_open() -> Vec<JournalEntry> {
     let mut bench = Bench::house();
     bench.charger(ChargerValue::Energy(KilowattHours(50.0)));
     bench.status(ChargeStatus::Charging);
     bench.ten_minutes(50.0);
     bench.control.close_books(bench.now);
     bench.drain();
-    let mut journal = std::mem::take(&mut bench.journal);
+    bench.journal
+}
+
+#[test]
+fn a_session_of_a_load_point_that_is_gone_is_closed() {
+    let mut journal = left_open();
     let last = journal.last().unwrap().at;
     journal.iter_mut().for_each(|entry| entry.session.loadpoint = "lp-9".into());
     let mut bench = Bench::new(house::setup());
@@ -256,4 +261,18 @@ fn a_session_of_a_load_point_that_is_gone_is_closed() {
     let row = bench.row.unwrap();
     assert!((row.charged.0 - 10.0 / 15.0).abs() < 1e-9);
     assert_eq!(row.finished, Some(last), "it charged up to the last entry");
+}
+
+#[test]
+fn an_older_session_that_was_never_closed_is_closed() {
+    let older = left_open();
+    let mut newer = older.clone();
+    newer.iter_mut().for_each(|entry| entry.session.connected_ms += 3_600_000);
+    let mut bench = Bench::new(house::setup());
+    let journal = older.iter().chain(&newer).cloned().collect();
+    bench.control.restore_journal(bench.now, journal);
+    bench.drain();
+    let closed = bench.journal.last().expect("the end of the older one");
+    assert_eq!((&closed.session, closed.kind), (&older[0].session, JournalKind::Disconnect));
+    assert!(bench.row.is_some(), "and it is listed as it ended");
 }

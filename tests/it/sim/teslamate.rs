@@ -1,11 +1,9 @@
-//! The simulated TeslaMate, heard by the real mirror, and the recorded day.
+//! The simulated TeslaMate, heard by the real mirror.
 
 use chargebus::model::{ChargeStatus, Trust};
-use chargebus::sim::{DayError, Message, TeslaMateDay};
+use chargebus::sim::Message;
 
-use super::{Watched, seconds, start, text, world};
-
-const DAY: &str = include_str!("../../data/teslamate-day.jsonl");
+use super::{Watched, seconds, text, world};
 
 #[test]
 fn the_simulated_teslamate_reacts_to_the_charging_it_sees() {
@@ -83,36 +81,4 @@ fn the_simulated_teslamate_publishes_changes_only() {
             .iter()
             .all(|message| message.topic.ends_with("/healthy") && message.payload == "true")
     );
-}
-
-#[test]
-fn a_recorded_day_plays_at_any_speed_and_loops() {
-    let mut day = TeslaMateDay::new(DAY, start(), 1000.0).unwrap();
-    assert_eq!(day.deadline(), Some(start().mono));
-    let mut count = 0;
-    while day.poll(seconds(17)).is_some() {
-        count += 1;
-        assert!(count < 2000);
-    }
-    assert_eq!(count, 541, "the last burst is due at 17.235 s");
-    while day.poll(seconds(18)).is_some_and(|message| !message.topic.is_empty()) {
-        count += 1;
-        assert!(count < 2000);
-    }
-    assert!(count > 544, "and it begins again 0.6 s later");
-    let mut empty = TeslaMateDay::new("", start(), 1.0).unwrap();
-    assert_eq!((empty.poll(seconds(1)), empty.deadline()), (None, None));
-}
-
-#[test]
-fn a_broken_recording_is_refused_with_its_line() {
-    let good = r#"{"t": 5.0, "topic": "a", "payload": "", "retain": true}"#;
-    let line =
-        |text: &str| TeslaMateDay::new(text, start(), 1.0).map(|_| ()).map_err(|error| error.line);
-    assert_eq!(line(good), Ok(()));
-    assert_eq!(line(&format!("{good}\n\nnonsense")), Err(3));
-    assert_eq!(line(&format!("{good}\n{}", good.replace("5.0", "4.0"))), Err(2));
-    let reason = "t must not go back".to_owned();
-    let error = DayError { line: 2, reason };
-    assert_eq!(error.to_string(), "line 2: t must not go back");
 }

@@ -1,13 +1,19 @@
 //! Charging sessions of the real service: killed, seen by an app, corrected over MQTT.
 
+use std::time::Duration;
+
+use rusqlite::Connection;
 use rustix::process::Signal;
 use serde_json::Value as Json;
+use tokio::io::AsyncWriteExt as _;
+use tokio::net::TcpStream;
+use tokio::time::timeout;
 
 use super::client::{Client, Seen};
 use super::house::House;
 use super::programs::{Running, run};
 use super::service::{Home, Service, http};
-use crate::support::soon;
+use crate::support::{soon, until};
 
 impl Running {
     async fn sessions(&self) -> Vec<Json> {
@@ -155,4 +161,30 @@ async fn sessions_are_corrected_over_mqtt_and_every_write_is_answered() {
     assert_eq!(answer["ok"], true, "{answer}");
     assert_eq!(listed(&service).await, [] as [Json; 0]);
     service.stop().await;
+}
+
+/// Docker waits ten seconds before it kills, and half a request can take longer.
+#[tokio::test]
+async fn the_books_are_on_disk_before_the_last_client_has_gone() {
+    let home = Home::with_embedded_broker();
+    let (service, mut client, house) = charged_once(&home).await;
+    house.say("sim/wb/1/status", "C");
+    client.until("a charge", |seen| seen.says("loadpoints/1/charging", "true")).await;
+    house.say("sim/wb/1/energy", "126.4");
+    client.until("its energy", charged(3.0)).await;
+    let mut slow = TcpStream::connect(service.http()).await.unwrap();
+    let half = "POST /api/auth/login HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n\
+        Content-Length: 9\r\n\r\n{";
+    slow.write_all(half.as_bytes()).await.unwrap();
+    service.state().await;
+    let stop = tokio::spawn(service.stop());
+    let database = Connection::open(&home.database).unwrap();
+    let written = || {
+        let sql = "SELECT sum(energy_wh) > 2999 FROM journal";
+        database.query_row(sql, [], |row| row.get(0)).ok() == Some(true)
+    };
+    timeout(Duration::from_secs(5), until("the books", written)).await.unwrap();
+    assert!(!stop.is_finished(), "nobody was slow");
+    drop(slow);
+    stop.await.unwrap();
 }

@@ -1,40 +1,33 @@
 //! The recorded day of the specification (plans-vehicles-devices.md §6.7).
 
-use std::time::Duration;
-
 use chargebus::model::{ChargeStatus, Trust, VehicleValue};
-use chargebus::sim::TeslaMateDay;
 use chargebus::teslamate::Heard;
+use serde_json::Value as Json;
 
 use super::Bench;
 
 const DAY: &str = include_str!("../../data/teslamate-day.jsonl");
 
-fn replay(bench: &mut Bench, day: TeslaMateDay) {
-    let mut day = day;
-    let end = bench.start.mono + Duration::from_secs(17_300);
-    for _ in 0..10_000 {
-        let Some(due) = day.deadline().filter(|due| *due <= end) else {
-            break;
-        };
-        bench.until(due.since(bench.start.mono).as_secs_f64());
-        for _ in 0..1_000 {
-            let Some(message) = day.poll(bench.now) else {
-                break;
-            };
-            let heard =
-                bench.mirror.handle(bench.now, &message.topic, message.payload.as_bytes(), false);
-            assert_eq!(heard, Some(Heard::Recorded), "{}", message.topic);
-        }
+fn replay() -> Bench {
+    let mut bench = Bench::new();
+    for line in DAY.lines() {
+        let line: Json = serde_json::from_str(line).unwrap();
+        let text = |member: &str| line[member].as_str().unwrap();
+        bench.until(line["t"].as_f64().unwrap());
+        let (topic, payload) = (text("topic"), text("payload").as_bytes());
+        assert_eq!(
+            bench.mirror.handle(bench.now, topic, payload, false),
+            Some(Heard::Recorded),
+            "{topic}"
+        );
     }
     bench.until(17_300.0);
+    bench
 }
 
 #[test]
 fn the_recorded_day_gives_the_status_times_of_the_specification() {
-    let mut bench = Bench::new();
-    let day = TeslaMateDay::new(DAY, bench.start, 1.0).unwrap();
-    replay(&mut bench, day);
+    let bench = replay();
     let statuses: Vec<_> = bench
         .told
         .iter()
@@ -55,9 +48,7 @@ fn the_recorded_day_gives_the_status_times_of_the_specification() {
 
 #[test]
 fn the_recorded_day_gives_the_soc_sequence_of_the_specification() {
-    let mut bench = Bench::new();
-    let day = TeslaMateDay::new(DAY, bench.start, 1.0).unwrap();
-    replay(&mut bench, day);
+    let bench = replay();
     let socs: Vec<_> = bench
         .told
         .iter()

@@ -56,6 +56,17 @@ fn two_cars_and_two_namespaces_stay_apart() {
 }
 
 #[test]
+fn nobody_asks_for_a_moment_that_has_passed() {
+    let mut bench = Bench::new();
+    bench.hear("state", "online");
+    // The wait for a name ends within a burst; `pass` refuses a mirror that spins.
+    bench.pass(4.9);
+    bench.hear("state", "asleep");
+    bench.pass(1.0);
+    assert!(bench.mirror.cars(bench.now).all(|car| car.ready));
+}
+
+#[test]
 fn foreign_topics_are_not_ours() {
     let mut bench = Bench::new();
     let foreign = [
