@@ -91,6 +91,10 @@ pub struct ChargerDevice {
     pub soc: Option<Source>,
     /// %.
     pub limit_soc: Option<Source>,
+    /// A per phase that the device offers now, whoever told it to (W-24).
+    pub offered_current: Option<Source>,
+    /// 1 or 3 that the device is switched to now; others say nothing (W-24).
+    pub switched_phases: Option<Source>,
     /// Text.
     pub identify: Option<Source>,
     /// One of the words of [`crate::model::StatusReason`].

@@ -41,7 +41,8 @@ pub use messaging::{Carrier, EventText, MessageEncoding, Messaging, Service};
 pub use plugin::{
     Calc, Command, Composite, Conversion, Encoding, HttpAuth, HttpRequest, HttpSource, JsInput,
     JsKind, JsSource, Library, ModbusLink, ModbusSource, MqttSource, Number, Pipeline, Register,
-    RegisterKind, ScriptSource, SetComposite, Sink, SocketSource, Source, Watchdog,
+    RegisterKind, ScriptSource, SetComposite, Sink, SocketSource, Source, SunSpecFactor,
+    SunSpecPoint, SunSpecSource, Watchdog,
 };
 pub use tariff::{Tariff, TariffSource};
 pub use text::encoded;

@@ -237,6 +237,7 @@ fn values(field: &Field<'_>, want: Want) -> Result<Source, Flaw> {
     match source(field, want)? {
         values @ (Source::Mqtt(_) | Source::Const(_) | Source::Http(_)) => Ok(values),
         Source::Modbus(_)
+        | Source::SunSpec(_)
         | Source::Socket(_)
         | Source::Script(_)
         | Source::Js(_)

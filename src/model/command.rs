@@ -126,6 +126,8 @@ pub enum EventKind {
     DeviceRecovered(Device, DateTime<Utc>),
     /// A user's write was refused.
     CommandRefused,
+    /// Another service has the devices: this one waits and commands nothing.
+    Standby,
 }
 
 impl EventKind {
@@ -152,6 +154,7 @@ impl EventKind {
         "planoverrun",
         "planunplugged",
         "soc",
+        "standby",
         "start",
         "stop",
     ];
@@ -179,7 +182,8 @@ impl EventKind {
             | Self::GridLimitEnd
             | Self::DeviceFailed(..)
             | Self::DeviceRecovered(..)
-            | Self::CommandRefused => (None, None),
+            | Self::CommandRefused
+            | Self::Standby => (None, None),
         }
     }
 
@@ -239,6 +243,7 @@ impl EventKind {
             Self::DeviceFailed(..) => "devicefailed",
             Self::DeviceRecovered(..) => "devicerecovered",
             Self::CommandRefused => "commandrefused",
+            Self::Standby => "standby",
         }
     }
 }

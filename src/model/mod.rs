@@ -23,7 +23,7 @@ pub use fact::{
 pub use formula::Formula;
 pub use history::{
     Counters, Entity, EntityRecord, GridLimit, GridSession, LimitedSide, Past, PastEnergy, Prices,
-    SlotEnergy, SlotRecord,
+    RunningEnergy, RunningSlot, SlotEnergy, SlotRecord,
 };
 pub use ids::{Device, LoadPointIx, MeterIx, TeslaMateCar, VehicleIx};
 pub use kinds::{

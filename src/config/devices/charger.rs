@@ -112,6 +112,9 @@ fn custom(section: &Section<'_>, says_enabled: bool) -> Result<ChargerDevice, Fl
         voltages: optional(section, "voltages", phases),
         soc: number("soc").or_else(|| number("temp")),
         limit_soc: number("limitsoc").or_else(|| number("limittemp")),
+        // Ours: evcc's custom charger cannot be asked for these (W-24).
+        offered_current: number("getmaxcurrent"),
+        switched_phases: number("getphases"),
         identify: optional(section, "identify", |field| source(field, Want::Text)),
         status_reason: optional(section, "statusreason", |field| source(field, Want::Text)),
         ..ChargerDevice::default()

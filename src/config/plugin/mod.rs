@@ -7,7 +7,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 pub use http::{HttpAuth, HttpRequest, HttpSource, SocketSource};
-pub use modbus::{Encoding, ModbusLink, ModbusSource, Number, Register, RegisterKind};
+pub use modbus::{
+    Encoding, ModbusLink, ModbusSource, Number, Register, RegisterKind, SunSpecFactor,
+    SunSpecPoint, SunSpecSource,
+};
 
 /// Where one value is read.
 #[derive(Clone, Debug, PartialEq)]
@@ -16,6 +19,8 @@ pub enum Source {
     Mqtt(MqttSource),
     /// A register.
     Modbus(ModbusSource),
+    /// A point of a SunSpec device.
+    SunSpec(Box<SunSpecSource>),
     /// The answer of a web server.
     Http(Box<HttpSource>),
     /// The last message of a WebSocket.
@@ -306,6 +311,7 @@ impl Source {
             Self::Js(js) => js.inputs.iter().map(|input| &input.source).collect(),
             Self::Mqtt(_)
             | Self::Modbus(_)
+            | Self::SunSpec(_)
             | Self::Http(_)
             | Self::Socket(_)
             | Self::Script(_)
@@ -329,6 +335,7 @@ impl Source {
             Self::Http(http) => slower(&mut http.interval),
             Self::Script(script) => slower(&mut script.interval),
             Self::Modbus(modbus) => modbus.interval = modbus.interval.max(least),
+            Self::SunSpec(point) => point.interval = point.interval.max(least),
             Self::Js(js) => {
                 slower(&mut js.interval);
                 js.inputs.iter_mut().for_each(|input| input.source.ask_seldom(least));
@@ -369,6 +376,7 @@ impl Source {
                 | Composite::Never(_) => None,
             },
             Self::Modbus(_)
+            | Self::SunSpec(_)
             | Self::Http(_)
             | Self::Script(_)
             | Self::Js(_)
@@ -379,8 +387,17 @@ impl Source {
 
     /// Whether somebody must be asked, or listened to, for the value or for a part of it.
     pub fn is_asked_for(&self) -> bool {
-        let asked = matches!(self, Self::Modbus(_) | Self::Http(_) | Self::Script(_) | Self::Js(_));
-        asked || matches!(self, Self::Socket(_)) || self.parts().into_iter().any(Self::is_asked_for)
+        match self {
+            Self::Modbus(_)
+            | Self::SunSpec(_)
+            | Self::Http(_)
+            | Self::Socket(_)
+            | Self::Script(_)
+            | Self::Js(_) => true,
+            Self::Mqtt(_) | Self::Const(_) | Self::Demo(_) | Self::Composite(_) => {
+                self.parts().into_iter().any(Self::is_asked_for)
+            }
+        }
     }
 }
 

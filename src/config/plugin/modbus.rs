@@ -95,3 +95,44 @@ pub enum Number {
     /// A text of so many words, for reading.
     Text(u16),
 }
+
+/// One value of a SunSpec device (§7.1).
+#[derive(Clone, Debug, PartialEq)]
+pub struct SunSpecSource {
+    /// Where the device is.
+    pub link: ModbusLink,
+    /// The first point that the device has counts.
+    pub points: Vec<SunSpecPoint>,
+    /// For bools: whether one of these bits is set.
+    pub bitmask: Option<u32>,
+    /// Multiplies numbers.
+    pub scale: f64,
+    /// Time between two readings.
+    pub interval: Duration,
+}
+
+/// A point of a SunSpec model.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SunSpecPoint {
+    /// As it is written, `103:W`.
+    pub name: String,
+    /// Id of the model.
+    pub model: u16,
+    /// First register, from the model's ID on.
+    pub offset: u16,
+    /// How the words become a value.
+    pub encoding: Encoding,
+    /// 0 says that there is no value.
+    pub accumulates: bool,
+    /// What it is multiplied with.
+    pub factor: SunSpecFactor,
+}
+
+/// The scale factor of a point, a power of ten.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SunSpecFactor {
+    /// Always the same.
+    Fixed(i8),
+    /// In this register, from the model's ID on.
+    At(u16),
+}

@@ -12,6 +12,7 @@ mod pipeline;
 mod prometheus;
 mod script;
 mod setters;
+mod sunspec;
 mod ws;
 
 use super::finding::Flaw;
@@ -40,6 +41,7 @@ type ReadSink = fn(Section<'_>, &str) -> Result<Sink, Flaw>;
 const SOURCES: &[(&str, ReadSource)] = &[
     ("mqtt", mqtt::source),
     ("modbus", modbus::source),
+    ("sunspec", sunspec::source),
     ("const", constant::source),
     ("combined", combined::source),
     ("openwb", combined::source),
@@ -91,7 +93,6 @@ const MISSING: &[(&str, &str)] = &[
     ("gpio", "use script with a program that reads or sets the pin"),
     ("homeassistant", "let it publish over MQTT, or use http with its REST API and auth bearer"),
     ("sma", "use modbus: Modbus TCP can be switched on in the device"),
-    ("sunspec", "use modbus with the register of the point"),
     ("timeseries", "write the forecast as a JSON list over mqtt or http"),
 ];
 

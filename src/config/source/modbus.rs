@@ -50,18 +50,11 @@ const NUMBERS: &[(&str, Number)] = &[
 ];
 
 pub(super) fn source(section: Section<'_>, want: Want) -> Result<Source, Flaw> {
+    measurement(&section)?;
     let link = link(&section);
     let register = section.need("register").and_then(|field| register(&field, READ));
     let scale = scale(&section);
-    let interval = match section.get("interval").map(|field| (field.duration(), field)) {
-        None | Some((None, _)) => INTERVAL,
-        Some((Some(interval), field)) => {
-            if interval < MIN_INTERVAL {
-                field.error("must be at least 100ms");
-            }
-            interval
-        }
-    };
+    let interval = interval(&section);
     let text = "registers give numbers: use source combined with plugged and charging, or for \
                 texts encoding: string";
     let numbers = section.finding("source", text);
@@ -75,6 +68,7 @@ pub(super) fn source(section: Section<'_>, want: Want) -> Result<Source, Flaw> {
 }
 
 pub(super) fn sink(section: Section<'_>, _name: &str) -> Result<Sink, Flaw> {
+    measurement(&section)?;
     let link = link(&section);
     let register = section.need("register").and_then(|field| register(&field, WRITE));
     let scale = scale(&section);
@@ -82,7 +76,33 @@ pub(super) fn sink(section: Section<'_>, _name: &str) -> Result<Sink, Flaw> {
     Ok(Sink::Modbus { link: link?, register: register?, scale })
 }
 
-fn link(section: &Section<'_>) -> Result<ModbusLink, Flaw> {
+/// Time between two readings.
+pub(super) fn interval(section: &Section<'_>) -> Duration {
+    match section.get("interval").map(|field| (field.duration(), field)) {
+        None | Some((None, _)) => INTERVAL,
+        Some((Some(interval), field)) => {
+            if interval < MIN_INTERVAL {
+                field.error("must be at least 100ms");
+            }
+            interval
+        }
+    }
+}
+
+/// Names of measurements instead of registers.
+fn measurement(section: &Section<'_>) -> Result<(), Flaw> {
+    match ["model", "value"].iter().find_map(|key| section.get(key)) {
+        Some(field) => {
+            let text = "measurements of known models are not built yet: write register, or for \
+                        SunSpec source sunspec";
+            Err(field.unsupported(text))
+        }
+        None => Ok(()),
+    }
+}
+
+/// Where a device is.
+pub(super) fn link(section: &Section<'_>) -> Result<ModbusLink, Flaw> {
     for unused in ["connectdelay", "block"] {
         if section.has(unused) {
             section.notice(unused, "not used: every register is read by itself");
@@ -93,14 +113,8 @@ fn link(section: &Section<'_>) -> Result<ModbusLink, Flaw> {
             return Err(field.unsupported("serial lines are not built yet: use a gateway and uri"));
         }
     }
-    for (key, what) in [
-        ("model", "measurements of known models"),
-        ("subdevice", "SunSpec devices"),
-        ("value", "measurements of known models"),
-    ] {
-        if let Some(field) = section.get(key) {
-            return Err(field.unsupported(format!("{what} are not built yet: write register")));
-        }
+    if let Some(field) = section.get("subdevice") {
+        return Err(field.unsupported("devices within devices are not built yet: write their id"));
     }
     if section.flag("udp").unwrap_or(false) {
         let finding = section.finding("udp", "Modbus over UDP is not built yet: use TCP");

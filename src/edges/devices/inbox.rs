@@ -163,6 +163,7 @@ pub(super) fn listener<'a>(input: &Input<'a>) -> Result<Option<(&'a str, Getter)
         }
         Source::Demo(topic) => Ok(Some((topic, Getter::compile(kind, 1.0, &Pipeline::default())?))),
         Source::Modbus(_)
+        | Source::SunSpec(_)
         | Source::Http(_)
         | Source::Socket(_)
         | Source::Script(_)

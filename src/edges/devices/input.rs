@@ -86,6 +86,11 @@ fn status_reason(word: String) -> ChargerValue {
     ChargerValue::StatusReason(word.trim().parse().unwrap_or(StatusReason::Unknown))
 }
 
+/// One phase or three; a charger that says two has three, and 0 is unknown.
+fn switched_phases(number: f64) -> ChargerValue {
+    ChargerValue::Phases(if number >= 2.0 { 3 } else { u8::from(number >= 1.0) })
+}
+
 /// What a script or a setter reads: all of it goes where the asking is done.
 pub(super) fn read_first<'a>(
     device: &'a str,
@@ -179,13 +184,19 @@ impl<'a> List<'a> {
 
     fn charger(&mut self, ix: LoadPointIx, device: &'a ChargerDevice) {
         use ChargerValue as V;
-        let single: [Single<'a, Make<V>>; 8] = [
+        let single: [Single<'a, Make<V>>; 10] = [
             ("status", &device.status, Make::Status(V::Status)),
             ("enabled", &device.enabled, Make::Bool(V::Enabled)),
             ("power", &device.power, Make::Number(|w| V::Power(Watts(w)))),
             ("energy", &device.energy, Make::Counter(|e| V::Energy(KilowattHours(e)))),
             ("soc", &device.soc, Make::Number(|soc| V::Soc(Percent(soc)))),
             ("limitsoc", &device.limit_soc, Make::Number(|soc| V::LimitSoc(Percent(soc)))),
+            (
+                "getmaxcurrent",
+                &device.offered_current,
+                Make::Number(|a| V::OfferedCurrent(Amps(a))),
+            ),
+            ("getphases", &device.switched_phases, Make::Number(switched_phases)),
             ("identify", &device.identify, Make::Text(V::Identity)),
             ("statusreason", &device.status_reason, Make::Text(status_reason)),
         ];
@@ -237,6 +248,7 @@ impl<'a> List<'a> {
             Source::Const(_) | Source::Composite(_) => self.composite(attribute, source, target),
             Source::Mqtt(_)
             | Source::Modbus(_)
+            | Source::SunSpec(_)
             | Source::Http(_)
             | Source::Socket(_)
             | Source::Script(_)

@@ -34,6 +34,7 @@ mod silence;
 mod sink;
 mod socket;
 mod start;
+mod sunspec;
 mod tree;
 mod value;
 mod vehicle;

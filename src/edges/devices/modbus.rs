@@ -12,7 +12,9 @@ use tokio_modbus::{Request, Response};
 
 use super::outlet::Outlet;
 use super::register::{self, Write};
-use crate::config::{ModbusLink, ModbusSource, RegisterKind};
+use super::sunspec;
+use super::value::{Kind, Value};
+use crate::config::{ModbusLink, ModbusSource, RegisterKind, SunSpecSource};
 use crate::edges::backoff::Backoff;
 use crate::model::Origin;
 
@@ -22,10 +24,32 @@ pub(super) const MAX_WRITES: usize = 32;
 /// Registers are not read more often than this, whatever the configuration says.
 const MIN_INTERVAL: Duration = Duration::from_millis(100);
 
-/// A register that is read again and again.
+/// A value that is read again and again.
 pub(super) struct Poll {
-    pub(super) source: ModbusSource,
+    pub(super) what: What,
     pub(super) outlet: Outlet,
+}
+
+/// What is read.
+pub(super) enum What {
+    Register(ModbusSource),
+    SunSpec(Box<SunSpecSource>),
+}
+
+impl What {
+    fn link(&self) -> &ModbusLink {
+        match self {
+            Self::Register(source) => &source.link,
+            Self::SunSpec(source) => &source.link,
+        }
+    }
+
+    fn interval(&self) -> Duration {
+        match self {
+            Self::Register(source) => source.interval,
+            Self::SunSpec(source) => source.interval,
+        }
+    }
 }
 
 /// A write that waits for its turn. Whoever gives up drops the other end of `reply`; the write is
@@ -43,6 +67,8 @@ pub(super) struct Link {
     polls: Vec<Scheduled>,
     /// Units that do not answer are left alone for a while, the others behind the same address are not.
     resting: BTreeMap<u8, Rest>,
+    /// What SunSpec devices have, by unit, once they were asked.
+    models: BTreeMap<u8, Option<sunspec::Models>>,
     writes: mpsc::Receiver<WriteRequest>,
 }
 
@@ -63,6 +89,7 @@ impl Link {
             connection: Connection(None),
             polls: polls.into_iter().map(|poll| Scheduled { poll, due }).collect(),
             resting: BTreeMap::new(),
+            models: BTreeMap::new(),
             writes,
         }
     }
@@ -88,7 +115,7 @@ impl Link {
     /// The poll that is due first, and when; a resting unit delays its own polls only.
     fn next_poll(&self) -> Option<(usize, Instant)> {
         let due = |scheduled: &Scheduled| {
-            let rest = self.resting.get(&scheduled.poll.source.link.id);
+            let rest = self.resting.get(&scheduled.poll.what.link().id);
             rest.map_or(scheduled.due, |rest| rest.until.max(scheduled.due))
         };
         self.polls.iter().map(due).enumerate().min_by_key(|(_, due)| *due)
@@ -98,27 +125,26 @@ impl Link {
         let Some(Scheduled { poll, due }) = self.polls.get_mut(index) else {
             return;
         };
-        let ModbusSource { link, register, scale, interval } = &poll.source;
-        let words = register::width(register.encoding.number);
-        let request = match register.kind {
-            RegisterKind::Coil | RegisterKind::WriteCoil => Request::ReadCoils(register.address, 1),
-            RegisterKind::Input => Request::ReadInputRegisters(register.address, words),
-            RegisterKind::Holding | RegisterKind::WriteSingle | RegisterKind::WriteMultiple => {
-                Request::ReadHoldingRegisters(register.address, words)
+        let (link, kind) = (poll.what.link(), poll.outlet.delivery.kind());
+        let connection = &mut self.connection;
+        let value = match &poll.what {
+            What::Register(source) => read(connection, kind, source).await,
+            What::SunSpec(source) => {
+                let models = self.models.entry(link.id).or_default();
+                sunspec::read(connection, models, kind, source).await
             }
         };
-        let answer = self.connection.call(link, request).await;
-        *due = Instant::now() + (*interval).max(MIN_INTERVAL);
-        rest(&mut self.resting, link.id, &answer);
-        let kind = poll.outlet.delivery.kind();
-        let value = answer.and_then(|answer| {
-            let words = words_of(answer, words)?;
-            register::read(kind, register, &words, *scale).map_err(Failure::Refused)
-        });
+        *due = Instant::now() + poll.what.interval().max(MIN_INTERVAL);
+        rest(&mut self.resting, link.id, &value);
         if let Err(Failure::Lost(_)) = value {
             self.connection = Connection(None);
         }
-        let named = |failure: Failure| format!("register {}: {}", register.address, failure.text());
+        let named = |failure: Failure| match &poll.what {
+            What::Register(source) => {
+                format!("register {}: {}", source.register.address, failure.text())
+            }
+            What::SunSpec(_) => failure.text().to_owned(),
+        };
         poll.outlet.tell(value.map_err(named), Origin::Live);
     }
 
@@ -149,8 +175,28 @@ impl Link {
     }
 }
 
+/// The value of a register.
+async fn read(
+    connection: &mut Connection,
+    kind: Kind,
+    source: &ModbusSource,
+) -> Result<Option<Value>, Failure> {
+    let ModbusSource { link, register, scale, .. } = source;
+    let words = register::width(register.encoding.number);
+    let request = match register.kind {
+        RegisterKind::Coil | RegisterKind::WriteCoil => Request::ReadCoils(register.address, 1),
+        RegisterKind::Input => Request::ReadInputRegisters(register.address, words),
+        RegisterKind::Holding | RegisterKind::WriteSingle | RegisterKind::WriteMultiple => {
+            Request::ReadHoldingRegisters(register.address, words)
+        }
+    };
+    let answer = connection.call(link, request).await?;
+    let words = words_of(answer, words)?;
+    register::read(kind, register, &words, *scale).map_err(Failure::Refused)
+}
+
 /// The words of an answer; any other number of them is the answer to another question.
-fn words_of(answer: Response, expected: u16) -> Result<Vec<u16>, Failure> {
+pub(super) fn words_of(answer: Response, expected: u16) -> Result<Vec<u16>, Failure> {
     let words = if let Response::ReadCoils(coils) = answer {
         // A coil answer is padded to whole bytes.
         coils.first().map(|on| if *on { 0xFF00 } else { 0 }).into_iter().collect()
@@ -169,7 +215,7 @@ fn words_of(answer: Response, expected: u16) -> Result<Vec<u16>, Failure> {
 }
 
 /// Lets a unit that did not answer rest, longer each time.
-fn rest(resting: &mut BTreeMap<u8, Rest>, unit: u8, answer: &Result<Response, Failure>) {
+fn rest<T>(resting: &mut BTreeMap<u8, Rest>, unit: u8, answer: &Result<T, Failure>) {
     match answer {
         Ok(_) | Err(Failure::Refused(_)) => {
             resting.remove(&unit);
@@ -183,7 +229,7 @@ fn rest(resting: &mut BTreeMap<u8, Rest>, unit: u8, answer: &Result<Response, Fa
 }
 
 /// Why there is no value.
-enum Failure {
+pub(super) enum Failure {
     /// The device answered, but not with a value.
     Refused(String),
     /// No answer, or not to this question: the connection is gone.
@@ -199,12 +245,16 @@ impl Failure {
 }
 
 /// The connection, if there is one.
-struct Connection(Option<Context>);
+pub(super) struct Connection(Option<Context>);
 
 impl Connection {
     /// Asks one question. After anything but an answer to it the connection is dropped: what
     /// arrives late belongs to a connection that no longer exists and cannot answer the next question.
-    async fn call(&mut self, link: &ModbusLink, request: Request<'_>) -> Result<Response, Failure> {
+    pub(super) async fn call(
+        &mut self,
+        link: &ModbusLink,
+        request: Request<'_>,
+    ) -> Result<Response, Failure> {
         sleep(link.delay).await;
         let mut context = match self.0.take() {
             Some(context) => context,

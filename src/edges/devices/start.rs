@@ -13,7 +13,7 @@ use super::charger::{Charger, Inbox, Sinks, State};
 use super::inbox::listener;
 use super::input::{Input, List, inputs, read_first};
 use super::js;
-use super::modbus::{Link, MAX_WRITES, Poll, WriteRequest};
+use super::modbus::{Link, MAX_WRITES, Poll, What, WriteRequest};
 use super::outlet::{Desk, Heard, Outlet};
 use super::pipeline::Getter;
 use super::register;
@@ -177,8 +177,12 @@ impl Start {
         let usual = input.delivery.target().usual_interval();
         match input.source {
             Source::Modbus(source) => {
-                let poll = Poll { source: source.clone(), outlet };
-                self.link(&source.link).polls.push(poll);
+                let what = What::Register(source.clone());
+                self.link(&source.link).polls.push(Poll { what, outlet });
+            }
+            Source::SunSpec(source) => {
+                let what = What::SunSpec(source.clone());
+                self.link(&source.link).polls.push(Poll { what, outlet });
             }
             Source::Http(source) => self.question(source, kind, usual, outlet)?,
             Source::Socket(source) => self.line(source, kind, outlet)?,

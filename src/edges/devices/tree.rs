@@ -120,6 +120,7 @@ impl Node {
             Source::Const(text) => return constant(kind, text).map(Self::Constant),
             Source::Mqtt(_)
             | Source::Modbus(_)
+            | Source::SunSpec(_)
             | Source::Http(_)
             | Source::Socket(_)
             | Source::Script(_)

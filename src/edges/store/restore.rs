@@ -254,11 +254,18 @@ fn check(path: &Path) -> anyhow::Result<()> {
 
 /// What is read at every start must be readable, or the next start would be without it.
 fn readable(connection: &Connection) -> rusqlite::Result<()> {
-    let mut settings = connection.prepare("SELECT key, value FROM settings")?;
-    for row in
-        settings.query_map([], |row| Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?)))?
-    {
-        row?;
+    let texts = [
+        "SELECT key, value FROM settings",
+        "SELECT topic FROM topics",
+        r#"SELECT "group", name, title FROM entities"#,
+    ];
+    for query in texts {
+        let mut query = connection.prepare(query)?;
+        let columns = query.column_count();
+        let mut rows = query.query([])?;
+        while let Some(row) = rows.next()? {
+            (0..columns).try_for_each(|column| row.get::<_, String>(column).map(drop))?;
+        }
     }
     sessions::readable(connection)
 }

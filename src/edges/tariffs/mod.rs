@@ -294,6 +294,7 @@ impl Feed {
             Some((
                 _,
                 Source::Modbus(_)
+                | Source::SunSpec(_)
                 | Source::Socket(_)
                 | Source::Script(_)
                 | Source::Js(_)

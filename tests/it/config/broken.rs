@@ -254,9 +254,9 @@ fn sources() {
 #[test]
 fn what_the_site_needs_must_be_built() {
     refused(
-        &grid("{source: sunspec, uri: x}"),
-        &["5:11 meters[0].power.source: source \"sunspec\" is not built: use modbus with the \
-           register of the point"],
+        &grid("{source: sma, uri: x}"),
+        &["5:11 meters[0].power.source: source \"sma\" is not built: use modbus: Modbus \
+           TCP can be switched on in the device"],
     );
     refused(
         &grid("{source: go}").replace("grid: m", "battery: m"),

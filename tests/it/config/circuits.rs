@@ -117,7 +117,7 @@ fn the_grid_operator() {
 
     let said = |hems: &str| notices(&site(&[], hems)).join("\n");
     assert!(said("hems: {type: eebus, ski: 1}").contains("NOT enforced"));
-    assert!(said("hems: {type: custom, limit: {source: sunspec}}").contains("NOT enforced"));
+    assert!(said("hems: {type: custom, limit: {source: sma}}").contains("NOT enforced"));
     assert!(said("hems: {type: custom, limit: {source: mqtt, topic: x}}").contains("no timeout"));
     assert_eq!(
         errors(&site(&[], "hems: {type: relay, limit: {source: mqtt, topic: relay}}")).len(),

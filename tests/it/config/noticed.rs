@@ -11,9 +11,10 @@ fn noticed(text: &str, expected: &[&str]) {
 
 #[test]
 fn what_the_site_can_do_without_is_left_out() {
-    let read = "source \"sunspec\" is not built: use modbus with the register of the point";
+    let read = "source \"sma\" is not built: use modbus: Modbus TCP can be \
+                switched on in the device";
     for role in ["pv", "aux", "ext", "consumers"] {
-        let text = grid("{source: sunspec}").replace("grid: m", &format!("{role}: m"));
+        let text = grid("{source: sma}").replace("grid: m", &format!("{role}: m"));
         let role = role.trim_end_matches('s');
         let checked = parse(&text).unwrap();
         assert!(checked.config.setup.meters.is_empty());
@@ -21,7 +22,7 @@ fn what_the_site_can_do_without_is_left_out() {
         assert!(checked.notices.iter().any(|notice| notice.to_string() == left_out));
     }
     noticed(
-        &grid("{source: const, value: 1}\n  energy: {source: sunspec}"),
+        &grid("{source: const, value: 1}\n  energy: {source: sma}"),
         &[&format!("6:12 meters[0].energy.source: {read}; energy is left out")],
     );
     noticed(

@@ -372,3 +372,26 @@ fn bytes_are_read_and_written() {
         Ok(chargebus::edges::devices::register::Write::Multiple(vec![0, 0, 0, 258]))
     );
 }
+
+#[test]
+fn points_of_sunspec_models_are_checked() {
+    for (value, said) in [
+        ("103", "must be model:point or model:block:point, found \"103\""),
+        ("a:W", "must be model:point or model:block:point, found \"a:W\""),
+        ("'103:-1:W'", "must be model:point or model:block:point, found \"103:-1:W\""),
+        ("9:W", "model 9 is not known: use modbus with its register"),
+        ("103:w", "model 103 has no point \"103:w\" (did you mean \"W\"?)"),
+        ("160:DCW", "model 160 has no point \"160:DCW\": it repeats, write 160:1:DCW"),
+        ("'103:1:W'", "model 103 has no point \"103:1:W\": it does not repeat"),
+        ("[]", "must have 1 to 16 points like 103:W"),
+    ] {
+        let found = errors(&grid(&format!("{{source: sunspec, uri: a, value: {value}}}")));
+        assert!(found[0].ends_with(said), "{value}: {found:?}");
+    }
+    refused(
+        &grid("{source: sunspec, uri: a, value: 103:W, register: {address: 1}}"),
+        &["5:50 meters[0].power.register: unknown key"],
+    );
+    let said = errors(&grid("{source: modbus, uri: a, value: Power}"));
+    assert!(said[0].ends_with("write register, or for SunSpec source sunspec"), "{said:?}");
+}

@@ -17,6 +17,7 @@ pub(crate) mod servers;
 mod setters;
 mod silence;
 mod sockets;
+mod sunspec;
 mod templates;
 mod vehicle;
 

@@ -146,12 +146,14 @@ async fn an_openwb_pro_is_asked_and_told_over_http() {
             "Energy(KilowattHours(12.345))",
             "Voltage(L3, Volts(232.0))",
             "Identity(\"tag\")",
+            "OfferedCurrent(Amps(0.0))",
+            "Phases(3)",
         ],
     )
     .await;
     use ChargerCommand::{Enable, MaxCurrent, Phases, WakeUp};
     done(&mut rig, &[MaxCurrent(Amps(6.5)), Enable(true), Phases(1)]).await;
-    until_said(&mut rig, &["Status(Charging)", "Enabled(true)", "Power(Watts(1495.0))"]).await;
+    until_said(&mut rig, &["Status(Charging)", "Power(Watts(1495.0))", "Phases(1)"]).await;
     done(&mut rig, &[WakeUp, Enable(false)]).await;
     let orders = state.lock().unwrap().orders.clone();
     assert_eq!(

@@ -170,6 +170,7 @@ async fn files_that_are_no_backups_change_nothing() {
         ),
         ("columns", changed(&backup, "ALTER TABLE meters ADD COLUMN x"), "meters"),
         ("blobs", changed(&backup, "UPDATE settings SET value = x'ff'"), "cannot read"),
+        ("topics", changed(&backup, "INSERT INTO topics VALUES (x'ff')"), "cannot read"),
     ] {
         let (status, text) = home.restore("file", &file).await;
         assert_eq!(status, 400, "{what}: {text}");

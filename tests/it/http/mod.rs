@@ -1,6 +1,7 @@
 //! The facade over real TCP: a server, a loop that only writes, and a client that speaks raw HTTP.
 
 mod auth;
+mod clients;
 mod config;
 mod database;
 mod fuzz;
