@@ -113,6 +113,7 @@ impl Park {
             platform: "bench".to_owned(),
             started: true,
             mirrors: true,
+            standby: None,
             about: About::default(),
         };
         let mut control = Control::new(checked.config.setup, now);

@@ -47,6 +47,8 @@ pub struct System {
     pub mirrors: bool,
     /// How it was started.
     pub about: About,
+    /// Why the devices are another service's and not ours, if they are.
+    pub standby: Option<String>,
 }
 
 /// How the program was started; nothing of it changes while it runs.

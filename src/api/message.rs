@@ -87,6 +87,14 @@ impl Occasion {
         occasion
     }
 
+    /// Another service has the devices; `why` names the remedy.
+    pub fn standby(why: &str, view: &View<'_>, told: &State) -> Self {
+        let event = Event { lp: None, vehicle: None, kind: EventKind::Standby };
+        let mut occasion = Self::new(&event, view, told);
+        occasion.own.push(("message", Value::text(why)));
+        occasion
+    }
+
     /// The event for `<root>/events`: what it is, where, which vehicle, when.
     pub fn json(&self, now: Now) -> String {
         let own = |name: &str| {

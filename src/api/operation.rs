@@ -40,6 +40,8 @@ pub enum Op {
     RemoveKey,
     /// Whether the service is well.
     Health,
+    /// Whether the devices are controlled.
+    Ready,
     /// The state for Prometheus.
     Metrics,
     /// Everything that is known.
@@ -304,6 +306,15 @@ pub const OPERATIONS: &[Operation] = &[
         access: Access::Open,
         mqtt: OnMqtt::No("`status` and `updated` say it"),
         doc: "Answers `OK` while the loop turns, 500 when it hangs.",
+        ..Operation::READ
+    },
+    Operation {
+        op: Op::Ready,
+        path: "/api/health/ready",
+        answer: Content::Media(&["text/plain"]),
+        access: Access::Open,
+        mqtt: OnMqtt::No("`status` says it, and the event `standby`"),
+        doc: "Answers `OK` while this service controls the devices, 503 while another one does.",
         ..Operation::READ
     },
     Operation {

@@ -316,6 +316,7 @@ fn system(config: &Config, now: crate::model::Now, about: About) -> System {
         platform: platform(std::env::consts::OS, std::env::consts::ARCH),
         started: true,
         mirrors: true,
+        standby: None,
         about,
     }
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::watch;
-use tokio::time::{MissedTickBehavior, interval, sleep};
+use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::{info, warn};
@@ -24,6 +24,8 @@ use super::figures::Source;
 
 /// Lines that wait while the server is away, in bytes; the oldest go.
 const LINES_BYTES: usize = 16 << 20;
+/// How long the last lines may take when the program ends.
+const FAREWELL_MAX: Duration = Duration::from_secs(3);
 /// Lines of one request, in bytes.
 const REQUEST_BYTES: usize = 256 * 1024;
 /// Times of lines are whole seconds: two states of the same second would be one.
@@ -57,13 +59,15 @@ pub(super) fn start(
 ) -> Source {
     let lines = Arc::new(Backlog::new(LINES_BYTES));
     let (recorded, sent, waiting) = (Arc::clone(&lines), Arc::clone(&lines), lines);
-    let request = request(influx);
-    for task in [
-        tasks.spawn(stop.clone().run_until_cancelled_owned(record(view, recorded))),
-        tasks.spawn(stop.clone().run_until_cancelled_owned(send(request, fetch, sent))),
-    ] {
-        drop(task);
-    }
+    let mut sender = Sender { request: request(influx), fetch, lines: sent, said: String::new() };
+    tasks.spawn(stop.clone().run_until_cancelled_owned(record(view, recorded)));
+    let stop = stop.clone();
+    tasks.spawn(async move {
+        stop.run_until_cancelled(sender.run()).await;
+        if timeout(FAREWELL_MAX, sender.finish()).await.is_err() {
+            warn!("InfluxDB does not take the last lines");
+        }
+    });
     Box::new(move || {
         vec![Figure {
             name: "influx_waiting_bytes",
@@ -113,38 +117,68 @@ fn pieces(text: &str) -> impl Iterator<Item = &str> {
 }
 
 /// Sends what waits, oldest first.
-async fn send(mut request: HttpRequest, fetch: Fetch, lines: Arc<Backlog<String>>) {
-    let mut said = String::new();
-    loop {
-        let mut body = lines.next().await;
-        let fits = |body: &str, more: &String| body.len() + more.len() <= REQUEST_BYTES;
-        while let Some(more) = lines.take_if(|more| fits(&body, more)) {
+struct Sender {
+    /// Its body are the lines that are on their way; empty when they have arrived.
+    request: HttpRequest,
+    fetch: Fetch,
+    lines: Arc<Backlog<String>>,
+    /// The trouble that was logged.
+    said: String,
+}
+
+impl Sender {
+    async fn run(&mut self) {
+        loop {
+            self.request.body = self.lines.next().await;
+            self.fill();
+            let mut backoff = Backoff::new();
+            while !self.send().await {
+                sleep(backoff.pause()).await;
+            }
+        }
+    }
+
+    /// Sends what waits, as long as it is taken at once. Lines that were on their way may arrive
+    /// twice: the same line is the same point.
+    async fn finish(&mut self) {
+        loop {
+            self.fill();
+            if self.request.body.is_empty() || !self.send().await {
+                return;
+            }
+        }
+    }
+
+    /// As many lines as fit a request.
+    fn fill(&mut self) {
+        let body = &mut self.request.body;
+        while let Some(more) = self.lines.take_if(|more| body.len() + more.len() <= REQUEST_BYTES) {
             body.push_str(&more);
         }
-        request.body = body;
-        let mut backoff = Backoff::new();
-        loop {
-            let trouble = match fetch.send(&request).await {
-                Ok(answer) => judged(&answer),
-                Err(failure) => Err(Trouble::Away(failure.to_string())),
-            };
-            let (text, again) = match trouble {
-                Ok(()) => (String::new(), false),
-                Err(Trouble::Refused(why)) => (format!("InfluxDB refuses lines: {why}"), false),
-                Err(Trouble::Away(why)) => (format!("InfluxDB takes no lines: {why}"), true),
-            };
-            if text != said {
-                match text.is_empty() {
-                    true => info!("InfluxDB takes lines again"),
-                    false => warn!("{text}"),
-                }
-                said = text;
+    }
+
+    /// Whether there is nothing more to do about the lines of the request.
+    async fn send(&mut self) -> bool {
+        let trouble = match self.fetch.send(&self.request).await {
+            Ok(answer) => judged(&answer),
+            Err(failure) => Err(Trouble::Away(failure.to_string())),
+        };
+        let (text, again) = match trouble {
+            Ok(()) => (String::new(), false),
+            Err(Trouble::Refused(why)) => (format!("InfluxDB refuses lines: {why}"), false),
+            Err(Trouble::Away(why)) => (format!("InfluxDB takes no lines: {why}"), true),
+        };
+        if text != self.said {
+            match text.is_empty() {
+                true => info!("InfluxDB takes lines again"),
+                false => warn!("{text}"),
             }
-            if !again {
-                break;
-            }
-            sleep(backoff.pause()).await;
+            self.said = text;
         }
+        if !again {
+            self.request.body.clear();
+        }
+        !again
     }
 }
 

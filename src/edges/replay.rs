@@ -49,6 +49,7 @@ pub fn replay(config: &Config, log: impl BufRead, out: &mut impl Write) -> anyho
         platform: String::new(),
         started: true,
         mirrors: true,
+        standby: None,
         about: About::default(),
     };
     let (brain, remarks) = Brain::new(config, system, Tz::UTC, start, BTreeMap::new(), Vec::new());

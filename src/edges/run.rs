@@ -89,6 +89,8 @@ pub(super) struct Run {
     corrections: mpsc::Sender<Waiting>,
     /// When the devices were last asked how they are.
     asked: Mono,
+    /// When the slot that is not over was last kept.
+    kept: Mono,
 }
 
 /// What is told when its settings are on disk.
@@ -149,6 +151,7 @@ impl Run {
             refusals: Refusals::default(),
             corrections,
             asked: now.mono,
+            kept: now.mono,
         };
         let (saving, turn) = (None, 0);
         let inputs = Inputs {
@@ -191,19 +194,27 @@ impl Run {
             self.handle(self.clock.now(), Input::Stored(result));
         }
         let now = self.clock.now();
+        self.keep_running(now);
         self.brain.control.close_books(now);
         while let Some(effect) = self.brain.control.poll() {
             self.carry_out(now, effect);
         }
         // Nobody sees how long a limit holds from here on.
         self.store.record_grid_limit(GridLimit::Ends { at: self.clock.now().utc });
-        // A slow client of REST may keep the program from closing the database.
-        if let Err(error) = self.store.flush().await {
-            warn!("the books are not on disk yet: {error}");
-        }
-        if let Some(bus) = self.bus.take() {
-            bus.close().await;
-        }
+        // A slow client of REST may keep the program from closing the database, and a slow disk
+        // is no reason not to say goodbye.
+        let bus = self.bus.take();
+        let books = async {
+            if let Err(error) = self.store.flush().await {
+                warn!("the books are not on disk yet: {error}");
+            }
+        };
+        let goodbye = async {
+            if let Some(bus) = bus {
+                bus.close().await;
+            }
+        };
+        tokio::join!(books, goodbye);
     }
 
     /// When the loop must turn without being told anything.
@@ -227,8 +238,11 @@ impl Run {
         }
         match input {
             Input::Bus(Some(Incoming::Message(message))) => self.message(now, &message),
-            Input::Bus(Some(Incoming::Up { session })) => self.connected(session),
-            Input::Bus(Some(Incoming::Taken { reason })) => warn!("not in charge: {reason}"),
+            Input::Bus(Some(Incoming::Up { session })) => {
+                self.brain.system.standby = None;
+                self.connected(session);
+            }
+            Input::Bus(Some(Incoming::Taken { reason })) => self.stand_by(now, reason),
             Input::Bus(Some(Incoming::Down { reason })) => {
                 warn!("no connection to the broker: {reason}")
             }

@@ -113,6 +113,8 @@ pub enum EventKind {
     DeviceRecovered(Device, DateTime<Utc>),
     /// A user's write was refused.
     CommandRefused,
+    /// Another service has the devices: this one waits and commands nothing.
+    Standby,
 }
 
 impl EventKind {
@@ -136,6 +138,7 @@ impl EventKind {
         "planoverrun",
         "planunplugged",
         "soc",
+        "standby",
         "start",
         "stop",
     ];
@@ -160,7 +163,8 @@ impl EventKind {
             | Self::GridLimitEnd
             | Self::DeviceFailed(..)
             | Self::DeviceRecovered(..)
-            | Self::CommandRefused => (None, None),
+            | Self::CommandRefused
+            | Self::Standby => (None, None),
         }
     }
 
@@ -201,6 +205,7 @@ impl EventKind {
             Self::DeviceFailed(..) => "devicefailed",
             Self::DeviceRecovered(..) => "devicerecovered",
             Self::CommandRefused => "commandrefused",
+            Self::Standby => "standby",
         }
     }
 }

@@ -1,6 +1,8 @@
 //! What is recorded: energy by quarters of an hour, prices, limits of the grid operator
 //! (plans-vehicles-devices.md §4.4, §4.5).
 
+use std::time::Duration;
+
 use chrono::{DateTime, Utc};
 
 use super::{EnergyGroup, KilowattHours, Percent, Watts};
@@ -105,6 +107,34 @@ impl Prices {
     }
 }
 
+/// A slot that is not over, of those that have no counters: a restart goes on from here.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RunningSlot {
+    /// When it began.
+    pub start: DateTime<Utc>,
+    /// Energy of each entity so far.
+    pub entities: Vec<RunningEnergy>,
+}
+
+/// Energy of one entity in a slot that is not over.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RunningEnergy {
+    /// What it is.
+    pub group: EnergyGroup,
+    /// Which one.
+    pub name: String,
+    /// In its own direction.
+    pub energy: KilowattHours,
+    /// In the opposite direction.
+    pub return_energy: KilowattHours,
+    /// So long the power was known.
+    pub known: Duration,
+    /// It was heard from the beginning of the slot on.
+    pub whole: bool,
+    /// The first state of charge in the slot.
+    pub soc: Option<Percent>,
+}
+
 /// What an earlier start recorded.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Past {
@@ -112,6 +142,8 @@ pub struct Past {
     pub counters: Vec<(EnergyGroup, String, Counters, DateTime<Utc>)>,
     /// Energy of the last seven days: load points, PV and its forecast. In the order of time.
     pub energies: Vec<PastEnergy>,
+    /// The slot that was not over when it ended.
+    pub running: Option<RunningSlot>,
 }
 
 /// Energy of a slot as it was recorded.

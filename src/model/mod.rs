@@ -22,8 +22,8 @@ pub use fact::{
 };
 pub use formula::Formula;
 pub use history::{
-    Counters, Entity, EntityRecord, GridLimit, GridSession, Past, PastEnergy, Prices, SlotEnergy,
-    SlotRecord,
+    Counters, Entity, EntityRecord, GridLimit, GridSession, Past, PastEnergy, Prices,
+    RunningEnergy, RunningSlot, SlotEnergy, SlotRecord,
 };
 pub use ids::{Device, LoadPointIx, MeterIx, TeslaMateCar, VehicleIx};
 pub use kinds::{

@@ -32,6 +32,7 @@ pub(crate) fn system() -> System {
         platform: "linux/amd64".to_owned(),
         started: true,
         mirrors: true,
+        standby: None,
         about: About::default(),
     }
 }

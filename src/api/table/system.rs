@@ -59,6 +59,16 @@ pub(super) const ROWS: &[Field] = &[
         ..ONCE
     },
     Field {
+        key: "standby",
+        told: Told::JsonOnly,
+        doc: "Why this service commands nothing: another one is online below its root.",
+        get: |view, _| match &view.system.standby {
+            Some(why) => Value::text(why),
+            None => Value::Null,
+        },
+        ..Field::SITE
+    },
+    Field {
         key: "startupCompleted",
         kind: Kind::Bool,
         doc: "Stored settings are in force and devices are being asked.",

@@ -178,7 +178,7 @@ impl Story {
         };
         let entity = titled(EnergyGroup::LoadPoint, "lp-1".into(), "", "lp-1");
         history.tallies.push(Tally::new(entity, now.mono));
-        past.iter().for_each(|past| history.resume(past));
+        past.iter().for_each(|past| assert_eq!(history.resume(past), None));
         Self { history, now, counter: 100.0, records: Vec::new() }
     }
 
@@ -266,6 +266,7 @@ fn a_restart_goes_on_from_the_last_boundary() {
         let past = Past {
             counters: vec![(of.entity.group, of.entity.name.clone(), of.counters, record.end)],
             energies: record.energies(),
+            running: None,
         };
         let mut next = Story::new(Some(&past), story.now.utc + TimeDelta::seconds(pause_s));
         assert!((next.history.charged(0).last_24h.0 - 900.0).abs() < 1e-6);

@@ -19,8 +19,8 @@ use chrono_tz::Tz;
 
 use crate::model::{
     Counters, Effect, EnergyGroup, Entity, EventKind, GridLimit, KilowattHours, LoadPointSetup,
-    MeterRole, MeterSetup, Mono, Now, Past, PastEnergy, Prices, Setup, SlotRecord, TariffUse,
-    WattHours, Watts, is_plausible,
+    MeterRole, MeterSetup, Mono, Now, Past, PastEnergy, Prices, RunningSlot, Setup, SlotRecord,
+    TariffUse, WattHours, Watts, is_plausible,
 };
 
 use super::tariff::slots::{SLOT, slot_of};
@@ -113,8 +113,8 @@ impl History {
         self.zone = zone;
     }
 
-    /// Goes on from what an earlier start recorded.
-    fn resume(&mut self, past: &Past) {
+    /// Goes on from what an earlier start recorded; comes back with a slot that ended meanwhile.
+    fn resume(&mut self, past: &Past) -> Option<SlotRecord> {
         for (group, name, counters, until) in &past.counters {
             let same =
                 |tally: &&mut Tally| tally.entity.group == *group && tally.entity.name == *name;
@@ -126,7 +126,38 @@ impl History {
         for slot in past.energies.chunk_by(|a, b| a.start == b.start) {
             self.remember(slot);
         }
+        let ended = past.running.as_ref().and_then(|running| self.go_on(past, running));
+        if let Some(ended) = &ended {
+            self.recorded = self.recorded.max(Some(ended.start));
+            self.remember(&ended.energies());
+        }
         self.sum();
+        ended
+    }
+
+    /// Goes on with the slot that was running when an earlier start ended. If it is over by now, it is
+    /// recorded unless it was, or too much of it is not known.
+    fn go_on(&mut self, past: &Past, running: &RunningSlot) -> Option<SlotRecord> {
+        let (start, end) = (running.start, running.start + SLOT);
+        if start != self.slot && end != self.slot {
+            return None;
+        }
+        let mut entities = Vec::new();
+        for kept in &running.entities {
+            let is = |group: EnergyGroup, name: &str| group == kept.group && name == kept.name;
+            if past.counters.iter().any(|(group, name, _, until)| is(*group, name) && *until >= end)
+            {
+                continue;
+            }
+            let mut tallies = self.tallies.iter_mut();
+            let tally = tallies.find(|tally| is(tally.entity.group, &tally.entity.name));
+            let Some(tally) = tally else { continue };
+            if tally.go_on(kept) && end == self.slot {
+                entities.extend(tally.finish());
+            }
+        }
+        let worth = !entities.is_empty() && is_plausible(end);
+        worth.then(|| SlotRecord { start, end, entities, prices: Prices::default() })
     }
 
     /// Takes account of what was recorded of one slot.
@@ -237,7 +268,16 @@ impl Control {
 
     /// Goes on from what an earlier start recorded; to be called before anything is heard.
     pub fn set_past(&mut self, past: &Past) {
-        self.history.resume(past);
+        let ended = self.history.resume(past);
+        self.effects.extend(ended.map(|record| Effect::Slot(Box::new(record))));
+    }
+
+    /// The slot that is not over, up to now, as the next start must know it. Drain [`Self::poll`]
+    /// afterwards.
+    pub fn running_slot(&mut self, now: Now) -> RunningSlot {
+        self.keep_history(now);
+        let entities = self.history.tallies.iter().filter_map(Tally::kept).collect();
+        RunningSlot { start: self.history.slot, entities }
     }
 
     /// Samples what is recorded.

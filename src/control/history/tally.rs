@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::control::tariff::slots::SLOT;
 use crate::model::{
-    Counters, Entity, EntityRecord, KilowattHours, Mono, Percent, SlotEnergy, Watts,
+    Counters, Entity, EntityRecord, KilowattHours, Mono, Percent, RunningEnergy, SlotEnergy, Watts,
 };
 
 /// A slot in which the power was unknown for longer is not recorded: what flowed is not invented.
@@ -184,6 +184,46 @@ impl Tally {
         if !matches!(self.begin, Begin::Unheard | Begin::Middle) {
             self.miss(Begin::Middle);
         }
+    }
+
+    /// The running slot, unless counters know it anyway.
+    pub(super) fn kept(&self) -> Option<RunningEnergy> {
+        let whole = match self.begin {
+            Begin::Unheard | Begin::Earlier { .. } => return None,
+            Begin::Middle => false,
+            Begin::Boundary => true,
+        };
+        let (group, name) = (self.entity.group, self.entity.name.clone());
+        let (energy, return_energy) = (self.own.added, self.opposite.added);
+        let Self { known, soc, .. } = *self;
+        (!self.counts()).then_some(RunningEnergy {
+            group,
+            name,
+            energy,
+            return_energy,
+            known,
+            whole,
+            soc,
+        })
+    }
+
+    /// Goes on with the slot that was running at an earlier start; with counters nothing is to do.
+    pub(super) fn go_on(&mut self, kept: &RunningEnergy) -> bool {
+        if self.counts() {
+            return false;
+        }
+        self.own.added = kept.energy;
+        self.opposite.added = kept.return_energy;
+        self.begin = if kept.whole { Begin::Boundary } else { Begin::Middle };
+        (self.known, self.soc, self.heard) = (kept.known, kept.soc, true);
+        true
+    }
+
+    /// The slot that was gone on with ended while nobody counted.
+    pub(super) fn finish(&mut self) -> Option<EntityRecord> {
+        let record = self.close(self.at);
+        *self = Self::new(self.entity.clone(), self.at);
+        record.filter(|record| record.energy.is_some())
     }
 
     /// Energy of the running slot, as far as it will be recorded.

@@ -49,7 +49,9 @@ impl Control {
 
     /// Writes what is not written yet: the program ends.
     pub fn close_books(&mut self, now: Now) {
+        let mix = self.mix(now);
         for lp in 0..self.loadpoints.len() {
+            self.loadpoints[lp].integrate(now.mono, mix);
             let account = &mut self.loadpoints[lp].account;
             account.write_all(now);
             self.effects.extend(account.take_entries().into_iter().map(effect));

@@ -253,13 +253,18 @@ impl LoadPoint {
         }
     }
 
-    fn record_power(&mut self, now: Now, power: Watts, origin: Origin, mix: Mix) {
+    /// Counts what flowed since the last word on the power, where no counter does.
+    pub(super) fn integrate(&mut self, now: Mono, mix: Mix) {
         if let Some(last) = self.power
             && self.charging()
             && self.energy.is_none()
         {
-            self.account.integrate(last, now.mono, mix);
+            self.account.integrate(last, now, mix);
         }
+    }
+
+    fn record_power(&mut self, now: Now, power: Watts, origin: Origin, mix: Mix) {
+        self.integrate(now.mono, mix);
         self.power = Some(Reading::next(self.power.as_ref(), power, now, origin));
     }
 

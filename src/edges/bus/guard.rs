@@ -7,6 +7,9 @@
 //! kept may be from before a power cut, our own words even, so it counts only until the next sign of
 //! life is due. During a session nobody but us may write
 //! `updated`; if somebody does we leave, without a word that could be taken for the other's.
+//!
+//! While we wait the connection that looks says that we do, on `<root>/events`: an event is not
+//! retained, so that nothing of ours stays among the other's topics.
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -17,7 +20,8 @@ use tokio::time::{Instant, timeout, timeout_at};
 use tracing::warn;
 
 use super::link::{Client, Events, News, connect};
-use super::shared::{Outgoing, Shared, valid_topic};
+use super::shared::{Outgoing, Shared};
+use super::topic::valid_topic;
 use super::trouble::End;
 use crate::config::{Mqtt, Takeover};
 
@@ -179,7 +183,15 @@ impl Root {
                 told = true;
                 shared.taken(self.taken());
             }
-            match timeout_at(until, events.poll()).await {
+            let event = tokio::select! {
+                event = timeout_at(until, events.poll()) => event,
+                notice = shared.notice.next(), if told => {
+                    // Nobody has to hear it.
+                    let _ = client.publish(notice).await;
+                    continue;
+                }
+            };
+            match event {
                 Err(_) => looking = false,
                 Ok(Err(cause)) => return Err(cause.lost()),
                 Ok(Ok(News::Subscribed { refused, .. })) => {

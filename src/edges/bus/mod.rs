@@ -24,11 +24,13 @@
 mod cause;
 mod guard;
 mod link;
+mod notice;
 mod pump;
 mod queue;
 mod session;
 mod shared;
 mod tls;
+mod topic;
 mod trouble;
 
 use std::sync::Arc;
@@ -199,6 +201,12 @@ impl Bus {
     /// Subscribes a filter, now and in every later session; [`Incoming::Refused`] if it cannot be.
     pub fn subscribe(&self, filter: String) {
         self.0.subscribe(filter);
+    }
+
+    /// Says something while another service has our root: by the connection that looks at it, not
+    /// retained, and not at all when there is none. The newest is said.
+    pub fn notice(&self, topic: String, payload: Vec<u8>) {
+        self.0.notice.leave(topic, payload);
     }
 
     /// Ends a subscription.

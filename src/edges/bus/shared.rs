@@ -11,13 +11,13 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, warn};
 
+use super::notice::Notice;
 use super::queue::{Place, Queue};
+use super::topic::{valid_filter, valid_topic};
 use super::{Counters, Incoming, Message, Reply, Urgent};
 
 /// Largest payload in either direction; a larger one is dropped and logged once per topic.
 const PAYLOAD_MAX: usize = 1 << 20;
-/// MQTT's length field of a topic or a filter has 16 bits.
-const TOPIC_MAX: usize = u16::MAX as usize;
 
 /// Retained topics that wait to be sent: the newest value of each; a further topic is dropped.
 /// A site of a thousand load points has some 80,000.
@@ -110,6 +110,7 @@ pub(super) struct Shared {
     urgent: Option<(String, Urgent)>,
     pub(super) to_send: Notify,
     pub(super) to_take: Notify,
+    pub(super) notice: Notice,
     pub(super) connected: AtomicBool,
     sent: AtomicU64,
     received: AtomicU64,
@@ -144,6 +145,7 @@ impl Shared {
             urgent,
             to_send: Notify::new(),
             to_take: Notify::new(),
+            notice: Notice::default(),
             connected: AtomicBool::new(false),
             sent: AtomicU64::new(0),
             received: AtomicU64::new(0),
@@ -285,6 +287,7 @@ impl Shared {
     pub(super) fn up(&self) {
         self.sessions.fetch_add(1, Ordering::Relaxed);
         self.connected.store(true, Ordering::Relaxed);
+        self.notice.forget();
         let mut state = self.state();
         state.session += 1;
         state.asked.clear();
@@ -484,16 +487,4 @@ impl Shared {
             state.incoming.put(key, Incoming::Busy { topic, refused: 1 }, 0, Place::Kept);
         }
     }
-}
-
-/// Whether something can be published there.
-pub(super) fn valid_topic(topic: &str) -> bool {
-    !topic.is_empty()
-        && topic.len() <= TOPIC_MAX
-        && !topic.contains('\0')
-        && rumqttc::valid_topic(topic)
-}
-
-fn valid_filter(filter: &str) -> bool {
-    filter.len() <= TOPIC_MAX && !filter.contains('\0') && rumqttc::valid_filter(filter)
 }

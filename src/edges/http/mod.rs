@@ -172,6 +172,7 @@ fn handler(row: &Operation) -> MethodRouter<App> {
         Op::NewKey => on(method, auth::new_key),
         Op::RemoveKey => on(method, auth::remove_key),
         Op::Health => on(method, state::health),
+        Op::Ready => on(method, state::ready),
         Op::Metrics => on(method, metrics::metrics),
         Op::State => on(method, state::state),
         Op::Plan => on(method, plan::plan),

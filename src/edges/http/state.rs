@@ -8,7 +8,7 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 
-use crate::api::legacy;
+use crate::api::{Place, Value, legacy};
 use crate::edges::door::Door;
 use crate::edges::jq;
 
@@ -53,5 +53,17 @@ pub(super) async fn health(Shared(door): Shared<Door>) -> Response {
     match door.clock.since(turned) < HEALTHY_FOR {
         true => "OK\n".into_response(),
         false => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
+    }
+}
+
+/// Whether the devices are controlled: by us, and by a loop that turns. A stand-by is well and not
+/// ready, so that nobody restarts it.
+pub(super) async fn ready(door: Shared<Door>) -> Response {
+    let state = door.told.borrow().state.clone();
+    match state.value(&Place::Site, "standby") {
+        Some(Value::Text(why)) => {
+            (StatusCode::SERVICE_UNAVAILABLE, format!("{why}\n")).into_response()
+        }
+        _ => health(door).await,
     }
 }

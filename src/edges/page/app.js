@@ -75,6 +75,8 @@ function paint() {
   $("#title").textContent = title;
   document.title = title;
   $("#version").textContent = state.version ?? "";
+  $("#standby").hidden = !state.standby;
+  $("#standby").textContent = state.standby ? `Stand-by, nothing is controlled from here: ${state.standby}` : "";
   paintFlow();
   state.loadpoints.forEach((loadpoint, index) => loadpoint && paintLoadpoint(loadpoint, index));
   paintVehicles();

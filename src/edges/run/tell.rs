@@ -10,12 +10,14 @@ use crate::edges::bus::Bus;
 use crate::edges::door::Told;
 use crate::edges::inputs::{Saved, Saving};
 use crate::edges::sessions;
-use crate::model::{Event, Now};
+use crate::model::{Event, EventKind, Now};
 
 use super::{Held, Run};
 
 /// State is told no more often than this, unless somebody waits for it.
 const TELL_SPACING: Duration = Duration::from_millis(100);
+/// The slot that is not over is kept so often: a kill loses no more of it, and a memory card lives long.
+const KEEP_EVERY: Duration = Duration::from_secs(60);
 /// The devices are asked no more often than this how they are.
 const HEALTH_SPACING: Duration = Duration::from_secs(5);
 /// `<root>/updated` is told no more often than this (api.md §1.2).
@@ -116,6 +118,9 @@ impl Run {
             self.cleanup_at = None;
             self.clean_up();
         }
+        if now.mono.since(self.kept) >= KEEP_EVERY {
+            self.keep_running(now);
+        }
         if now.mono.since(self.asked) >= HEALTH_SPACING {
             self.asked = now.mono;
             self.brain.control.set_faulty(self.devices.faulty());
@@ -124,6 +129,15 @@ impl Run {
             told.at = now.mono;
             false
         });
+    }
+
+    /// Keeps the slot that is not over, so that a restart goes on from here.
+    pub(super) fn keep_running(&mut self, now: Now) {
+        self.kept = now.mono;
+        // Whoever waits for another service counts nothing.
+        if self.hold.is_ours() {
+            self.store.record_running(self.brain.control.running_slot(now));
+        }
     }
 
     fn tell_updated(&mut self, now: Now) {
@@ -140,6 +154,20 @@ impl Run {
         info!("{json}");
         self.publish(self.below_root("events"), json.into_bytes(), false);
         self.messenger.tell(event.kind, &occasion);
+    }
+
+    /// Another service has the devices: whoever asks is told, and once those who do not.
+    pub(super) fn stand_by(&mut self, now: Now, why: String) {
+        warn!("not in charge: {why}");
+        if self.brain.system.standby.replace(why.clone()).is_some() {
+            return;
+        }
+        let Brain { control, system, .. } = &self.brain;
+        let occasion = Occasion::standby(&why, &View { control, system, now }, &self.told);
+        if let Some(bus) = &self.bus {
+            bus.notice(self.below_root("events"), occasion.json(now).into_bytes());
+        }
+        self.messenger.tell(EventKind::Standby, &occasion);
     }
 
     pub(super) fn below_root(&self, topic: &str) -> String {

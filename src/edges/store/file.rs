@@ -38,6 +38,7 @@ const MIGRATIONS: &[&str] = &[
 ",
     sessions::MIGRATION,
     "DROP TABLE IF EXISTS vehicles;",
+    history::RUNNING,
 ];
 
 /// Opens, repairs, migrates.

@@ -7,15 +7,16 @@
 //! stored in between.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use rusqlite::{Connection, Row, Transaction, params};
 
-use super::writer::Durable;
+use super::writer::{Command, Durable, Writer};
 use super::{Store, StoreError};
 use crate::model::{
     Counters, EnergyGroup, Entity, EntityRecord, GridLimit, GridSession, KilowattHours, Past,
-    PastEnergy, Percent, Prices, SlotEnergy, SlotRecord, Watts,
+    PastEnergy, Percent, Prices, RunningEnergy, RunningSlot, SlotEnergy, SlotRecord, Watts,
 };
 
 /// Migration to these tables.
@@ -37,6 +38,15 @@ pub(super) const TABLES: &str = r#"
         id INTEGER PRIMARY KEY AUTOINCREMENT, created INTEGER NOT NULL, finished INTEGER,
         type TEXT NOT NULL, grid_power REAL, limit_power REAL NOT NULL
     );
+"#;
+
+/// Migration to the table of the slot that is not over; it has the rows of one slot.
+pub(super) const RUNNING: &str = r#"
+    CREATE TABLE running (
+        "group" TEXT NOT NULL, name TEXT NOT NULL, ts INTEGER NOT NULL, energy REAL NOT NULL,
+        return_energy REAL NOT NULL, known_ms INTEGER NOT NULL, whole INTEGER NOT NULL, soc REAL,
+        PRIMARY KEY ("group", name)
+    ) WITHOUT ROWID;
 "#;
 
 /// Rows that one piece of an answer has about, so that no write waits long for a reader.
@@ -88,6 +98,19 @@ impl Store {
     /// Records a slot that is over. Written soon.
     pub fn record_slot(&self, record: SlotRecord) {
         self.later(|pending| pending.slot(record));
+    }
+
+    /// Keeps the slot that is not over, in place of the one kept before. Written soon, with what is
+    /// collected; when too much is asked of the store already, the next one will do.
+    pub fn record_running(&self, running: RunningSlot) {
+        let work = move |writer: &mut Writer| {
+            if !writer.is_sealed() {
+                // Its trouble is logged there.
+                let _ =
+                    writer.write(Durable::Soon, |transaction| write_running(transaction, &running));
+            }
+        };
+        let _ = self.commands.try_send(Command::Work(Box::new(work)));
     }
 
     /// Records that a limit of the grid operator begins or ends. Written soon.
@@ -292,6 +315,46 @@ pub(super) fn write<'a>(
     Ok(())
 }
 
+fn write_running(transaction: &Transaction<'_>, running: &RunningSlot) -> rusqlite::Result<()> {
+    transaction.execute("DELETE FROM running", [])?;
+    let mut add =
+        transaction.prepare("INSERT INTO running VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)")?;
+    let start = running.start.timestamp();
+    for RunningEnergy { group, name, energy, return_energy, known, whole, soc } in &running.entities
+    {
+        let known = i64::try_from(known.as_millis()).unwrap_or(i64::MAX);
+        let soc = soc.map(|soc| soc.0);
+        let group = group.as_str();
+        add.execute(params![group, name, start, energy.0, return_energy.0, known, whole, soc])?;
+    }
+    Ok(())
+}
+
+fn running(connection: &Connection) -> rusqlite::Result<Option<RunningSlot>> {
+    let mut query = connection.prepare(
+        r#"SELECT "group", name, ts, energy, return_energy, known_ms, whole, soc FROM running"#,
+    )?;
+    let mut rows = query.query([])?;
+    let mut running: Option<RunningSlot> = None;
+    while let Some(row) = rows.next()? {
+        let Some(group) = group(row, 0)? else { continue };
+        let known = u64::try_from(row.get::<_, i64>(5)?).unwrap_or(0);
+        let energy = RunningEnergy {
+            group,
+            name: row.get(1)?,
+            energy: KilowattHours(row.get(3)?),
+            return_energy: KilowattHours(row.get(4)?),
+            known: Duration::from_millis(known),
+            whole: row.get(6)?,
+            soc: row.get::<_, Option<f64>>(7)?.map(Percent),
+        };
+        let start = instant(row.get(2)?);
+        let slot = running.get_or_insert(RunningSlot { start, entities: Vec::new() });
+        slot.entities.push(energy);
+    }
+    Ok(running)
+}
+
 fn write_slot(transaction: &Transaction<'_>, slot: &SlotRecord) -> rusqlite::Result<()> {
     let (start, end) = (slot.start.timestamp(), slot.end.timestamp());
     let mut count = transaction.prepare(
@@ -332,7 +395,7 @@ fn write_slot(transaction: &Transaction<'_>, slot: &SlotRecord) -> rusqlite::Res
 }
 
 fn past(connection: &Connection, since: DateTime<Utc>) -> rusqlite::Result<Past> {
-    let mut past = Past::default();
+    let mut past = Past { running: running(connection)?, ..Past::default() };
     let mut query = connection.prepare(
         r#"SELECT "group", name, energy_meter, return_energy_meter, counted_to FROM entities"#,
     )?;

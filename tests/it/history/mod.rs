@@ -3,4 +3,5 @@
 mod calendar;
 pub(crate) mod kept;
 mod law;
+mod running;
 mod told;

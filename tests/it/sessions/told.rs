@@ -238,6 +238,22 @@ fn who_is_seen_again_changes_nothing() {
     assert_eq!(bench.row.unwrap().vehicle, "Blauer Tesla");
 }
 
+/// Without a counter energy is power over time, up to the very end.
+#[test]
+fn a_clean_stop_loses_no_energy_of_a_session() {
+    let mut bench = Bench::house();
+    bench.status(ChargeStatus::Charging);
+    bench.charger(ChargerValue::Power(Watts(3600.0)));
+    bench.pass(100);
+    bench.control.close_books(bench.now);
+    bench.drain();
+    let journal = std::mem::take(&mut bench.journal);
+    let mut next = Bench::new(house::setup());
+    next.control.restore_journal(bench.now, journal);
+    let charged = next.control.loadpoints()[0].session().energy;
+    assert!((charged.0 - 100.0).abs() < 2.0, "{charged:?}");
+}
+
 /// The journal of a session that ran when the program ended.
 fn left_open() -> Vec<JournalEntry> {
     let mut bench = Bench::house();

@@ -177,6 +177,29 @@ async fn lines_wait_for_a_database_that_is_away() {
 }
 
 #[tokio::test]
+async fn the_last_lines_are_sent_at_the_end() {
+    use std::sync::atomic::{AtomicBool, Ordering};
+    let open = std::sync::Arc::new(AtomicBool::new(false));
+    let is_open = std::sync::Arc::clone(&open);
+    let influx = Web::start(move |_| {
+        let status = if is_open.load(Ordering::Relaxed) { 204 } else { 503 };
+        Reply::Full(status, String::new(), String::new())
+    })
+    .await;
+    let mut home = home(&format!("influx: {{url: '{}', database: site}}\n", influx.uri("")));
+    home.edit("interval: 30s", "interval: 1s");
+    let service = home.start().await;
+    until("three refusals", || influx.heard().len() >= 3).await;
+    // It is back when nobody would ask for another second.
+    open.store(true, Ordering::Relaxed);
+    let refused = influx.heard()[0].body.clone();
+    service.stop().await;
+    let last = influx.heard().pop().unwrap();
+    assert!(last.body.starts_with(&refused), "what was on its way comes first");
+    assert!(last.body.len() > refused.len(), "and what waited behind it");
+}
+
+#[tokio::test]
 async fn figures_are_served_where_they_are_asked_for() {
     let service = home("metrics: true\n").start().await;
     let mut client = service.client().await;

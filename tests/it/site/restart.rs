@@ -1,8 +1,14 @@
 //! What a restart must not lose.
 
-use super::client::{Client, differing, lasting, retained};
+use std::time::Duration;
+
+use chargebus::edges::store::Store;
+use chargebus::model::{EnergyGroup, KilowattHours, RunningEnergy, RunningSlot};
+use chrono::{DateTime, Utc};
+
+use super::client::{Client, Seen, differing, lasting, retained};
 use super::house::House;
-use super::service::Home;
+use super::service::{Home, Service};
 
 /// Fields, and values that none of them has at the first start.
 const SETTINGS: [(&str, &str); 19] = [
@@ -81,6 +87,46 @@ async fn the_stored_mode_beats_the_one_of_the_configuration() {
     let mut client = service.client().await;
     let answer = client.write("loadpoints/1/mode", "no such mode").await;
     assert_eq!(answer["applied"], "now", "{answer}");
+    service.stop().await;
+}
+
+/// The second load point has no counter: what is known of the running quarter is kept at the end.
+#[tokio::test]
+async fn a_clean_stop_loses_nothing_of_what_was_charged_today() {
+    let home = Home::with_embedded_broker();
+    let now = Utc::now().timestamp();
+    let start = DateTime::from_timestamp(now / 900 * 900, 0).unwrap();
+    let kept = RunningEnergy {
+        group: EnergyGroup::LoadPoint,
+        name: "lp-2".into(),
+        energy: KilowattHours(1.5),
+        return_energy: KilowattHours::ZERO,
+        known: Duration::from_secs(now.unsigned_abs() % 900),
+        whole: true,
+        soc: None,
+    };
+    let store = Store::open(&home.database).unwrap();
+    store.record_running(RunningSlot { start, entities: vec![kept] });
+    store.close().await.unwrap();
+    let today = async |service: &Service| {
+        service.state().await["loadpoints"][1]["todayEnergy"].as_f64().unwrap()
+    };
+
+    let service = home.start().await;
+    let house = House::recorded(service.port);
+    house.say("sim/wb/2/status", "C");
+    house.say("sim/wb/2/power", "36000");
+    let mut client = service.client().await;
+    let more = |seen: &Seen| {
+        let energy = seen.value("loadpoints/2/todayEnergy").and_then(|text| text.parse().ok());
+        energy.is_some_and(|energy: f64| energy >= 1510.0)
+    };
+    client.until("10 Wh more", more).await;
+    let before = today(&service).await;
+    service.stop().await;
+    let service = home.start().await;
+    let after = today(&service).await;
+    assert!(after >= before, "{after} Wh, {before} Wh before");
     service.stop().await;
 }
 

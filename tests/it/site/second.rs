@@ -8,8 +8,9 @@ use rumqttc::v5::{AsyncClient, Event, MqttOptions};
 use serde_json::Value as Json;
 use tokio::sync::mpsc;
 
+use super::client::Seen;
 use super::house::House;
-use super::service::Home;
+use super::service::{Home, Service, http};
 use crate::devices::servers::{Memory, serve};
 use crate::support::{soon, until};
 
@@ -92,6 +93,22 @@ async fn a_second_service_touches_nothing_until_the_first_has_left() {
     let other = home.twin();
     let second = other.start().await;
     assert_eq!(second.state().await["loadpoints"][0]["mode"], "pv");
+    // Whoever asks the second one learns why it does nothing, and on the bus it is told once.
+    let standby =
+        |seen: &Seen| seen.log.iter().filter(|said| said.payload.contains("standby")).count();
+    client.until("its word", |seen| standby(seen) == 1).await;
+    let event: Json = serde_json::from_str(client.seen().value("events").unwrap()).unwrap();
+    let why = event["message"].as_str().unwrap().to_owned();
+    assert!(event["event"] == "standby" && why.starts_with("another service is online"), "{event}");
+    soon("its state", async { while second.state().await["standby"] != why.as_str() {} }).await;
+    let ready = |service: &Service| {
+        let server = service.http();
+        async move { http(server, "GET /api/health/ready").await }
+    };
+    assert_eq!(ready(&second).await, (503, format!("{why}\n")));
+    assert_eq!(ready(&first).await, (200, "OK\n".to_owned()));
+    assert_eq!(http(second.http(), "GET /api/health").await.0, 200, "it is well");
+    assert_eq!(first.state().await["standby"], Json::Null);
     // One of them answers.
     let mark = client.seen().log.len();
     for _ in 0..3 {
@@ -106,6 +123,8 @@ async fn a_second_service_touches_nothing_until_the_first_has_left() {
         .await;
     // It works, and its own settings are in force.
     client.set("loadpoints/1/mode", "minpv").await;
+    assert_eq!(ready(&second).await, (200, "OK\n".to_owned()));
+    assert_eq!((second.state().await["standby"].clone(), standby(&client.seen())), (Json::Null, 1));
     second.stop().await;
     client.until("the end", |seen| seen.says("status", "offline")).await;
 }

@@ -127,7 +127,7 @@ async fn a_backup_of_an_older_release_is_brought_up_to_date() {
     let connection = Connection::open(&file).unwrap();
     connection
         .execute_batch(
-            "PRAGMA journal_mode = DELETE; DROP TABLE journal; DROP TABLE sessions;
+            "PRAGMA journal_mode = DELETE; DROP TABLE journal; DROP TABLE sessions; DROP TABLE running;
              PRAGMA user_version = 3;",
         )
         .unwrap();
