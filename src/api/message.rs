@@ -180,7 +180,10 @@ fn details(event: &Event, control: &Control) -> Vec<(&'static str, Value)> {
     let circuit = circuit.and_then(|ix| circuits.get(ix.0));
     let mut own = Vec::new();
     own.extend(circuit.map(|circuit| ("circuit", Value::text(&circuit.setup.name))));
-    own.extend(watts.map(|watts| ("limit", Value::Int(watts.into()))));
+    let feed_in = control.circuits().feed_in.filter(|_| event.kind.share().is_some());
+    let feed_in = feed_in.and_then(|feed_in| feed_in.power()).map(Value::from);
+    let limit = watts.map(|watts| Value::Int(watts.into())).or(feed_in);
+    own.extend(limit.map(|limit| ("limit", limit)));
     if let Some((device, since)) = event.kind.device() {
         own.extend(name_of(device, control).map(|name| ("device", Value::text(name))));
         own.extend([("kind", Value::word(device.as_str())), ("since", Value::time(since))]);

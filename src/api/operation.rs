@@ -90,7 +90,7 @@ pub enum Op {
     OpenApi,
     /// The description of MQTT.
     AsyncApi,
-    /// Times in which the grid operator limited the consumption.
+    /// Times in which the grid operator limited what is drawn or fed in.
     GridSessions,
     /// Energy of the past.
     EnergyHistory,
@@ -296,7 +296,7 @@ pub const OPERATIONS: &[Operation] = &[
         query: &[FORMAT, LANGUAGE],
         answer: Content::Json(GRID_SESSIONS),
         mqtt: OnMqtt::No("`site/hems/status` tells the limit of now"),
-        doc: "Lists the times in which the grid operator limited the consumption, the newest first.",
+        doc: "Lists the times in which the grid operator limited what is drawn or fed in, the newest first.",
         ..Operation::READ
     },
     Operation {

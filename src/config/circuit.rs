@@ -1,25 +1,19 @@
-//! `circuits` and `hems`: what the wires carry and what the grid operator allows (control.md §22.1, §23.1).
+//! `circuits`: what the wires carry (control.md §22.1).
 
 use std::time::Duration;
 
-use super::device::{OperatorDevice, Source};
 use super::devices::{Catalog, meter};
 use super::finding::Flaw;
 use super::reader::{Field, Section};
 use super::site::{self, Site};
-use super::source::{Want, source};
 use super::text::{did_you_mean, quoted};
 use super::unsupported::Scope;
-use crate::model::{
-    Amps, CircuitIx, CircuitSetup, MeterIx, MeterRole, OperatorSetup, Rotation, Watts, Wiring,
-};
+use crate::model::{Amps, CircuitIx, CircuitSetup, MeterIx, MeterRole, Rotation, Watts, Wiring};
 
 /// Most circuits of a site.
 const MAX_CIRCUITS: usize = 100;
 /// No measurement guards a fuse longer than this.
 const MAX_TIMEOUT: Duration = Duration::from_secs(60);
-/// What §14a EnWG leaves a site at least, in W; the limit after the loss of the signal.
-const LEAST: f64 = 4200.0;
 
 /// The circuits, and how load points refer to them.
 pub(super) struct Circuits {
@@ -184,71 +178,4 @@ impl Circuits {
                 .unwrap_or_default(),
         }
     }
-}
-
-/// How the grid operator limits the consumption. What cannot be read is said, loudly.
-pub(super) fn operator(root: &Section<'_>) -> Option<(OperatorSetup, OperatorDevice)> {
-    let section = root.section("hems")?;
-    let kind = section.need("type").ok()?;
-    let relay = match kind.text()?.to_lowercase().as_str() {
-        "custom" => false,
-        "relay" => true,
-        word => {
-            kind.notice(format!(
-                "{} is not built yet, limits of the grid operator are NOT enforced: built are \
-                 custom and relay",
-                quoted(word)
-            ));
-            return None;
-        }
-    };
-    let operator = if relay { read_relay(&section) } else { read_limit(&section) };
-    let fail_safe = section.get("failSafe").and_then(|field| field.number_within(LEAST, 1e9));
-    let timeout = section.duration("timeout").filter(|timeout| !timeout.is_zero());
-    section.finish(Scope::Hems);
-    let (device, max_power) = match operator {
-        Ok(operator) => operator,
-        Err(Flaw::Reported) => return None,
-        Err(Flaw::Unsupported(mut finding)) => {
-            finding.text.push_str("; limits of the grid operator are NOT enforced");
-            root.report.notice(finding);
-            return None;
-        }
-    };
-    let (OperatorDevice::Limit(source) | OperatorDevice::Relay(source)) = &device;
-    // A constant is never lost.
-    let lasts = matches!(source, Source::Const(_));
-    let timeout = timeout.or(source.timeout()).filter(|_| !lasts);
-    if timeout.is_none() && matches!(source, Source::Mqtt(_)) {
-        kind.notice(
-            "has no timeout: the loss of the signal is not noticed; with one, failSafe (4200 W) \
-             holds until the signal is back",
-        );
-    }
-    let fail_safe = Watts(fail_safe.unwrap_or(LEAST));
-    Some((OperatorSetup { max_power, fail_safe, timeout }, device))
-}
-
-/// A contact: closed is limited.
-fn read_relay(section: &Section<'_>) -> Result<(OperatorDevice, Watts), Flaw> {
-    let max_power = section.need("maxPower").and_then(|field| {
-        let power = field.number().ok_or(Flaw::Reported)?;
-        if power <= 0.0 {
-            field.error(format!("must be above 0, found {power}"));
-        } else if power < LEAST {
-            field.notice(format!("{LEAST} W are used: the law grants at least that (§14a EnWG)"));
-        }
-        Ok(Watts(power))
-    });
-    let relay = section.need("limit").and_then(|field| source(&field, Want::Flag));
-    Ok((OperatorDevice::Relay(relay?), max_power?))
-}
-
-/// A power in W; 0 is no limit.
-fn read_limit(section: &Section<'_>) -> Result<(OperatorDevice, Watts), Flaw> {
-    let limit = match section.get_any(&["limit", "maxConsumptionPower", "maxPower"]) {
-        Some(field) => source(&field, Want::Number),
-        None => section.need("limit").and_then(|field| source(&field, Want::Number)),
-    };
-    Ok((OperatorDevice::Limit(limit?), Watts(LEAST)))
 }

@@ -1,7 +1,7 @@
 //! How devices are reached: the checked form of `meters`, `chargers` and `vehicles` (plans-vehicles-devices.md §7).
 
 pub(in crate::config) use super::plugin::{Sink, Source};
-use crate::model::{Amps, Phase};
+use crate::model::{Amps, FeedInContact, Phase};
 
 pub use crate::model::TeslaMateCar;
 
@@ -16,6 +16,17 @@ pub struct Devices {
     pub vehicles: Vec<VehicleDevice>,
     /// Where the grid operator's limit is read, if it can be.
     pub operator: Option<OperatorDevice>,
+    /// Where the grid operator's limit of the feed-in is read, if it can be.
+    pub feed_in: Option<FeedInDevice>,
+}
+
+/// Where the grid operator's limit of the feed-in is read (control.md §23.1).
+#[derive(Clone, Debug, PartialEq)]
+pub enum FeedInDevice {
+    /// %; 100 is none.
+    Percent(Source),
+    /// Bools: the contacts are closed.
+    Contacts(Vec<(FeedInContact, Source)>),
 }
 
 /// Where the grid operator's limit is read (control.md §23.1).
@@ -46,6 +57,8 @@ pub struct MeterDevice {
     pub soc: Option<Source>,
     /// 1 normal, 2 hold, 3 charge, 4 holdcharge.
     pub battery_mode: Option<Sink>,
+    /// Per cent of what can be produced that may be fed in.
+    pub curtail: Option<Sink>,
 }
 
 /// Where the attributes of a charger come from and where its commands go (§7.7). Attributes of a

@@ -12,7 +12,7 @@ use super::text::quoted;
 use super::unsupported::Scope;
 use super::{
     Broker, Config, Extras, Mqtt, MqttVersion, Network, Takeover, address, api, circuit, export,
-    messaging, site, tariff,
+    hems, messaging, site, tariff,
 };
 use crate::model::{LimitSetup, Setup};
 
@@ -86,12 +86,14 @@ fn site_and_devices(
     let mut site = site::read(root, meters);
     let circuits = circuit::read(root, meters, &mut site);
     devices.meters = site.devices;
-    let (operator, operator_device) = circuit::operator(root).unzip();
-    devices.operator = operator_device;
+    let hems = hems::read(root);
+    let (operator, feed_in);
+    (operator, devices.operator) = hems.consumption.unzip();
+    (feed_in, devices.feed_in) = hems.feed_in.unzip();
     let catalogs = Catalogs { meters, chargers, vehicles, circuits: &circuits };
     let (loadpoints, charger_devices) = loadpoint::read(root, &catalogs);
     devices.chargers = charger_devices;
-    let limits = LimitSetup { circuits: circuits.setups, operator };
+    let limits = LimitSetup { circuits: circuits.setups, operator, feed_in };
     let setup = Setup { limits, loadpoints, vehicles: setups, ..site.setup };
     (setup, devices)
 }

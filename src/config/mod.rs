@@ -13,6 +13,7 @@ mod env;
 mod export;
 mod file;
 mod finding;
+mod hems;
 mod loadpoint;
 mod messaging;
 mod node;
@@ -31,7 +32,8 @@ use std::time::Duration;
 use crate::model::{Dialect, ForecastForm, KeyScope, Setup};
 
 pub use device::{
-    ChargerDevice, Devices, MeterDevice, OperatorDevice, TeslaMateCar, VehicleDevice, by_phase,
+    ChargerDevice, Devices, FeedInDevice, MeterDevice, OperatorDevice, TeslaMateCar, VehicleDevice,
+    by_phase,
 };
 pub use export::Influx;
 pub use finding::{Errors, Finding, Place};

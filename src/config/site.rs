@@ -129,6 +129,10 @@ pub(super) fn add(site: &mut Site, field: &Field<'_>, name: String, role: MeterR
     } else if device.battery_mode.take().is_some() {
         field.notice(format!("batterymode of {} is used for batteries only", quoted(&name)));
     }
+    let limited = matches!(role, MeterRole::Pv | MeterRole::Grid);
+    if !limited && device.curtail.take().is_some() {
+        field.notice(format!("curtail of {} is used for pv and grid only", quoted(&name)));
+    }
     site.setup.meters.push(MeterSetup {
         name,
         title: meter.title,
@@ -138,6 +142,7 @@ pub(super) fn add(site: &mut Site, field: &Field<'_>, name: String, role: MeterR
         max_discharge_power: meter.max_discharge_power,
         max_soc: meter.max_soc,
         controllable: device.battery_mode.is_some(),
+        curtailable: device.curtail.is_some(),
         timeout: device.power.as_ref().and_then(Source::timeout),
     });
     site.devices.push(device);

@@ -31,7 +31,8 @@ const CLOUD: &str = "not used: nothing is sent to a cloud";
 const AT_RUN_TIME: &str = "not read from the file: set it at run time (web page, REST or MQTT)";
 const PUSHED: &str = "not used: values are taken the moment they arrive";
 const DYNAMIC: &str = "not built yet: this limit is NOT enforced, write maxCurrent or maxPower";
-const NO_FEEDIN: &str = "limits of the feed-in are not built yet and are NOT enforced";
+const NO_FEEDIN: &str =
+    "not used: a limit of the feed-in is read from curtailedPercent, with productionNominalMax";
 const NO_DIMMING: &str = "dimming and curtailment are not built yet: the device is left alone";
 const NO_BATTERY_LIMIT: &str =
     "battery control through a SoC limit is not built yet: use batterymode";
@@ -88,8 +89,7 @@ const TABLE: &[(Scope, &str, &str)] = &[
     (Scope::Soc, "min", AT_RUN_TIME),
     (Scope::Soc, "poll", PUSHED),
     (Scope::Soc, "target", AT_RUN_TIME),
-    (Scope::Meter, "curtail", NO_DIMMING),
-    (Scope::Meter, "curtailed", NO_DIMMING),
+    (Scope::Meter, "curtailed", "not used: a limit is written when it changes"),
     (Scope::Meter, "dim", NO_DIMMING),
     (Scope::Meter, "dimmed", NO_DIMMING),
     (Scope::Meter, "icon", "not used"),

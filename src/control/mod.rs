@@ -34,8 +34,8 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 
 use crate::model::{
-    Effect, Event, EventKind, Fact, LoadPointIx, MeterValue, Mono, Now, Setup, Statistics,
-    VehicleIx, VehicleSetup, VehicleValue,
+    Effect, Event, EventKind, Fact, LoadPointIx, MeterValue, Mono, Now, OperatorSignal, Setup,
+    Statistics, VehicleIx, VehicleSetup, VehicleValue,
 };
 use announce::SocSteps;
 use circuit::{Budget, Cap};
@@ -46,7 +46,7 @@ use tariff::Tariffs;
 use watch::Watch;
 
 pub use battery::{Battery, EXTERNAL_TTL};
-pub use circuit::{Circuit, Circuits, Operator};
+pub use circuit::{Circuit, Circuits, FeedIn, Operator};
 pub use decision::{Decision, Why};
 pub use detection::{Candidate, Sign};
 pub use estimator::{Estimator, Remaining};
@@ -220,10 +220,17 @@ impl Control {
                 last = self.sampled;
             }
             Fact::Operator { signal, origin: _ } => {
-                let Some(operator) = &mut self.circuits.operator else {
-                    return;
-                };
-                operator.record(now, signal);
+                let Circuits { operator, feed_in, .. } = &mut self.circuits;
+                match signal {
+                    OperatorSignal::Limit(_) | OperatorSignal::Closed(_) => {
+                        let Some(operator) = operator else { return };
+                        operator.record(now, signal);
+                    }
+                    OperatorSignal::FeedIn(_) | OperatorSignal::Contact(..) => {
+                        let Some(feed_in) = feed_in else { return };
+                        feed_in.record(now, signal);
+                    }
+                }
             }
             Fact::Charger { lp, value, origin } => {
                 if lp.0 >= self.loadpoints.len() {
@@ -371,6 +378,7 @@ impl Control {
             self.effects.extend(loadpoint.take_effects(LoadPointIx(lp)));
         }
         self.decide_battery(now);
+        self.curtail(now);
         for lp in 0..self.loadpoints.len() {
             self.keep_books(now, LoadPointIx(lp));
         }

@@ -9,6 +9,7 @@ use std::time::Duration;
 use jaq_core::load::{self, Arena, File, Loader};
 use jaq_core::{Ctx, Vars, data, unwrap_valr};
 use jaq_json::{Val, read};
+use serde::de::IgnoredAny;
 use serde_json::Value as Json;
 use tokio::io::AsyncWriteExt as _;
 use tokio::process::Command;
@@ -28,6 +29,9 @@ const MEMORY: u64 = 512 << 20;
 const MAX_RESULT: usize = 4 << 20;
 /// How much of an error is told.
 const MAX_MESSAGE: usize = 300;
+
+/// Filters of jq that the library does not have.
+const PRELUDE: &str = "def IN(s): any(s == .; .); def IN(f; s): any(f == s; .); ";
 
 static TURNS: Semaphore = Semaphore::const_new(AT_ONCE);
 
@@ -110,7 +114,7 @@ pub fn main(program: &str) -> ExitCode {
 /// The only result of `program` on the JSON text `input`.
 fn evaluate(program: &str, input: &[u8]) -> Result<String, String> {
     let input = read::parse_single(input).map_err(|error| error.to_string())?;
-    let program = without_wrapper(program);
+    let program = format!("{PRELUDE}{}", without_wrapper(program));
     let defs = jaq_core::defs().chain(jaq_std::defs()).chain(jaq_json::defs());
     let funs = jaq_core::funs().chain(jaq_std::funs()).chain(jaq_json::funs());
     let arena = Arena::default();
@@ -134,11 +138,19 @@ fn evaluate(program: &str, input: &[u8]) -> Result<String, String> {
             long if long.len() > MAX_RESULT => {
                 Err(format!("the result is longer than {MAX_RESULT} bytes"))
             }
-            result => Ok(result),
+            result => finite(result),
         },
         (Some(Err(error)), _) | (Some(Ok(_)), Some(Err(error))) => Err(error.to_string()),
         (None, _) => Err("the program has no result".to_owned()),
         (Some(Ok(_)), Some(Ok(_))) => Err("the program has more than one result".to_owned()),
+    }
+}
+
+/// evcc's jq refuses to divide by zero, ours makes `NaN` or `Infinity` of it, which is no JSON.
+fn finite(result: String) -> Result<String, String> {
+    match serde_json::from_str::<IgnoredAny>(&result) {
+        Ok(_) => Ok(result),
+        Err(_) => Err("a number is not finite: is something divided by zero?".to_owned()),
     }
 }
 
@@ -246,6 +258,7 @@ mod tests {
             (".result|.siteTitle", r#""Home""#),
             (".loadpoints|map(.mode)", r#"["pv"]"#),
             (".results", "null"),
+            (".loadpoints[0].mode|IN(\"pv\",\"now\")", "true"),
             (".forecast.co2", "null"),
             (
                 r#"{result:{loadpoints:[.loadpoints[]|{mode,plan}],grid:(.grid.power//.gridPower)}}|walk(if type=="object" then with_entries(select(.value!=null)) else . end)"#,
@@ -312,6 +325,9 @@ mod tests {
             "include \"x\"; .",
             "import \"x\" as x; .",
             "import \"/etc/passwd\" as $x; $x",
+            "1/0",
+            "{share:(0/0)}",
+            "infinite",
         ] {
             assert!(evaluate(program, STATE).is_err(), "{program}");
         }

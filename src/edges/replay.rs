@@ -128,6 +128,9 @@ impl<W: Write> Player<'_, W> {
                 Effect::Battery { meter, mode } => {
                     self.say(now, &format!("battery {}: {mode}", meter.0))?
                 }
+                Effect::Curtail { meter, percent } => {
+                    self.say(now, &format!("meter {}: feed in at most {} %", meter.0, percent.0))?
+                }
                 Effect::WakeVehicle { vehicle } => {
                     self.say(now, &format!("vehicle {}: wake up", vehicle.0 + 1))?
                 }

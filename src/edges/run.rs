@@ -15,7 +15,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
 use crate::api::{self, Answer, Changes, Code, State, View};
-use crate::model::{ChargerCommand, Effect, Fact, GridLimit, Mono, Now, Statistics};
+use crate::model::{ChargerCommand, Effect, Fact, GridLimit, LimitedSide, Mono, Now, Statistics};
 
 use super::answers::{Waiting, Writer};
 use super::brain::Brain;
@@ -200,14 +200,24 @@ impl Run {
             self.carry_out(now, effect);
         }
         // Nobody sees how long a limit holds from here on.
-        self.store.record_grid_limit(GridLimit::Ends { at: self.clock.now().utc });
-        // A slow client of REST may keep the program from closing the database.
-        if let Err(error) = self.store.flush().await {
-            warn!("the books are not on disk yet: {error}");
+        let at = self.clock.now().utc;
+        for side in LimitedSide::ALL {
+            self.store.record_grid_limit(GridLimit::Ends { at, side });
         }
-        if let Some(bus) = self.bus.take() {
-            bus.close().await;
-        }
+        // A slow client of REST may keep the program from closing the database, and a slow disk
+        // is no reason not to say goodbye.
+        let bus = self.bus.take();
+        let books = async {
+            if let Err(error) = self.store.flush().await {
+                warn!("the books are not on disk yet: {error}");
+            }
+        };
+        let goodbye = async {
+            if let Some(bus) = bus {
+                bus.close().await;
+            }
+        };
+        tokio::join!(books, goodbye);
     }
 
     /// When the loop must turn without being told anything.
@@ -299,7 +309,8 @@ impl Run {
 
     fn carry_out(&mut self, now: Now, effect: Effect) {
         match effect {
-            Effect::Charger { .. } | Effect::Battery { .. } if !self.hold.is_ours() => {}
+            Effect::Charger { .. } | Effect::Battery { .. } | Effect::Curtail { .. }
+                if !self.hold.is_ours() => {}
             Effect::Charger { lp, command } => {
                 if command != ChargerCommand::Renew {
                     let why = self.brain.control.loadpoints()[lp.0].decision.why.code();
@@ -310,6 +321,10 @@ impl Run {
             Effect::Battery { meter, mode } => {
                 info!(battery = meter.0, "{mode}");
                 self.devices.battery(meter, mode);
+            }
+            Effect::Curtail { meter, percent } => {
+                info!(meter = meter.0, "feed in at most {} %", percent.0);
+                self.devices.curtail(meter, percent);
             }
             Effect::WakeVehicle { vehicle } => {
                 info!(vehicle = vehicle.0 + 1, "wake up");

@@ -3,8 +3,8 @@
 use chrono::{DateTime, Utc};
 
 use super::{
-    Amps, BatteryMode, CircuitIx, Device, GridLimit, JournalEntry, LoadPointIx, MeterIx,
-    SessionRow, SlotRecord, VehicleIx,
+    Amps, BatteryMode, CircuitIx, Device, GridLimit, JournalEntry, LimitedSide, LoadPointIx,
+    MeterIx, Percent, SessionRow, SlotRecord, VehicleIx,
 };
 
 /// One thing for the edges to do.
@@ -24,6 +24,13 @@ pub enum Effect {
         /// What to tell it.
         mode: BatteryMode,
     },
+    /// Tell a device that it may feed in so much of what it can produce.
+    Curtail {
+        /// Which meter's device.
+        meter: MeterIx,
+        /// 100 % is no limit.
+        percent: Percent,
+    },
     /// Wake a vehicle through its own channel.
     WakeVehicle {
         /// Which one.
@@ -40,7 +47,7 @@ pub enum Effect {
     },
     /// Keep what happened in a slot that is over.
     Slot(Box<SlotRecord>),
-    /// Keep when the grid operator limited the consumption.
+    /// Keep when the grid operator limited what is drawn or fed in.
     GridLimit(GridLimit),
 }
 
@@ -107,6 +114,12 @@ pub enum EventKind {
     GridLimitFailSafe(u32),
     /// The grid operator limits nothing any more.
     GridLimitEnd,
+    /// The grid operator limits the feed-in to this share of what can be produced, in per cent.
+    FeedInLimit(u8),
+    /// The signal is lost: the feed-in is limited to this share.
+    FeedInLimitFailSafe(u8),
+    /// The grid operator does not limit the feed-in any more.
+    FeedInLimitEnd,
     /// A device has fallen silent, or answers with nothing but errors; it was heard last then.
     DeviceFailed(Device, DateTime<Utc>),
     /// It has answered again since then.
@@ -129,6 +142,9 @@ impl EventKind {
         "devicefailed",
         "devicerecovered",
         "disconnect",
+        "feedinlimit",
+        "feedinlimitend",
+        "feedinlimitfailsafe",
         "gridlimit",
         "gridlimitend",
         "gridlimitfailsafe",
@@ -160,6 +176,9 @@ impl EventKind {
             | Self::BatteryNotHeld
             | Self::MeterSilent
             | Self::MeterBack
+            | Self::FeedInLimit(_)
+            | Self::FeedInLimitFailSafe(_)
+            | Self::FeedInLimitEnd
             | Self::GridLimitEnd
             | Self::DeviceFailed(..)
             | Self::DeviceRecovered(..)
@@ -175,6 +194,22 @@ impl EventKind {
         } else {
             None
         }
+    }
+
+    /// The share of what can be produced that may be fed in, in per cent.
+    pub fn share(self) -> Option<u8> {
+        let (Self::FeedInLimit(share) | Self::FeedInLimitFailSafe(share)) = self else {
+            return None;
+        };
+        Some(share)
+    }
+
+    /// Whose limit it changes.
+    pub fn limited_side(self) -> Option<LimitedSide> {
+        let consumption = self == Self::GridLimitEnd || self.details().1.is_some();
+        let production = self == Self::FeedInLimitEnd || self.share().is_some();
+        let side = |is: bool, side| is.then_some(side);
+        side(consumption, LimitedSide::Consumption).or(side(production, LimitedSide::Production))
     }
 
     /// The SoC in per cent that it is about.
@@ -202,6 +237,9 @@ impl EventKind {
             Self::GridLimit(_) => "gridlimit",
             Self::GridLimitFailSafe(_) => "gridlimitfailsafe",
             Self::GridLimitEnd => "gridlimitend",
+            Self::FeedInLimit(_) => "feedinlimit",
+            Self::FeedInLimitFailSafe(_) => "feedinlimitfailsafe",
+            Self::FeedInLimitEnd => "feedinlimitend",
             Self::DeviceFailed(..) => "devicefailed",
             Self::DeviceRecovered(..) => "devicerecovered",
             Self::CommandRefused => "commandrefused",

@@ -37,7 +37,7 @@ pub enum Fact {
         /// How the value reached us.
         origin: Origin,
     },
-    /// The grid operator limits the consumption, or does so no more.
+    /// The grid operator limits what is drawn or fed in, or does so no more.
     Operator {
         /// What it says.
         signal: OperatorSignal,

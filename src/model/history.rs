@@ -161,14 +161,38 @@ pub struct PastEnergy {
     pub recovered: bool,
 }
 
-/// The grid operator begins to limit the consumption, or ends it.
+/// What the grid operator limits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum LimitedSide {
+    /// What is drawn from the grid.
+    Consumption,
+    /// What is fed in.
+    Production,
+}
+
+impl LimitedSide {
+    /// Both.
+    pub const ALL: [Self; 2] = [Self::Consumption, Self::Production];
+
+    /// The wire spelling.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Consumption => "consumption",
+            Self::Production => "production",
+        }
+    }
+}
+
+/// The grid operator begins to limit one side, or ends it.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum GridLimit {
-    /// A limit is in force from now on; one that was before it is over.
+    /// A limit is in force from now on; one of that side that was before it is over.
     Begins {
         /// When.
         at: DateTime<Utc>,
-        /// How much may be drawn.
+        /// Which side.
+        side: LimitedSide,
+        /// How much may be drawn or fed in.
         limit: Watts,
         /// What was drawn from the grid, if that is known.
         grid: Option<Watts>,
@@ -177,10 +201,12 @@ pub enum GridLimit {
     Ends {
         /// When.
         at: DateTime<Utc>,
+        /// Of which side.
+        side: LimitedSide,
     },
 }
 
-/// A time in which the grid operator limited the consumption.
+/// A time in which the grid operator limited one side.
 #[derive(Clone, Debug, PartialEq)]
 pub struct GridSession {
     /// Counts from 1.
@@ -189,10 +215,10 @@ pub struct GridSession {
     pub created: DateTime<Utc>,
     /// When it ended; `None` while it is in force.
     pub finished: Option<DateTime<Utc>>,
-    /// `consumption`.
+    /// `consumption` or `production`.
     pub kind: String,
     /// What was drawn from the grid when it began, if that was known.
     pub grid: Option<Watts>,
-    /// How much might be drawn.
+    /// How much might be drawn or fed in.
     pub limit: Watts,
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Amps, MeterIx, Phase, Watts};
+use super::{Amps, MeterIx, Percent, Phase, Watts};
 
 /// A circuit by its position in [`LimitSetup::circuits`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -15,6 +15,8 @@ pub struct LimitSetup {
     pub circuits: Vec<CircuitSetup>,
     /// How the grid operator limits the consumption, if it can.
     pub operator: Option<OperatorSetup>,
+    /// How the grid operator limits the feed-in, if it can.
+    pub feed_in: Option<FeedInSetup>,
 }
 
 /// One circuit.
@@ -47,6 +49,51 @@ pub struct OperatorSetup {
     pub timeout: Option<Duration>,
 }
 
+/// How the grid operator limits the feed-in (§9 EEG).
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct FeedInSetup {
+    /// What can be produced at most, 100 %; `None` if nobody said.
+    pub nominal: Option<Watts>,
+    /// The limit once the signal is lost; `None` = what was heard last holds.
+    pub fail_safe: Option<Percent>,
+    /// The signal is lost after this time without a message; `None` = it never is.
+    pub timeout: Option<Duration>,
+}
+
+/// The contacts of a control box by the FNN (control.md §23.1).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FeedInContact {
+    /// Nothing may be fed in.
+    W3,
+    /// 30 %.
+    S2,
+    /// 60 %.
+    S1,
+}
+
+impl FeedInContact {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::W3, Self::S2, Self::S1];
+
+    /// Its name on the box and in the configuration.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::W3 => "W3",
+            Self::S2 => "S2",
+            Self::S1 => "S1",
+        }
+    }
+
+    /// How much may be fed in while it is closed.
+    pub fn percent(self) -> Percent {
+        match self {
+            Self::W3 => Percent(0.0),
+            Self::S2 => Percent(30.0),
+            Self::S1 => Percent(60.0),
+        }
+    }
+}
+
 /// What the grid operator says.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum OperatorSignal {
@@ -54,6 +101,10 @@ pub enum OperatorSignal {
     Limit(Watts),
     /// The relay is closed: the configured limit holds.
     Closed(bool),
+    /// How much of what can be produced may be fed in; 100 % is no limit.
+    FeedIn(Percent),
+    /// A contact for the feed-in is closed.
+    Contact(FeedInContact, bool),
 }
 
 /// How a load point is connected.

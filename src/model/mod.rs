@@ -22,7 +22,7 @@ pub use fact::{
 };
 pub use formula::Formula;
 pub use history::{
-    Counters, Entity, EntityRecord, GridLimit, GridSession, Past, PastEnergy, Prices,
+    Counters, Entity, EntityRecord, GridLimit, GridSession, LimitedSide, Past, PastEnergy, Prices,
     RunningEnergy, RunningSlot, SlotEnergy, SlotRecord,
 };
 pub use ids::{Device, LoadPointIx, MeterIx, TeslaMateCar, VehicleIx};
@@ -32,7 +32,8 @@ pub use kinds::{
     UnknownSpelling,
 };
 pub use limit::{
-    CircuitIx, CircuitSetup, LimitSetup, OperatorSetup, OperatorSignal, Rotation, Wiring,
+    CircuitIx, CircuitSetup, FeedInContact, FeedInSetup, LimitSetup, OperatorSetup, OperatorSignal,
+    Rotation, Wiring,
 };
 pub use rate::Rate;
 pub use session::{

@@ -68,6 +68,8 @@ pub struct MeterSetup {
     pub max_soc: Option<Percent>,
     /// Whether the battery takes commands.
     pub controllable: bool,
+    /// Whether its device takes limits of the feed-in.
+    pub curtailable: bool,
     /// Value stays valid this long after its last message, if the user said so.
     pub timeout: Option<Duration>,
 }
@@ -84,6 +86,7 @@ impl MeterSetup {
             max_discharge_power: None,
             max_soc: None,
             controllable: false,
+            curtailable: false,
             timeout: None,
         }
     }

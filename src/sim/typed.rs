@@ -91,7 +91,11 @@ impl World {
                     car.wake();
                 }
             }
-            Effect::Event(_) | Effect::Journal { .. } | Effect::Slot(_) | Effect::GridLimit(_) => {}
+            Effect::Curtail { .. }
+            | Effect::Event(_)
+            | Effect::Journal { .. }
+            | Effect::Slot(_)
+            | Effect::GridLimit(_) => {}
         }
     }
 

@@ -71,6 +71,7 @@ impl Rhythm for Bench {
             Effect::Charger { .. }
             | Effect::Journal { .. }
             | Effect::Slot(_)
+            | Effect::Curtail { .. }
             | Effect::GridLimit(_) => {}
         }
     }

@@ -1,4 +1,4 @@
-//! Times in which the grid operator limited the consumption (api.md §3.5).
+//! Times in which the grid operator limited what is drawn or fed in (api.md §3.5).
 
 use chrono_tz::Tz;
 

@@ -16,7 +16,7 @@ pub(super) const SITE: &[Field] = &[
     Field {
         key: "hems",
         kind: Kind::Object,
-        doc: "Whether the grid operator can limit the consumption, and what it allows.",
+        doc: "Whether the grid operator can limit what is drawn or fed in, and what it allows.",
         get: operator,
         ..Field::SITE
     },
@@ -64,17 +64,27 @@ fn told(circuit: &Circuit, parent: Option<&Circuit>) -> Value {
 
 /// What control has of the grid operator; `fresh` is an addition of ours: false once the signal is lost.
 fn operator(view: &View<'_>, _: usize) -> Value {
-    let operator = view.control.circuits().operator.as_ref();
-    let configured = Value::Bool(operator.is_some());
+    let circuits = view.control.circuits();
+    let (operator, feed_in) = (circuits.operator.as_ref(), circuits.feed_in.as_ref());
+    let configured = Value::Bool(operator.is_some() || feed_in.is_some());
     let mut members =
         vec![("config".into(), Value::Object(vec![("configured".into(), configured)]))];
+    let mut status = Vec::new();
     if let Some(operator) = operator {
         let limit = operator.limit.map(|power| power.0);
-        let status = vec![
-            ("dimmed".into(), Value::Bool(limit.is_some())),
-            ("maxConsumptionPower".into(), Value::float_or_absent(limit)),
-            ("fresh".into(), Value::Bool(!operator.lost)),
-        ];
+        status.push(("dimmed".into(), Value::Bool(limit.is_some())));
+        status.push(("maxConsumptionPower".into(), Value::float_or_absent(limit)));
+    }
+    if let Some(feed_in) = feed_in {
+        let share = feed_in.limit.map_or(100.0, |percent| percent.0);
+        status.push(("curtailed".into(), Value::int(share)));
+        let power = feed_in.power().map(|power| power.0);
+        status.push(("maxProductionPower".into(), Value::float_or_absent(power)));
+    }
+    if !status.is_empty() {
+        let lost =
+            operator.is_some_and(|known| known.lost) || feed_in.is_some_and(|known| known.lost);
+        status.push(("fresh".into(), Value::Bool(!lost)));
         members.push(("status".into(), Value::Object(status)));
     }
     Value::Object(members)

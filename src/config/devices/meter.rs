@@ -56,6 +56,7 @@ fn custom(section: &Section<'_>) -> Result<MeterDevice, Flaw> {
         powers: optional(section, "powers", phases),
         soc: number("soc"),
         battery_mode: optional(section, "batterymode", |field| sink(field, "batteryMode")),
+        curtail: optional(section, "curtail", |field| sink(field, "curtail")),
     };
     Ok(MeterDevice { power: Some(power?), ..device })
 }

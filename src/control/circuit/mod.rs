@@ -5,6 +5,7 @@
 //! the site, and not on a neighbour whose meter is dead (Q19, Q30).
 
 mod budget;
+mod feed_in;
 mod operator;
 
 use std::time::Duration;
@@ -16,6 +17,7 @@ use crate::model::{
 
 use super::Reading;
 
+pub use feed_in::FeedIn;
 pub use operator::Operator;
 
 pub(crate) use budget::{Budget, Cap, Claim, Load, Node};
@@ -31,6 +33,8 @@ pub struct Circuits {
     pub circuits: Vec<Circuit>,
     /// The grid operator, if it can limit the consumption.
     pub operator: Option<Operator>,
+    /// The grid operator, if it can limit the feed-in.
+    pub feed_in: Option<FeedIn>,
     /// From every circuit up to the root, itself first.
     paths: Vec<Vec<usize>>,
     /// Children before their parents.
@@ -103,6 +107,7 @@ impl Circuits {
         Self {
             circuits: limits.circuits.iter().cloned().map(Circuit::new).collect(),
             operator: limits.operator.map(|setup| Operator::new(setup, now)),
+            feed_in: limits.feed_in.map(|setup| FeedIn::new(setup, now)),
             paths,
             upwards,
             fed_by: setup.loadpoints.iter().map(circuit).collect(),
@@ -110,7 +115,7 @@ impl Circuits {
         }
     }
 
-    /// Whether anything can be limited.
+    /// Whether the consumption can be limited.
     pub fn is_empty(&self) -> bool {
         self.circuits.is_empty() && self.operator.is_none()
     }
@@ -220,7 +225,8 @@ impl Circuits {
         let awaited = Some(self.started + GUARD_MAX).filter(|_| !self.circuits.is_empty());
         let gauges = self.circuits.iter().flat_map(Circuit::stale_at);
         let operator = self.operator.as_ref().and_then(|operator| operator.lost_at());
-        gauges.chain(awaited).chain(operator).filter(|at| *at > now).min()
+        let feed_in = self.feed_in.as_ref().and_then(FeedIn::lost_at);
+        gauges.chain(awaited).chain(operator).chain(feed_in).filter(|at| *at > now).min()
     }
 }
 

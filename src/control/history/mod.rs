@@ -308,13 +308,16 @@ impl Control {
     /// What a change of the grid operator's limit leaves behind (control.md §23.1).
     pub(super) fn keep_grid_limit(&mut self, now: Now, kind: EventKind) {
         let at = now.utc;
-        let limit = match kind.details() {
-            (None, Some(watts)) => {
-                let grid = self.site.balance.grid;
-                GridLimit::Begins { at, limit: Watts(f64::from(watts)), grid }
-            }
-            _ if kind == EventKind::GridLimitEnd => GridLimit::Ends { at },
-            _ => return,
+        let Some(side) = kind.limited_side() else {
+            return;
+        };
+        let consumption = kind.details().1.map(|watts| Watts(f64::from(watts)));
+        // Where nobody said what can be produced, the limit is 0 W, as evcc's is.
+        let feed_in = self.circuits.feed_in.and_then(|feed_in| feed_in.power());
+        let production = kind.share().map(|_| feed_in.unwrap_or(Watts::ZERO));
+        let limit = match consumption.or(production) {
+            Some(limit) => GridLimit::Begins { at, side, limit, grid: self.site.balance.grid },
+            None => GridLimit::Ends { at, side },
         };
         if is_plausible(at) {
             self.effects.push_back(Effect::GridLimit(limit));

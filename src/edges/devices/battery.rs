@@ -1,4 +1,5 @@
-//! One task per controllable battery: the newest mode wins and is written until it is taken (control.md §3.5).
+//! One task per number that a site meter takes, the mode of a battery and the limit of a feed-in: the
+//! newest wins and is written until it is taken (control.md §3.5, §23.3).
 
 use std::sync::Arc;
 
@@ -11,21 +12,25 @@ use super::template::Scalar;
 use crate::edges::backoff::Backoff;
 use crate::model::BatteryMode;
 
-/// The attribute that is written.
-pub(super) const ATTRIBUTE: &str = "batterymode";
+/// The mode of a battery.
+pub(super) const MODE: &str = "batterymode";
+/// Per cent of what can be produced that may be fed in.
+pub(super) const CURTAIL: &str = "curtail";
 
-/// The task of one battery.
-pub(super) struct Battery {
+/// The task of one number of one meter.
+pub(super) struct Number {
     pub(super) name: String,
+    pub(super) attribute: &'static str,
     pub(super) sink: Writer,
     pub(super) health: Arc<HealthBook>,
 }
 
-impl Battery {
-    /// Works until nobody can send modes any more. `bus` changes when the broker is connected again.
+impl Number {
+    /// Works until nobody can send numbers any more; `None` is no statement. `bus` changes when the
+    /// broker is connected again.
     pub(super) async fn run(
         self,
-        mut modes: watch::Receiver<BatteryMode>,
+        mut numbers: watch::Receiver<Option<i64>>,
         mut bus: watch::Receiver<u64>,
     ) {
         let mut backoff = Backoff::new();
@@ -33,22 +38,21 @@ impl Battery {
         loop {
             tokio::select! {
                 biased;
-                changed = modes.changed() => match changed {
+                changed = numbers.changed() => match changed {
                     Ok(()) => backoff = Backoff::new(),
                     Err(_) => return,
                 },
                 () = sleep_until(retry.unwrap_or_else(Instant::now)), if retry.is_some() => {}
                 Ok(()) = bus.changed(), if self.sink.is_bus() => {}
             }
-            let mode = *modes.borrow_and_update();
-            let Some(code) = code(mode) else { continue };
-            retry = match self.sink.write(Scalar::Int(code)).await {
+            let Some(number) = *numbers.borrow_and_update() else { continue };
+            retry = match self.sink.write(Scalar::Int(number)).await {
                 Ok(()) => {
-                    self.health.good(&self.name, ATTRIBUTE);
+                    self.health.good(&self.name, self.attribute);
                     None
                 }
                 Err(error) => {
-                    self.health.bad(&self.name, ATTRIBUTE, &error);
+                    self.health.bad(&self.name, self.attribute, &error);
                     Some(Instant::now() + backoff.pause())
                 }
             };
@@ -57,7 +61,7 @@ impl Battery {
 }
 
 /// The number of a mode on the wire (§7.6); `Unknown` is no statement.
-fn code(mode: BatteryMode) -> Option<i64> {
+pub(super) fn code(mode: BatteryMode) -> Option<i64> {
     match mode {
         BatteryMode::Unknown => None,
         BatteryMode::Normal => Some(1),

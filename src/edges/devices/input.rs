@@ -7,10 +7,11 @@ use super::Broken;
 use super::tree::Tree;
 use super::value::{Delivery, Make, MakeVehicle, Target};
 use crate::config::{
-    ChargerDevice, Config, MeterDevice, OperatorDevice, Source, VehicleDevice, by_phase,
+    ChargerDevice, Config, FeedInDevice, MeterDevice, OperatorDevice, Source, VehicleDevice,
+    by_phase,
 };
 use crate::model::{
-    Amps, ChargerValue, Fact, KilowattHours, LoadPointIx, MeterIx, MeterValue, Mono,
+    Amps, ChargerValue, Fact, FeedInContact, KilowattHours, LoadPointIx, MeterIx, MeterValue, Mono,
     OperatorSignal, Origin, Percent, StatusReason, VehicleIx, VehicleValue, Volts, Watts,
 };
 
@@ -73,6 +74,10 @@ pub(super) fn inputs(config: &Config) -> List<'_> {
         list.device = "hems";
         list.operator(operator);
     }
+    if let Some(feed_in) = &devices.feed_in {
+        list.device = "hems";
+        list.feed_in(feed_in);
+    }
     list
 }
 
@@ -115,8 +120,8 @@ pub(super) fn topics(config: &Config) -> BTreeSet<&str> {
             &charger.wakeup,
         ]
     });
-    let batteries = devices.meters.iter().map(|meter| &meter.battery_mode);
-    chargers.chain(batteries).flatten().for_each(|sink| sink.topics(&mut topics));
+    let meters = devices.meters.iter().flat_map(|meter| [&meter.battery_mode, &meter.curtail]);
+    chargers.chain(meters).flatten().for_each(|sink| sink.topics(&mut topics));
     topics
 }
 
@@ -152,6 +157,29 @@ impl<'a> List<'a> {
             OperatorDevice::Relay(source) => (source, Make::Bool(V::Closed)),
         };
         self.attribute("limit".to_owned(), Some(source), Target::Operator(make));
+    }
+
+    fn feed_in(&mut self, device: &'a FeedInDevice) {
+        use FeedInContact::{S1, S2, W3};
+        use OperatorSignal as V;
+        match device {
+            FeedInDevice::Percent(source) => {
+                let make = Make::Number(|percent| V::FeedIn(Percent(percent)));
+                let name = "curtailedPercent".to_owned();
+                self.attribute(name, Some(source), Target::Operator(make));
+            }
+            FeedInDevice::Contacts(contacts) => {
+                for (contact, source) in contacts {
+                    let make: fn(bool) -> V = match contact {
+                        W3 => |closed| V::Contact(W3, closed),
+                        S2 => |closed| V::Contact(S2, closed),
+                        S1 => |closed| V::Contact(S1, closed),
+                    };
+                    let target = Target::Operator(Make::Bool(make));
+                    self.attribute(contact.name().to_owned(), Some(source), target);
+                }
+            }
+        }
     }
 
     fn charger(&mut self, ix: LoadPointIx, device: &'a ChargerDevice) {

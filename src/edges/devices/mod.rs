@@ -53,7 +53,9 @@ use tokio_util::task::TaskTracker;
 
 use super::fetch::Fetch;
 use crate::config::{Config, template};
-use crate::model::{BatteryMode, ChargerCommand, Fact, LoadPointIx, MeterIx, Origin, VehicleIx};
+use crate::model::{
+    BatteryMode, ChargerCommand, Fact, LoadPointIx, MeterIx, Origin, Percent, VehicleIx,
+};
 
 use charger::Inbox;
 use health::HealthBook;
@@ -74,6 +76,9 @@ pub use watchdog::Repeater;
 
 /// Constants are repeated this often, as every value has an age (design S2).
 pub const CONSTANT_PERIOD: Duration = Duration::from_secs(5);
+
+/// What is written to meters, by their position.
+type Numbers = Vec<Option<watch::Sender<Option<i64>>>>;
 
 /// A device that has answered or taken a command within this time is not at fault, whatever else
 /// fails.
@@ -100,7 +105,9 @@ impl std::fmt::Display for Broken {
 pub struct Devices {
     chargers: Vec<Arc<Inbox>>,
     /// By position in `Setup::meters`; `None` = takes no commands.
-    batteries: Vec<Option<watch::Sender<BatteryMode>>>,
+    batteries: Numbers,
+    /// By position in `Setup::meters`; `None` = takes no limits.
+    curtailers: Numbers,
     /// By position in `Setup::vehicles`; `None` = cannot be woken. Counts the wake-ups.
     vehicles: Vec<Option<watch::Sender<u64>>>,
     bus: watch::Sender<u64>,
@@ -125,9 +132,10 @@ impl Devices {
         let mut start = Start::new(publisher, fetch, stop);
         start.inputs(config);
         let chargers = start.chargers(config);
-        let batteries = start.batteries(config);
+        let batteries = start.numbers(config, battery::MODE, |meter| &meter.battery_mode);
+        let curtailers = start.numbers(config, battery::CURTAIL, |meter| &meter.curtail);
         let vehicles = start.vehicles(config);
-        start.finish(chargers, batteries, vehicles, facts)
+        start.finish(chargers, [batteries, curtailers], vehicles, facts)
     }
 
     /// Takes a message for the values that are made of messages and of what is asked for; the
@@ -152,7 +160,15 @@ impl Devices {
     /// Gives a mode to a battery; never waits. Newest wins; `Unknown` is no statement.
     pub fn battery(&self, meter: MeterIx, mode: BatteryMode) {
         if let Some(Some(battery)) = self.batteries.get(meter.0) {
-            battery.send_replace(mode);
+            battery.send_replace(battery::code(mode));
+        }
+    }
+
+    /// Limits what a device feeds in; never waits. Newest wins.
+    pub fn curtail(&self, meter: MeterIx, percent: Percent) {
+        if let Some(Some(curtailer)) = self.curtailers.get(meter.0) {
+            // A share is between 0 and 100; what is between two numbers is not granted.
+            curtailer.send_replace(Some(percent.0.floor() as i64));
         }
     }
 

@@ -8,7 +8,7 @@ use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::battery::{self, Battery};
+use super::battery::Number;
 use super::charger::{Charger, Inbox, Sinks, State};
 use super::inbox::listener;
 use super::input::{Input, List, inputs, read_first};
@@ -26,13 +26,13 @@ use super::value::{Board, Kind, Target};
 use super::vehicle::{self, Vehicle};
 use super::watchdog::{self, Task};
 use super::web::{Order, Question};
-use super::{Broken, Devices, repeat};
+use super::{Broken, Devices, Numbers, repeat};
 use crate::config::{
-    ChargerDevice, Config, HttpRequest, HttpSource, JsInput, JsKind, JsSource, Library, ModbusLink,
-    ScriptSource, SetComposite, Sink, SocketSource, Source,
+    ChargerDevice, Config, HttpRequest, HttpSource, JsInput, JsKind, JsSource, Library,
+    MeterDevice, ModbusLink, ScriptSource, SetComposite, Sink, SocketSource, Source,
 };
 use crate::edges::fetch::{ANSWER_MAX, Fetch};
-use crate::model::{BatteryMode, Fact, LoadPointIx};
+use crate::model::{Fact, LoadPointIx};
 
 /// What is put together while starting.
 pub(super) struct Start {
@@ -95,7 +95,7 @@ impl Start {
     pub(super) fn finish(
         mut self,
         chargers: Vec<Arc<Inbox>>,
-        batteries: Vec<Option<watch::Sender<BatteryMode>>>,
+        [batteries, curtailers]: [Numbers; 2],
         vehicles: Vec<Option<watch::Sender<u64>>>,
         facts: mpsc::Sender<Fact>,
     ) -> Devices {
@@ -117,7 +117,17 @@ impl Start {
         }
         self.tasks.close();
         let Self { bus, desk, broken, ears, tasks, .. } = self;
-        Devices { chargers, batteries, vehicles, bus, ears, health: desk.health, broken, tasks }
+        Devices {
+            chargers,
+            batteries,
+            curtailers,
+            vehicles,
+            bus,
+            ears,
+            health: desk.health,
+            broken,
+            tasks,
+        }
     }
 
     /// Runs a task until `stop`.
@@ -264,18 +274,23 @@ impl Start {
         }
     }
 
-    pub(super) fn batteries(&mut self, config: &Config) -> Vec<Option<watch::Sender<BatteryMode>>> {
+    pub(super) fn numbers(
+        &mut self,
+        config: &Config,
+        attribute: &'static str,
+        sink: fn(&MeterDevice) -> &Option<Sink>,
+    ) -> Numbers {
         let pairs = config.setup.meters.iter().zip(&config.devices.meters);
         pairs
             .map(|(setup, device)| {
-                let attribute = Attribute { device: &setup.name, name: battery::ATTRIBUTE };
-                let sink = self.writer(attribute, &device.battery_mode)?;
+                let name = Attribute { device: &setup.name, name: attribute };
+                let sink = self.writer(name, sink(device))?;
                 self.desk.health.expect(&setup.name);
                 let health = Arc::clone(&self.desk.health);
-                let battery = Battery { name: setup.name.clone(), sink, health };
-                let modes = watch::Sender::new(BatteryMode::Unknown);
-                self.spawn(battery.run(modes.subscribe(), self.bus.subscribe()));
-                Some(modes)
+                let task = Number { name: setup.name.clone(), attribute, sink, health };
+                let numbers = watch::Sender::new(None);
+                self.spawn(task.run(numbers.subscribe(), self.bus.subscribe()));
+                Some(numbers)
             })
             .collect()
     }

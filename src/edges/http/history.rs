@@ -56,7 +56,7 @@ pub(super) async fn energy(Shared(door): Shared<Door>, Query(params): Params) ->
     }
 }
 
-/// Times in which the grid operator limited the consumption (api.md §3.5).
+/// Times in which the grid operator limited what is drawn or fed in (api.md §3.5).
 pub(super) async fn grid_sessions(
     Shared(door): Shared<Door>,
     Query(params): Params,

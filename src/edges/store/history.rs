@@ -53,8 +53,6 @@ pub(super) const RUNNING: &str = r#"
 const PIECE_ROWS: i32 = 32_768;
 /// Grid sessions that are told, the newest first.
 const GRID_SESSIONS_MAX: i64 = 10_000;
-/// Limits of the production are not supported: all are of the consumption.
-const CONSUMPTION: &str = "consumption";
 const SLOT: TimeDelta = TimeDelta::minutes(15);
 const WEEK: TimeDelta = TimeDelta::days(7);
 
@@ -299,17 +297,18 @@ pub(super) fn write<'a>(
     for slot in slots {
         write_slot(transaction, slot)?;
     }
-    let mut end =
-        transaction.prepare("UPDATE grid_sessions SET finished = ?1 WHERE finished IS NULL")?;
+    let mut end = transaction
+        .prepare("UPDATE grid_sessions SET finished = ?1 WHERE finished IS NULL AND type = ?2")?;
     let mut begin = transaction.prepare(
         "INSERT INTO grid_sessions (created, type, grid_power, limit_power) VALUES (?1, ?2, ?3, ?4)",
     )?;
     for limit in limits {
-        let (GridLimit::Begins { at, .. } | GridLimit::Ends { at }) = limit;
-        end.execute([at.timestamp()])?;
+        let (GridLimit::Begins { at, side, .. } | GridLimit::Ends { at, side }) = limit;
+        let side = side.as_str();
+        end.execute(params![at.timestamp(), side])?;
         if let GridLimit::Begins { limit, grid, .. } = limit {
             let grid = grid.map(|power| power.0);
-            begin.execute(params![at.timestamp(), CONSUMPTION, grid, limit.0])?;
+            begin.execute(params![at.timestamp(), side, grid, limit.0])?;
         }
     }
     Ok(())

@@ -13,7 +13,7 @@ use tracing::{info, warn};
 
 use super::sessions::{self, Written};
 use super::{Retained, StoreError, history};
-use crate::model::{EntityRecord, GridLimit, SessionKey, SlotRecord};
+use crate::model::{EntityRecord, GridLimit, LimitedSide, SessionKey, SlotRecord};
 
 /// What is collected is written so long after the first change.
 const FLUSH_EVERY: Duration = Duration::from_secs(10);
@@ -54,8 +54,8 @@ pub(super) struct Pending {
     pub(super) woken: bool,
     /// By the end of the slot, one after the other where the clock was set back.
     slots: BTreeMap<(i64, usize), SlotRecord>,
-    /// By millisecond.
-    limits: BTreeMap<i64, GridLimit>,
+    /// By millisecond and side.
+    limits: BTreeMap<(i64, LimitedSide), GridLimit>,
     bytes: usize,
     dropped: u64,
 }
@@ -90,6 +90,12 @@ impl Weight for SlotRecord {
 }
 
 impl Weight for GridLimit {
+    fn bytes(&self) -> usize {
+        size_of::<Self>()
+    }
+}
+
+impl Weight for (i64, LimitedSide) {
     fn bytes(&self) -> usize {
         size_of::<Self>()
     }
@@ -139,8 +145,8 @@ impl Pending {
 
     /// A limit of the grid operator begins or ends.
     pub(super) fn limit(&mut self, limit: GridLimit) {
-        let (GridLimit::Begins { at, .. } | GridLimit::Ends { at }) = limit;
-        self.put(|pending| &mut pending.limits, at.timestamp_millis(), limit);
+        let (GridLimit::Begins { at, side, .. } | GridLimit::Ends { at, side }) = limit;
+        self.put(|pending| &mut pending.limits, (at.timestamp_millis(), side), limit);
     }
 
     fn rows(&self) -> usize {

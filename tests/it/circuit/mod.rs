@@ -8,6 +8,7 @@ use chrono::{TimeZone, Utc};
 
 use crate::rhythm::Rhythm;
 
+mod feed_in;
 mod laws;
 
 const VOLTS: f64 = 230.0;
@@ -58,7 +59,7 @@ fn setup(circuits: Vec<CircuitSetup>, loadpoints: Vec<LoadPointSetup>) -> Setup 
     Setup {
         voltage: Volts(VOLTS),
         meters: (0..circuits.len()).map(meter).collect(),
-        limits: LimitSetup { circuits, operator: None },
+        limits: LimitSetup { circuits, ..LimitSetup::default() },
         loadpoints,
         ..Setup::default()
     }

@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
-use chargebus::config::{OperatorDevice, Source};
+use chargebus::config::{FeedInDevice, OperatorDevice, Source};
 use chargebus::model::{
-    Amps, CircuitIx, MeterIx, MeterRole, OperatorSetup, Rotation, Watts, Wiring,
+    Amps, CircuitIx, FeedInContact, FeedInSetup, MeterIx, MeterRole, OperatorSetup, Percent,
+    Rotation, Watts, Wiring,
 };
 
 use super::{errors, good, loadpoint, notices};
@@ -122,4 +123,48 @@ fn the_grid_operator() {
         errors(&site(&[], "hems: {type: relay, limit: {source: mqtt, topic: relay}}")).len(),
         1
     );
+}
+
+#[test]
+fn the_grid_operator_limits_the_feed_in() {
+    let share = "curtailedPercent: {source: mqtt, topic: share}";
+    let custom = format!(
+        "hems: {{type: custom, {share}, productionNominalMax: 9900, timeout: 2m, failSafeFeedIn: 50}}"
+    );
+    let config = good(&site(&[], &custom));
+    let (nominal, fail_safe) = (Some(Watts(9900.0)), Some(Percent(50.0)));
+    let timeout = Some(Duration::from_secs(120));
+    assert_eq!(config.setup.limits.feed_in, Some(FeedInSetup { nominal, fail_safe, timeout }));
+    assert!(matches!(config.devices.feed_in, Some(FeedInDevice::Percent(Source::Mqtt(_)))));
+    assert_eq!(config.setup.limits.operator, None);
+
+    let contact = |name: &str| format!("{name}: {{source: mqtt, topic: {name}}}");
+    let [w4, w3, s1] = ["W4", "W3", "S1"].map(contact);
+    let fnn = format!(
+        "hems: {{type: fnn, {w4}, maxDimPower: 8400, {w3}, {s1}, maxCurtailPower: 9900, timeout: 1m}}"
+    );
+    let config = good(&site(&[], &fnn));
+    assert_eq!(config.setup.limits.operator.unwrap().max_power, Watts(8400.0));
+    assert_eq!(config.setup.limits.feed_in.unwrap().nominal, Some(Watts(9900.0)));
+    let Some(FeedInDevice::Contacts(contacts)) = &config.devices.feed_in else { panic!() };
+    let names: Vec<_> = contacts.iter().map(|(contact, _)| *contact).collect();
+    assert_eq!(names, [FeedInContact::W3, FeedInContact::S1]);
+
+    let wrong = |hems: &str| errors(&site(&[], hems)).join("\n");
+    assert!(
+        wrong(&format!("hems: {{type: custom, {share}}}"))
+            .contains("productionNominalMax: is missing")
+    );
+    assert!(wrong("hems: {type: custom}").contains("hems.limit: is missing"));
+    assert!(wrong("hems: {type: fnn, maxDimPower: 5000}").contains("hems.limit: is missing"));
+    let meters = "meters:
+  - {name: roof, type: custom, power: {source: const, value: 0}, curtail: {source: mqtt, topic: roof/max}}
+  - {name: house, type: custom, power: {source: const, value: 0}, curtail: {source: mqtt, topic: x}}
+site: {meters: {pv: roof, aux: house}}
+";
+    let config = good(&site(&[], meters));
+    let takes = config.setup.meters.iter().map(|meter| meter.curtailable);
+    assert_eq!(takes.collect::<Vec<_>>(), [true, false]);
+    let said = notices(&site(&[], meters)).join("\n");
+    assert!(said.contains("curtail of \"house\" is used for pv and grid only"), "{said}");
 }

@@ -58,6 +58,7 @@ fn every_attribute_of_a_meter_becomes_its_fact() {
         powers: phases("m/p"),
         soc: Some(mqtt("m/soc")),
         battery_mode: None,
+        curtail: None,
     };
     let mut decoder = decoder(&site(vec![MeterDevice::default(), grid], vec![], vec![]));
     assert_eq!(decoder.topics().count(), 13);

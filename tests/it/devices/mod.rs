@@ -56,7 +56,7 @@ fn site(
     };
     Config {
         setup,
-        devices: DeviceConfig { meters, chargers, vehicles, operator: None },
+        devices: DeviceConfig { meters, chargers, vehicles, ..DeviceConfig::default() },
         interval: Duration::from_secs(30),
         network: Network { host: "127.0.0.1".to_owned(), port: 0, ..Network::default() },
         api: Api::default(),

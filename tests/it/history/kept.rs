@@ -4,8 +4,8 @@ use std::path::PathBuf;
 
 use chargebus::edges::store::{EnergyFilter, Store};
 use chargebus::model::{
-    Counters, EnergyGroup, Entity, EntityRecord, GridLimit, KilowattHours, Percent, Prices,
-    SlotEnergy, SlotRecord, Watts,
+    Counters, EnergyGroup, Entity, EntityRecord, GridLimit, KilowattHours, LimitedSide, Percent,
+    Prices, SlotEnergy, SlotRecord, Watts,
 };
 use chrono::{DateTime, TimeDelta, Utc};
 use rusqlite::Connection;
@@ -150,11 +150,12 @@ async fn limits_open_and_close_and_an_unclean_stop_is_repaired() {
     let store = Store::open(&path(&dir)).unwrap();
     let begins = |slot, limit, grid: Option<f64>| GridLimit::Begins {
         at: at(slot),
+        side: LimitedSide::Consumption,
         limit: Watts(limit),
         grid: grid.map(Watts),
     };
     store.record_grid_limit(begins(0, 4200.0, Some(6000.0)));
-    store.record_grid_limit(GridLimit::Ends { at: at(1) });
+    store.record_grid_limit(GridLimit::Ends { at: at(1), side: LimitedSide::Consumption });
     store.record_grid_limit(begins(2, 4200.0, None));
     store.record_grid_limit(begins(3, 7000.0, None));
     store.record_slot(slot(4, vec![entity(EnergyGroup::Grid, "grid", "grid", 1.0)]));

@@ -120,6 +120,39 @@ async fn an_earlier_start_is_told_by_quarters_hours_and_as_a_file() {
 }
 
 #[tokio::test]
+async fn a_limit_of_the_feed_in_reaches_the_roof_and_is_listed() {
+    let mut home = Home::with_embedded_broker();
+    home.yaml = home.yaml.replace(
+        "    power: {source: mqtt, topic: sim/pv/1/power}\n",
+        "    power: {source: mqtt, topic: sim/pv/1/power}\n    \
+             curtail: {source: mqtt, topic: sim/pv/1/max}\n",
+    );
+    home.yaml.push_str(
+        "hems: {type: custom, productionNominalMax: 10000, \
+         curtailedPercent: {source: mqtt, topic: hems/share}}\n",
+    );
+    let service = home.start().await;
+    let _house = House::recorded(service.port);
+    let mut client = service.client().await;
+    client.until("the meters", |seen| seen.says("site/homePower", "800")).await;
+    for (share, told) in [("60", "60"), ("100", "100"), ("30", "30")] {
+        client.publish("hems/share", share, false).await;
+        client.until("the share", |seen| seen.says("site/hems/status/curtailed", told)).await;
+        client.until("the roof", |seen| seen.number("sim/pv/1/max") == told.parse().ok()).await;
+    }
+    client.until("watts", |seen| seen.says("site/hems/status/maxProductionPower", "3000")).await;
+    let (_, sessions) = get(service.http(), "gridsessions").await;
+    let sessions = sessions.as_array().unwrap().iter();
+    let told = |session: &Json| {
+        (session["type"].clone(), session["limit"].clone(), session.get("finished").is_some())
+    };
+    let expected = [(3000, false), (6000, true)];
+    let expected = expected.map(|(limit, over)| (json!("production"), json!(limit), over));
+    assert_eq!(sessions.map(told).collect::<Vec<_>>(), expected);
+    service.stop().await;
+}
+
+#[tokio::test]
 async fn limits_of_the_grid_operator_are_listed_and_end_with_the_service() {
     let mut home = Home::with_embedded_broker();
     home.yaml
