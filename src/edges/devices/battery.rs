@@ -9,13 +9,17 @@ use tokio::time::{Instant, sleep_until};
 use super::health::HealthBook;
 use super::sink::Writer;
 use super::template::Scalar;
+use crate::config::{MeterDevice, Sink};
 use crate::edges::backoff::Backoff;
 use crate::model::BatteryMode;
 
+/// The name of what is written, and where to.
+pub(super) type Written = (&'static str, fn(&MeterDevice) -> &Option<Sink>);
+
 /// The mode of a battery.
-pub(super) const MODE: &str = "batterymode";
+pub(super) const MODE: Written = ("batterymode", |meter| &meter.battery_mode);
 /// Per cent of what can be produced that may be fed in.
-pub(super) const CURTAIL: &str = "curtail";
+pub(super) const CURTAIL: Written = ("curtail", |meter| &meter.curtail);
 
 /// The task of one number of one meter.
 pub(super) struct Number {

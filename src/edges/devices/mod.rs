@@ -132,8 +132,8 @@ impl Devices {
         let mut start = Start::new(publisher, fetch, stop);
         start.inputs(config);
         let chargers = start.chargers(config);
-        let batteries = start.numbers(config, battery::MODE, |meter| &meter.battery_mode);
-        let curtailers = start.numbers(config, battery::CURTAIL, |meter| &meter.curtail);
+        let batteries = start.numbers(config, battery::MODE);
+        let curtailers = start.numbers(config, battery::CURTAIL);
         let vehicles = start.vehicles(config);
         start.finish(chargers, [batteries, curtailers], vehicles, facts)
     }

@@ -8,7 +8,7 @@ use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::battery::Number;
+use super::battery::{Number, Written};
 use super::charger::{Charger, Inbox, Sinks, State};
 use super::inbox::listener;
 use super::input::{Input, List, inputs, read_first};
@@ -28,8 +28,8 @@ use super::watchdog::{self, Task};
 use super::web::{Order, Question};
 use super::{Broken, Devices, Numbers, repeat};
 use crate::config::{
-    ChargerDevice, Config, HttpRequest, HttpSource, JsInput, JsKind, JsSource, Library,
-    MeterDevice, ModbusLink, ScriptSource, SetComposite, Sink, SocketSource, Source,
+    ChargerDevice, Config, HttpRequest, HttpSource, JsInput, JsKind, JsSource, Library, ModbusLink,
+    ScriptSource, SetComposite, Sink, SocketSource, Source,
 };
 use crate::edges::fetch::{ANSWER_MAX, Fetch};
 use crate::model::{Fact, LoadPointIx};
@@ -274,12 +274,7 @@ impl Start {
         }
     }
 
-    pub(super) fn numbers(
-        &mut self,
-        config: &Config,
-        attribute: &'static str,
-        sink: fn(&MeterDevice) -> &Option<Sink>,
-    ) -> Numbers {
+    pub(super) fn numbers(&mut self, config: &Config, (attribute, sink): Written) -> Numbers {
         let pairs = config.setup.meters.iter().zip(&config.devices.meters);
         pairs
             .map(|(setup, device)| {
