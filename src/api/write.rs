@@ -96,7 +96,9 @@ impl Answer {
     pub fn not_stored(mut self, why: &str) -> Self {
         if self.ok() {
             self.code = Code::NotStored;
-            self.message = format!("in force until the next restart, {why}");
+            self.message = format!(
+                "in force, and lost with the next restart if it cannot be stored later, {why}"
+            );
         }
         self
     }

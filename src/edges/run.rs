@@ -3,6 +3,7 @@
 //! A turn takes one input, lets the core decide what is due, hands its commands to the devices and
 //! tells what changed: store first, then MQTT and WebSocket, then the writer (design §3).
 
+mod owed;
 mod refusals;
 mod tell;
 mod writes;
@@ -31,6 +32,7 @@ use super::ours::Ours;
 use super::reasons::Reasons;
 use super::store::Store;
 use super::tariffs::Reply;
+use owed::Owed;
 use refusals::Refusals;
 
 /// Topics of an earlier start that have not come back after this are ours to delete (design S9).
@@ -82,6 +84,8 @@ pub(super) struct Run {
     /// Writes that are in force and not stored yet.
     waiting: Vec<Waiting>,
     held: Option<Held>,
+    /// Settings that are in force and could not be stored.
+    owed: Owed,
     /// A session has become a row that is not on disk yet: it is stored before anything is told.
     listed: bool,
     reasons: Reasons,
@@ -97,6 +101,8 @@ pub(super) struct Run {
 struct Held {
     state: State,
     changes: Changes,
+    /// Keys and texts that go to the disk.
+    stored: Vec<(String, String)>,
     waiting: Vec<Waiting>,
 }
 
@@ -146,6 +152,7 @@ impl Run {
             updated: Mono(0),
             waiting: Vec::new(),
             held: None,
+            owed: Owed::default(),
             listed: false,
             reasons,
             refusals: Refusals::default(),
@@ -193,6 +200,7 @@ impl Run {
             let result = saving.await;
             self.handle(self.clock.now(), Input::Stored(result));
         }
+        self.store_owed().await;
         let now = self.clock.now();
         self.keep_running(now);
         self.brain.control.close_books(now);

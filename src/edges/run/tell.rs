@@ -34,22 +34,24 @@ impl Run {
         let Brain { control, system, .. } = &self.brain;
         let state = self.told.next(&View { control, system, now });
         let changes = state.changes(&self.told);
-        let mut stored = changes.stored.clone();
-        stored.extend(self.brain.feeds.unsaved(now));
-        let held = Held { state, changes, waiting: std::mem::take(&mut self.waiting) };
+        let mut new = changes.stored.clone();
+        new.extend(self.brain.feeds.unsaved(now));
+        let stored = self.owed.next(now.mono, new);
+        let settings: Vec<_> =
+            stored.iter().cloned().map(|(key, text)| (key, Some(text))).collect();
+        let held = Held { state, changes, stored, waiting: std::mem::take(&mut self.waiting) };
         let listed = std::mem::take(&mut self.listed);
-        if stored.is_empty() && !listed {
+        if settings.is_empty() && !listed {
             self.conclude(now, held, Ok(()));
             return None;
         }
         self.held = Some(held);
-        let settings = stored.into_iter().map(|(key, text)| (key, Some(text))).collect();
         Some(Box::pin(sessions::save(self.store.clone(), listed, settings)))
     }
 
     /// The settings are stored, or are not: the state is told either way, and the writers learn which.
-    pub(super) fn conclude(&mut self, now: Now, held: Held, stored: Saved) {
-        let Held { state, changes, waiting } = held;
+    pub(super) fn conclude(&mut self, now: Now, held: Held, saved: Saved) {
+        let Held { state, changes, stored, waiting } = held;
         self.told = state;
         self.tell_at = now.mono + TELL_SPACING;
         let told = !changes.published.is_empty();
@@ -64,14 +66,25 @@ impl Run {
             self.tell_updated(now);
         }
         self.shared.send_replace(Told { state: self.told.clone(), at: now.mono });
-        if let Err(why) = &stored {
-            warn!("settings are in force until the next restart, {why}");
+        if let Err(why) = &saved {
+            if self.owed.is_empty() {
+                warn!("settings are in force and will be stored later, {why}");
+            }
+            self.owed.add(now.mono, stored);
         }
         for mut writer in waiting {
-            if let Err(why) = &stored {
+            if let Err(why) = &saved {
                 writer.answer = Box::new(writer.answer.not_stored(why));
             }
             self.answer(writer);
+        }
+    }
+
+    /// Before the end: what could not be stored so far.
+    pub(super) async fn store_owed(&mut self) {
+        let settings = self.owed.take().into_iter().map(|(key, text)| (key, Some(text)));
+        if let Err(why) = sessions::save(self.store.clone(), false, settings.collect()).await {
+            warn!("settings are lost, {why}");
         }
     }
 

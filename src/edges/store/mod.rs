@@ -25,6 +25,7 @@ use rusqlite::Connection;
 use tokio::sync::{Notify, Semaphore, oneshot};
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
+use tracing::warn;
 
 pub use super::broker::Retained;
 pub use history::{EnergyFilter, EnergyReader, EnergyRow};
@@ -284,6 +285,7 @@ impl Store {
         }
     }
 
+    /// All rows of a query that can be read.
     async fn load<C, T>(
         &self,
         sql: &'static str,
@@ -293,7 +295,13 @@ impl Store {
         C: FromIterator<T> + Send + 'static,
     {
         self.read(move |connection| {
-            connection.prepare(sql)?.query_map([], |row| read(row))?.collect()
+            let mut query = connection.prepare(sql)?;
+            let rows = query.query_map([], |row| Ok(read(row)))?;
+            // A row that another program wrote and nobody can read hides no other.
+            let readable = |row: rusqlite::Result<T>| {
+                row.inspect_err(|error| warn!("left out a row of `{sql}`: {error}")).ok()
+            };
+            rows.filter_map(|row| row.map(readable).transpose()).collect()
         })
         .await
     }

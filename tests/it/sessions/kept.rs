@@ -222,6 +222,21 @@ async fn what_a_user_corrects_stays_though_the_session_goes_on() {
 }
 
 #[tokio::test]
+async fn an_entry_that_nobody_can_read_hides_no_other() {
+    let dir = tempfile::tempdir().unwrap();
+    let (store, path) = open(&dir);
+    let key = key(noon());
+    for n in 0..3 {
+        store.record_entry(entry(&key, n, JournalKind::Reading), None);
+    }
+    store.flush().await.unwrap();
+    let other = Connection::open(&path).unwrap();
+    other.execute("UPDATE journal SET kind = 'lunch' WHERE number = 1", []).unwrap();
+    let left = [0, 2].map(|n| entry(&key, n, JournalKind::Reading));
+    assert_eq!(store.load_journal().await.unwrap(), left);
+}
+
+#[tokio::test]
 async fn a_locked_database_loses_no_entry() {
     let dir = tempfile::tempdir().unwrap();
     let (store, path) = open(&dir);

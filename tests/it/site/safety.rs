@@ -2,12 +2,13 @@
 
 use std::time::Duration;
 
+use rusqlite::Connection;
 use tokio::time::timeout;
 
 use super::client::{AT_ONCE, Client, Seen, differing, lasting, retained};
 use super::house::{self, House};
 use super::service::{Home, Service, http};
-use crate::support::DEADLINE;
+use crate::support::{DEADLINE, until};
 
 /// For what must happen within ten seconds after a meter fell silent.
 const SILENT: Duration = Duration::from_secs(12);
@@ -119,6 +120,34 @@ async fn without_a_database_the_service_runs_and_says_so() {
     let (status, body) = http(service.http(), "POST /api/loadpoints/1/mode/off").await;
     assert_eq!(status, 500, "{body}");
     assert!(body.contains("not stored"), "{body}");
+    service.stop().await;
+}
+
+/// A database that another program holds for a while costs nobody a setting.
+#[tokio::test]
+async fn what_cannot_be_stored_is_stored_later() {
+    let home = Home::with_embedded_broker();
+    let service = home.start().await;
+    let mut client = service.client().await;
+    let other = Connection::open(&home.database).unwrap();
+    let mut write_while_held = async |value: &str| {
+        other.execute_batch("BEGIN IMMEDIATE").unwrap();
+        let answer = client.write("loadpoints/1/limitEnergy", value).await;
+        assert_eq!(answer["code"], "not_stored", "{answer}");
+        other.execute_batch("ROLLBACK").unwrap();
+    };
+    write_while_held("12.25").await;
+    let stored = || {
+        let query = "SELECT count(*) FROM settings WHERE value = '12.25'";
+        other.query_row(query, [], |row| row.get::<_, i64>(0)).unwrap() == 1
+    };
+    until("the setting on the disk", stored).await;
+    // The last chance is the end.
+    write_while_held("13.25").await;
+    service.stop().await;
+    let service = home.start().await;
+    let mut client = service.client().await;
+    client.until("the limit", |seen| seen.says("loadpoints/1/limitEnergy", "13.25")).await;
     service.stop().await;
 }
 
