@@ -198,7 +198,6 @@ fn fields(kind: Kind, value: &Value) -> Option<String> {
         | Value::Object(_)
         | Value::Json(_)
         | Value::Rates(_)
-        | Value::Series(_)
         | Value::Packed(_) => None,
     }
 }

@@ -276,7 +276,6 @@ fn number(value: &Value) -> Option<f64> {
         | Value::Object(_)
         | Value::Json(_)
         | Value::Rates(_)
-        | Value::Series(_)
         | Value::Packed(_) => None,
     }
 }

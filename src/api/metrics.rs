@@ -172,7 +172,6 @@ impl Families {
             | Value::NoList { .. }
             | Value::Json(_)
             | Value::Rates(_)
-            | Value::Series(_)
             | Value::Packed(_) => {}
         }
     }

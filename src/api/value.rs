@@ -8,7 +8,7 @@ use chrono::{DateTime, SecondsFormat, Utc};
 
 use crate::model::{Phase, Rate, Watts};
 
-use super::rates::{self, Slots};
+use super::rates::Slots;
 
 /// From here on a float has no decimals worth rounding, and scaling it could overflow.
 const ROUNDED_BELOW: f64 = 1e12;
@@ -50,10 +50,9 @@ pub enum Value {
     Object(Vec<(Cow<'static, str>, Value)>),
     /// A structure that MQTT carries as one JSON text.
     Json(serde_json::Value),
-    /// Slots of a tariff; MQTT carries them as one JSON text (api.md §4.7).
+    /// Slots of a tariff, or the starts of slots with their values; MQTT carries them as one JSON text
+    /// (api.md §4.7).
     Rates(Slots),
-    /// The starts of slots with their values, likewise.
-    Series(Slots),
     /// A value that MQTT carries as one JSON text.
     Packed(Box<Value>),
 }
@@ -128,8 +127,7 @@ impl Value {
             Self::List(items) => items.len().to_string(),
             Self::NoList { .. } => "0".to_owned(),
             Self::Json(json) => json.to_string(),
-            Self::Rates(slots) => rates::objects(&slots.rates),
-            Self::Series(slots) => rates::points(&slots.rates),
+            Self::Rates(slots) => slots.mqtt_text(),
             Self::Packed(value) => value.json(),
         }
     }
@@ -185,7 +183,6 @@ impl Value {
             | Self::NoList { .. }
             | Self::Json(_)
             | Self::Rates(_)
-            | Self::Series(_)
             | Self::Packed(_) => tell(topic, self.mqtt_text()),
         }
     }
@@ -230,8 +227,7 @@ impl Value {
                 // Writing to a string cannot fail.
                 let _ = write!(out, "{json}");
             }
-            Self::Rates(slots) => slots.write_json(out),
-            Self::Series(slots) => slots.write_series(out),
+            Self::Rates(slots) => out.push_str(slots.json()),
             Self::Packed(value) => value.write_json(out),
         }
     }
@@ -246,7 +242,7 @@ impl Value {
     /// The slots of a tariff in a forecast.
     pub(super) fn rates(&self) -> Option<&[Rate]> {
         match self {
-            Self::Rates(slots) | Self::Series(slots) => Some(&slots.rates),
+            Self::Rates(slots) => Some(&slots.rates),
             Self::Packed(value) => value.rates(),
             Self::Object(members) => members.iter().find_map(|(_, member)| member.rates()),
             Self::Absent
@@ -282,7 +278,6 @@ impl Value {
             | Self::Object(_)
             | Self::Json(_)
             | Self::Rates(_)
-            | Self::Series(_)
             | Self::Packed(_) => self.mqtt_text(),
         }
     }

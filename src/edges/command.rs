@@ -9,7 +9,7 @@ use std::time::Duration;
 use anyhow::{Context, anyhow, bail};
 use clap::{Parser, Subcommand};
 use tokio::signal::unix::{SignalKind, signal};
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::Targets;
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
 
@@ -298,7 +298,8 @@ fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
 
 fn log_to_terminal(level: &str) -> anyhow::Result<LogBook> {
     // rumqttd reports ordinary disconnects as errors.
-    let filter = EnvFilter::try_new(format!("{},rumqttd=off,rumqttc=off", logbook::filter(level)))
+    let filter = format!("{},rumqttd=off,rumqttc=off", logbook::filter(level))
+        .parse::<Targets>()
         .with_context(|| format!("log {level:?} is no filter, try info or debug"))?;
     let book = LogBook::default();
     let terminal = tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_target(false);

@@ -344,11 +344,9 @@ fn of(tariffs: &Tariffs, usage: TariffUse) -> Option<&Tariff> {
 }
 
 fn rates(view: &View<'_>, usage: TariffUse) -> Value {
-    of(tariffs(view), usage).map_or(Value::Absent, |tariff| Value::Rates(slots(view, tariff)))
-}
-
-fn slots(view: &View<'_>, tariff: &Tariff) -> Slots {
-    Slots { rates: tariff.rates.clone(), form: view.system.about.forecast }
+    of(tariffs(view), usage).map_or(Value::Absent, |tariff| {
+        Value::Rates(Slots::new(tariff.rates.clone(), view.system.about.forecast))
+    })
 }
 
 fn forecast(view: &View<'_>) -> Value {
@@ -376,7 +374,10 @@ fn solar(view: &View<'_>, energy: &'static str) -> Option<Value> {
     });
     let mut members = vec![("scale".into(), Value::float(view.control.history().solar_scale()))];
     members.extend(days);
-    members.push(("timeseries".into(), Value::Series(slots(view, tariff))));
+    members.push((
+        "timeseries".into(),
+        Value::Rates(Slots::series(tariff.rates.clone(), view.system.about.forecast)),
+    ));
     Some(Value::Object(members))
 }
 
