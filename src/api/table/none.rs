@@ -34,7 +34,7 @@ pub const NOT_TOLD: &[NotTold] = &[
         keys: &["availableVersion", "hasUpdater", "releaseNotes"],
     },
     NotTold {
-        why: "Lines of the log are on standard error, not among the values.",
+        why: "Warnings of the log are frames of their own on WebSockets, not among the values (api.md §3.9).",
         scope: Scope::Site,
         keys: &["log"],
     },
