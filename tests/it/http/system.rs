@@ -100,6 +100,9 @@ async fn a_folder_takes_the_place_of_our_page() {
     for line in ["access-control-allow-origin: *", "access-control-allow-private-network: true"] {
         assert!(head.contains(line), "{head}");
     }
+    let tag = head.lines().find_map(|line| line.strip_prefix("etag: ")).unwrap();
+    let known = facade.send("GET", "/assets/app.js", &[("If-None-Match", tag)], "").await;
+    assert_eq!((known.0, &*known.2), (304, ""), "whoever has the file is told so");
     let (_, head, _) = facade.send("GET", "/api/state", &[("Origin", "http://x")], "").await;
     assert!(!head.contains("private-network"), "only files: {head}");
     for path in ["/assets/nosuch.js", "/assets/../../secret", "/assets/%2e%2e/%2e%2e/secret"] {
