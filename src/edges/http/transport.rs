@@ -87,7 +87,7 @@ pub(super) async fn origins(request: Request, next: Next) -> Response {
     response
 }
 
-/// gzip for whoever accepts it.
+/// gzip or deflate for whoever accepts it.
 pub(super) fn compression() -> CompressionLayer<And<SizeAbove, NotForContentType>> {
     let worth_it = SizeAbove::new(COMPRESS_FROM).and(NotForContentType::IMAGES);
     CompressionLayer::new().compress_when(worth_it)
