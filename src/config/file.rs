@@ -158,9 +158,6 @@ fn mqtt(root: &Section<'_>) -> (Option<Mqtt>, String, bool) {
     let topic = section.get("topic").map(|field| root_topic(&field));
     let secret = |key| section.text(key).unwrap_or_default();
     let mut mqtt = Mqtt {
-        host: String::new(),
-        port: 0,
-        tls: false,
         version: section.get("version").map(|field| mqtt_version(&field)).unwrap_or_default(),
         takeover: match section.flag("takeover") {
             Some(true) => Takeover::Once,
@@ -173,6 +170,7 @@ fn mqtt(root: &Section<'_>) -> (Option<Mqtt>, String, bool) {
         ca_cert: section.text("caCert"),
         client_cert: section.text("clientCert"),
         client_key: section.text("clientKey"),
+        ..Mqtt::default()
     };
     if mqtt.client_cert.is_some() != mqtt.client_key.is_some() {
         section.error("clientCert", "clientCert and clientKey belong together: write both");

@@ -174,7 +174,7 @@ impl std::fmt::Debug for ApiKey {
 }
 
 /// The broker to connect to (api.md §1.1).
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone, Default, PartialEq, Eq)]
 pub struct Mqtt {
     /// Host name or address.
     pub host: String,

@@ -8,7 +8,7 @@ use anyhow::{Context, anyhow};
 use tokio_util::sync::CancellationToken;
 use tracing::info;
 
-use crate::config::{Broker, Config, Mqtt, MqttVersion, Takeover};
+use crate::config::{Broker, Config, Mqtt};
 use crate::sim::{self, Message, World};
 
 use super::app::{self, App, Database, Place};
@@ -84,16 +84,8 @@ async fn play(speed: f64, broker: SocketAddr, stop: CancellationToken) {
     let server = Mqtt {
         host: broker.ip().to_string(),
         port: broker.port(),
-        tls: false,
-        version: MqttVersion::V3,
-        takeover: Takeover::Never,
-        user: String::new(),
-        password: String::new(),
         client_id: Some("house".to_owned()),
-        insecure: false,
-        ca_cert: None,
-        client_cert: None,
-        client_key: None,
+        ..Mqtt::default()
     };
     let filters = sim::FILTERS.iter().map(|filter| (*filter).to_owned()).collect();
     let (bus, mut inbox) =

@@ -58,18 +58,13 @@ impl Embedded {
         config::Mqtt {
             host: self.internal.address.ip().to_string(),
             port: self.internal.address.port(),
-            tls: false,
             // What a writer says about its answer is part of version 5.
             version: config::MqttVersion::V5,
             // What it kept of `status` is older than this start and says nothing.
             takeover: config::Takeover::Always,
             user: self.internal.user.clone(),
             password: self.internal.password.clone(),
-            client_id: None,
-            insecure: false,
-            ca_cert: None,
-            client_cert: None,
-            client_key: None,
+            ..config::Mqtt::default()
         }
     }
 

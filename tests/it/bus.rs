@@ -15,20 +15,7 @@ use tokio_util::sync::CancellationToken;
 use crate::support::{Mosquitto, Observer, free_port, soon, until};
 
 fn server(port: u16) -> Mqtt {
-    Mqtt {
-        host: "127.0.0.1".into(),
-        port,
-        tls: false,
-        version: MqttVersion::V3,
-        takeover: Takeover::Never,
-        user: String::new(),
-        password: String::new(),
-        client_id: None,
-        insecure: false,
-        ca_cert: None,
-        client_cert: None,
-        client_key: None,
-    }
+    Mqtt { host: "127.0.0.1".into(), port, ..Mqtt::default() }
 }
 
 fn start(server: Mqtt, filters: &[&str]) -> (Bus, Inbox) {

@@ -1,22 +1,15 @@
 //! The devices of the reference site: meters and wallboxes that say all they know four times a second.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex};
-use std::time::Duration;
 
-use chargebus::config::{Mqtt, MqttVersion, Takeover};
-use chargebus::edges::bus::{Bus, Inbox, Incoming, Options};
-use tokio::time::interval;
-use tokio_util::sync::{CancellationToken, DropGuard};
+use chargebus::edges::bus::Message;
 
-const PERIOD: Duration = Duration::from_millis(250);
+use super::played::{self, Played};
+
 const VOLTAGE: f64 = 230.0;
 
 /// A house on the bus; it falls silent when it is dropped.
-pub(super) struct House {
-    devices: Arc<Mutex<Devices>>,
-    _stop: DropGuard,
-}
+pub(super) struct House(Played<Devices>);
 
 #[derive(Default)]
 struct Devices {
@@ -36,83 +29,44 @@ pub(super) fn recorded() -> BTreeMap<String, String> {
 impl House {
     /// Says what the recording says and obeys nobody.
     pub(super) fn recorded(port: u16) -> Self {
-        Self::start(port, Devices { says: recorded(), ..Devices::default() })
+        Self(Played::start(port, Devices { says: recorded(), ..Devices::default() }))
     }
 
     /// Has a first wallbox that does at once what it is told, with a car on three phases that takes
     /// all it is offered; `rest` is the grid power without it.
     pub(super) fn obedient(port: u16, rest: f64) -> Self {
-        Self::start(port, Devices { says: recorded(), rest: Some(rest), ..Devices::default() })
-    }
-
-    fn start(port: u16, devices: Devices) -> Self {
-        let devices = Arc::new(Mutex::new(devices));
-        let stop = CancellationToken::new();
-        let server = Mqtt {
-            host: "127.0.0.1".into(),
-            port,
-            tls: false,
-            version: MqttVersion::V3,
-            takeover: Takeover::Never,
-            user: String::new(),
-            password: String::new(),
-            client_id: Some("house".into()),
-            insecure: false,
-            ca_cert: None,
-            client_cert: None,
-            client_key: None,
-        };
-        let filters = vec!["sim/wb/1/+/set".to_owned()];
-        let (bus, inbox) = Bus::start(
-            Options { server, root: String::new(), filters, urgent: None },
-            stop.clone(),
-        );
-        tokio::spawn(live(Arc::clone(&devices), bus, inbox));
-        Self { devices, _stop: stop.drop_guard() }
+        let devices = Devices { says: recorded(), rest: Some(rest), ..Devices::default() };
+        Self(Played::start(port, devices))
     }
 
     /// Changes what is said on a topic.
     pub(super) fn say(&self, topic: &str, payload: &str) {
-        self.devices.lock().unwrap().says.insert(topic.to_owned(), payload.to_owned());
+        self.0.with(|devices| devices.says.insert(topic.to_owned(), payload.to_owned()));
     }
 
     /// Says nothing on a topic any more.
     pub(super) fn silence(&self, topic: &str) {
-        self.devices.lock().unwrap().says.remove(topic);
+        self.0.with(|devices| devices.says.remove(topic));
     }
 }
 
-async fn live(devices: Arc<Mutex<Devices>>, bus: Bus, mut inbox: Inbox) {
-    let mut tick = interval(PERIOD);
-    loop {
-        tokio::select! {
-            incoming = inbox.next() => match incoming {
-                Some(Incoming::Message(message)) if !message.retain => {
-                    let payload = String::from_utf8_lossy(&message.payload).into_owned();
-                    devices.lock().unwrap().obey(&message.topic, &payload);
-                }
-                Some(_) => {}
-                None => return,
-            },
-            _ = tick.tick() => {
-                for (topic, payload) in devices.lock().unwrap().report() {
-                    bus.publish(topic, payload.into_bytes(), false);
-                }
-            }
+impl played::Devices for Devices {
+    const ID: &'static str = "house";
+    const COMMANDS: &'static str = "sim/wb/1/+/set";
+    const RETAINED: bool = false;
+
+    fn obey(&mut self, message: &Message, payload: &str) {
+        if message.retain {
+            return;
         }
-    }
-}
-
-impl Devices {
-    fn obey(&mut self, topic: &str, payload: &str) {
-        match topic {
+        match &*message.topic {
             "sim/wb/1/enable/set" => self.enabled = payload == "true",
             "sim/wb/1/maxcurrent/set" => self.current = payload.parse().unwrap(),
             _ => {}
         }
     }
 
-    fn report(&mut self) -> BTreeMap<String, String> {
+    fn news(&mut self) -> BTreeMap<String, String> {
         if let Some(rest) = self.rest {
             let current = if self.enabled { self.current } else { 0.0 };
             let power = current * 3.0 * VOLTAGE;

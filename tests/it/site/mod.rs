@@ -9,6 +9,7 @@ mod facade;
 mod history;
 mod house;
 mod openwb;
+mod played;
 mod programs;
 mod recorded;
 mod restart;
