@@ -216,15 +216,7 @@ impl Store {
         &self,
         work: impl FnOnce(&Transaction<'_>) -> rusqlite::Result<usize> + Send + 'static,
     ) -> Result<usize, StoreError> {
-        self.work(move |writer| {
-            let mut deleted = 0;
-            writer.write(Durable::Now, |transaction| {
-                deleted = work(transaction)?;
-                Ok(())
-            })?;
-            Ok(deleted)
-        })
-        .await
+        self.work(move |writer| writer.write(Durable::Now, work)).await
     }
 
     /// Begins to read energies.

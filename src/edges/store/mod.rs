@@ -180,8 +180,9 @@ impl Store {
         self.work(move |writer| {
             writer.write(Durable::Now, |transaction| {
                 let cached = "DELETE FROM settings WHERE substr(key, 1, length(?1)) = ?1";
-                transaction.execute(cached, [prefix]).map(|_| ())
-            })
+                transaction.execute(cached, [prefix])
+            })?;
+            Ok(())
         })
         .await
     }

@@ -205,11 +205,7 @@ impl Store {
             return Err(StoreError::Failed(reason.to_string()));
         }
         self.work(move |writer| {
-            let mut done = false;
-            writer.write(Durable::Now, |transaction| {
-                done = work(transaction)?;
-                Ok(())
-            })?;
+            let done = writer.write(Durable::Now, work)?;
             if done {
                 writer.tell_sessions_changed();
             }

@@ -378,16 +378,16 @@ impl Writer {
         outcome
     }
 
-    /// One transaction; each trouble is logged once, and its end.
-    pub(super) fn write(
+    /// One transaction, with what it comes to; each trouble is logged once, and its end.
+    pub(super) fn write<T>(
         &mut self,
         durable: Durable,
-        work: impl FnOnce(&Transaction<'_>) -> rusqlite::Result<()>,
-    ) -> Result<(), StoreError> {
+        work: impl FnOnce(&Transaction<'_>) -> rusqlite::Result<T>,
+    ) -> Result<T, StoreError> {
         let outcome = transact(&mut self.connection, durable, work).map_err(|err| error(&err));
         match &outcome {
-            Ok(()) if self.told.take().is_some() => info!("the database takes writes again"),
-            Ok(()) => {}
+            Ok(_) if self.told.take().is_some() => info!("the database takes writes again"),
+            Ok(_) => {}
             Err(err) if self.told.as_ref() != Some(err) => {
                 warn!("{err}");
                 self.told = Some(err.clone());
@@ -398,19 +398,20 @@ impl Writer {
     }
 }
 
-fn transact(
+fn transact<T>(
     connection: &mut Connection,
     durable: Durable,
-    work: impl FnOnce(&Transaction<'_>) -> rusqlite::Result<()>,
-) -> rusqlite::Result<()> {
+    work: impl FnOnce(&Transaction<'_>) -> rusqlite::Result<T>,
+) -> rusqlite::Result<T> {
     let level = match durable {
         Durable::Now => "FULL",
         Durable::Soon => "NORMAL",
     };
     connection.pragma_update(None, "synchronous", level)?;
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-    work(&transaction)?;
-    transaction.commit()
+    let outcome = work(&transaction)?;
+    transaction.commit()?;
+    Ok(outcome)
 }
 
 fn write_rows(transaction: &Transaction<'_>, pending: &Pending) -> rusqlite::Result<()> {
