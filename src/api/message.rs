@@ -75,8 +75,7 @@ impl Occasion {
 
     /// A write that was refused. Nothing of its payload is repeated: people paste what they paste.
     pub fn refused(refusal: &Refusal<'_>, view: &View<'_>, told: &State) -> Self {
-        let event = Event { lp: None, vehicle: None, kind: EventKind::CommandRefused };
-        let mut occasion = Self::new(&event, view, told);
+        let mut occasion = Self::new(&Event::of_site(EventKind::CommandRefused), view, told);
         let Refusal { topic, over, answer } = refusal;
         occasion.own.extend([
             ("topic", Value::text(topic.chars().take(TOPIC_MAX).collect::<String>())),
@@ -89,8 +88,7 @@ impl Occasion {
 
     /// Another service has the devices; `why` names the remedy.
     pub fn standby(why: &str, view: &View<'_>, told: &State) -> Self {
-        let event = Event { lp: None, vehicle: None, kind: EventKind::Standby };
-        let mut occasion = Self::new(&event, view, told);
+        let mut occasion = Self::new(&Event::of_site(EventKind::Standby), view, told);
         occasion.own.push(("message", Value::text(why)));
         occasion
     }

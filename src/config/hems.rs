@@ -53,7 +53,7 @@ pub(super) fn read(root: &Section<'_>) -> Hems {
     };
     let fail_safe = section.get("failSafe").and_then(|field| field.number_within(LEAST, 1e9));
     let share = section.get("failSafeFeedIn").and_then(|field| field.number_within(0.0, 100.0));
-    let timeout = section.duration("timeout").filter(|timeout| !timeout.is_zero());
+    let timeout = section.time("timeout");
     let nominal = section.get_any(&["productionNominalMax", "maxCurtailPower"]);
     let nominal = nominal.and_then(|field| field.number_within(0.0, 1e9)).filter(|max| *max > 0.0);
     if consumption.is_none() && feed_in.is_none() {
@@ -121,8 +121,7 @@ fn custom(section: &Section<'_>) -> (Read<(OperatorDevice, Watts)>, Read<FeedInD
 /// A control box of the FNN: W4 limits what is drawn, W3, S2 and S1 what is fed in.
 fn fnn(section: &Section<'_>) -> (Read<(OperatorDevice, Watts)>, Read<FeedInDevice>) {
     let consumption = section.has("W4").then(|| relay(section, "W4", "maxDimPower"));
-    let contacts = [FeedInContact::W3, FeedInContact::S2, FeedInContact::S1];
-    let read = contacts.into_iter().filter_map(|contact| {
+    let read = FeedInContact::ALL.into_iter().filter_map(|contact| {
         let field = section.get(contact.name())?;
         Some(source(&field, Want::Flag).map(|source| (contact, source)))
     });

@@ -118,6 +118,11 @@ impl<'a> Section<'a> {
         self.get(key)?.duration()
     }
 
+    /// A length of time; 0 is none.
+    pub(super) fn time(&self, key: &'static str) -> Option<Duration> {
+        self.duration(key).filter(|time| !time.is_zero())
+    }
+
     pub(super) fn section(&self, key: &'static str) -> Option<Self> {
         self.get(key)?.section()
     }

@@ -192,7 +192,7 @@ impl Device {
             if !self.reported {
                 self.reported = true;
                 let kind = EventKind::BatteryNotHeld;
-                effects.push(Effect::Event(Event { lp: None, vehicle: None, kind }));
+                effects.push(Effect::Event(Event::of_site(kind)));
             }
         }
         effects

@@ -404,7 +404,7 @@ impl Control {
         let nodes = self.circuits.nodes(now, volts, &draws, &mut events);
         for kind in events {
             self.keep_grid_limit(now, kind);
-            self.effects.push_back(Effect::Event(Event { lp: None, vehicle: None, kind }));
+            self.effects.push_back(Effect::Event(Event::of_site(kind)));
         }
         Some(Budget::new(volts, nodes, claims, order))
     }

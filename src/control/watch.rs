@@ -139,7 +139,7 @@ impl Control {
         if silent != self.grid_silent {
             self.grid_silent = silent;
             let kind = if silent { EventKind::MeterSilent } else { EventKind::MeterBack };
-            self.effects.push_back(Effect::Event(Event { lp: None, vehicle: None, kind }));
+            self.effects.push_back(Effect::Event(Event::of_site(kind)));
         }
     }
 }

@@ -77,6 +77,13 @@ pub struct Event {
     pub kind: EventKind,
 }
 
+impl Event {
+    /// One that happened at no load point and concerns no vehicle.
+    pub fn of_site(kind: EventKind) -> Self {
+        Self { lp: None, vehicle: None, kind }
+    }
+}
+
 /// The kinds of [`Event`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum EventKind {

@@ -1,12 +1,21 @@
 //! `source: meter`, `charger`: a value of another device that is described in place (§7.1).
 
 use super::{Flaw, Section, Sink, Source, Want, pipeline};
+use crate::config::MeterDevice;
 use crate::config::devices::{self, Device};
 use crate::config::plugin::{Calc, Composite};
 use crate::config::text::quoted;
 
+/// A value of a meter, if it has it.
+type Part = fn(MeterDevice) -> Option<Source>;
+
 /// What can be read of a meter.
-const METHODS: [&str; 4] = ["power", "energy", "returnenergy", "soc"];
+const METHODS: [(&str, Part); 4] = [
+    ("power", |meter| meter.power),
+    ("energy", |meter| meter.energy),
+    ("returnenergy", |meter| meter.return_energy),
+    ("soc", |meter| meter.soc),
+];
 
 pub(super) fn meter(section: Section<'_>, want: Want) -> Result<Source, Flaw> {
     if want != Want::Number {
@@ -20,18 +29,12 @@ pub(super) fn meter(section: Section<'_>, want: Want) -> Result<Source, Flaw> {
     let (config, method) = (config?, method?);
     let meter = devices::meter(&Device::embedded(config))?.device;
     let word = method.text().ok_or(Flaw::Reported)?.to_lowercase();
-    let source = match word.as_str() {
-        "power" => meter.power,
-        "energy" => meter.energy,
-        "returnenergy" => meter.return_energy,
-        "soc" => meter.soc,
-        _ => {
-            let known = METHODS.join(", ");
-            method.error(format!("must be one of {known}, found {}", quoted(&word)));
-            return Err(Flaw::Reported);
-        }
+    let Some((_, part)) = METHODS.iter().find(|(known, _)| *known == word) else {
+        let known = METHODS.map(|(known, _)| known).join(", ");
+        method.error(format!("must be one of {known}, found {}", quoted(&word)));
+        return Err(Flaw::Reported);
     };
-    let Some(source) = source else {
+    let Some(source) = part(meter) else {
         method.error(format!("the meter has no {word}: write it in config"));
         return Err(Flaw::Reported);
     };

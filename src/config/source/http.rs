@@ -39,7 +39,7 @@ pub(super) fn interval(section: &Section<'_>) -> Option<Duration> {
         }
         Some(interval)
     });
-    let cache = section.duration("cache").filter(|cache| !cache.is_zero());
+    let cache = section.time("cache");
     interval.max(cache.map(|cache| cache.max(MIN_INTERVAL)))
 }
 
@@ -52,7 +52,7 @@ fn request(section: &Section<'_>, name: Option<&str>) -> Result<HttpRequest, Fla
     });
     let method = section.get("method").map(|field| method(&field));
     let caller = caller(section);
-    let timeout = section.duration("timeout").filter(|timeout| !timeout.is_zero());
+    let timeout = section.time("timeout");
     let mut request = caller?.of(HttpRequest::get(uri?));
     request.body = body.transpose()?.unwrap_or_default();
     // A body turns GET into POST.

@@ -123,7 +123,7 @@ pub(super) fn link(section: &Section<'_>) -> Result<ModbusLink, Flaw> {
     let uri_field = section.need("uri");
     let id = section.get("id").map(|field| field.whole_within(0, 255));
     let rtu = section.flag("rtu").unwrap_or(false);
-    let timeout = section.duration("timeout").filter(|time| !time.is_zero());
+    let timeout = section.time("timeout");
     let delay = section.duration("delay").unwrap_or_default();
     let uri_field = uri_field?;
     let uri = uri(&uri_field)?;

@@ -15,7 +15,7 @@ const WITH_BROKER: &[&str] =
 pub(super) fn source(section: Section<'_>, _want: Want) -> Result<Source, Flaw> {
     section.report.needs_broker(&section.path, section.place);
     let topic = section.need("topic").and_then(|field| topic(&field));
-    let timeout = section.duration("timeout").filter(|time| !time.is_zero());
+    let timeout = section.time("timeout");
     let pipeline = pipeline::read(&section);
     // These belong to writing; evcc takes them here too.
     for unused in ["payload", "retained"] {

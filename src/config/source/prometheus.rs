@@ -20,7 +20,7 @@ pub(super) fn source(section: Section<'_>, want: Want) -> Result<Source, Flaw> {
     let uri = section.need("uri").and_then(|field| http::uri(&field, None));
     let query = section.need("query").and_then(|field| query(&field));
     let caller = http::caller(&section);
-    let timeout = section.duration("timeout").filter(|timeout| !timeout.is_zero());
+    let timeout = section.time("timeout");
     let interval = http::interval(&section);
     let scale = pipeline::scale(&section);
     section.finish_strict();

@@ -32,7 +32,7 @@ fn command(
     section: &Section<'_>,
     text: impl FnOnce(&Field<'_>) -> Result<String, Flaw>,
 ) -> Result<Command, Flaw> {
-    let timeout = section.duration("timeout").filter(|timeout| !timeout.is_zero());
+    let timeout = section.time("timeout");
     let field = section.need("cmd")?;
     let line = text(&field)?;
     match shlex::split(&line) {

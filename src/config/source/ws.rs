@@ -7,7 +7,7 @@ use crate::config::text::quoted;
 pub(super) fn source(section: Section<'_>, _want: Want) -> Result<Source, Flaw> {
     let uri = section.need("uri").and_then(|field| uri(&field));
     let caller = http::caller(&section);
-    let timeout = section.duration("timeout").filter(|timeout| !timeout.is_zero());
+    let timeout = section.time("timeout");
     let pipeline = pipeline::read(&section);
     section.finish_strict();
     let (uri, (scale, pipeline)) = (uri?, pipeline?);

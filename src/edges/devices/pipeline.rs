@@ -217,7 +217,7 @@ fn status(text: &str) -> Result<ChargeStatus, String> {
 }
 
 /// Without the blanks and NULs that devices pad texts with.
-fn trimmed(text: &str) -> &str {
+pub(super) fn trimmed(text: &str) -> &str {
     text.trim_matches(|c: char| c.is_whitespace() || c == '\0')
 }
 

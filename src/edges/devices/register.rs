@@ -1,6 +1,6 @@
 //! Modbus registers: words to values and back (plans-vehicles-devices.md §7.5).
 
-use super::pipeline::convert;
+use super::pipeline::{convert, trimmed};
 use super::template::whole;
 use super::value::{Kind, Value};
 use crate::config::{Number, Register, RegisterKind};
@@ -44,7 +44,7 @@ pub fn read(
     let text = || {
         let bytes: Vec<u8> = words.iter().flat_map(|word| word.to_be_bytes()).collect();
         let text = String::from_utf8_lossy(&bytes);
-        convert(kind, text.trim_matches(|c: char| c.is_whitespace() || c == '\0'), scale).map(Some)
+        convert(kind, trimmed(&text), scale).map(Some)
     };
     match kind {
         _ if matches!(register.encoding.number, Number::Text(_)) => text(),
