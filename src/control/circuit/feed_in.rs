@@ -64,24 +64,26 @@ impl FeedIn {
         Some(self.setup.nominal? * (self.limit?.0 / 100.0))
     }
 
-    /// Brings the limit up to date, every change of it is told; what the devices must be told now.
+    /// Brings the limit up to date; comes back with its change, and with what the devices must be told now.
     /// Without a fail-safe limit, what was heard last holds when the signal is lost. Before the first
     /// word nothing is known, and the devices are left alone.
-    fn follow(&mut self, now: Now, events: &mut Vec<EventKind>) -> Option<Percent> {
+    fn follow(&mut self, now: Now) -> (Option<EventKind>, Option<Percent>) {
         self.lost = self.lost_at().is_some_and(|at| at <= now.mono);
         let fail_safe = self.setup.fail_safe.filter(|_| self.lost);
-        let wanted = fail_safe.or_else(|| self.heard_last())?;
+        let Some(wanted) = fail_safe.or_else(|| self.heard_last()) else {
+            return (None, None);
+        };
         let limit = Some(wanted).filter(|percent| *percent < ALL);
-        if limit != self.limit {
-            self.limit = limit;
-            // A share has no sign and at most three digits.
-            events.push(match limit.map(|percent| percent.0.round() as u8) {
+        // A share has no sign and at most three digits.
+        let change =
+            (limit != self.limit).then(|| match limit.map(|share| share.0.round() as u8) {
                 None => EventKind::FeedInLimitEnd,
-                Some(percent) if fail_safe.is_some() => EventKind::FeedInLimitFailSafe(percent),
-                Some(percent) => EventKind::FeedInLimit(percent),
+                Some(share) if fail_safe.is_some() => EventKind::FeedInLimitFailSafe(share),
+                Some(share) => EventKind::FeedInLimit(share),
             });
-        }
-        (self.told.replace(wanted) != Some(wanted)).then_some(wanted)
+        self.limit = limit;
+        let news = self.told.replace(wanted) != Some(wanted);
+        (change, news.then_some(wanted))
     }
 
     /// The smallest share whose contact is closed, else all; or the share itself.
@@ -101,11 +103,10 @@ impl Control {
         let Some(feed_in) = &mut self.circuits.feed_in else {
             return;
         };
-        let mut events = Vec::new();
-        let wanted = feed_in.follow(now, &mut events);
-        for kind in events {
+        let (change, wanted) = feed_in.follow(now);
+        if let Some(kind) = change {
             self.keep_grid_limit(now, kind);
-            self.effects.push_back(Effect::Event(Event { lp: None, vehicle: None, kind }));
+            self.effects.push_back(Effect::Event(Event::of_site(kind)));
         }
         let Some(percent) = wanted else {
             return;
