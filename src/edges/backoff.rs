@@ -44,4 +44,17 @@ mod tests {
         }
         assert_eq!(step, LONGEST);
     }
+
+    #[test]
+    fn pauses_grow_to_the_longest_and_stay_there_however_many_failed() {
+        for (first, longest) in [(250, 10_000), (1_000, 900_000), (60_000, 900_000)] {
+            let (first, longest) = (Duration::from_millis(first), Duration::from_millis(longest));
+            let mut step = first;
+            for before in 0..100 {
+                let pause = pause(first, longest, before);
+                assert!(step / 2 <= pause && pause <= step, "{pause:?} of {step:?}");
+                step = (step * 2).min(longest);
+            }
+        }
+    }
 }
