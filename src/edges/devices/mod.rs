@@ -15,7 +15,6 @@
 //!
 //! [`Decoder`], [`Getter`], [`Template`] and [`register`] need no runtime: `replay` uses them as they are.
 
-mod battery;
 mod charger;
 mod health;
 mod inbox;
@@ -23,6 +22,7 @@ mod input;
 mod jq;
 mod js;
 mod modbus;
+mod number;
 mod outbox;
 mod outlet;
 mod pipeline;
@@ -132,8 +132,8 @@ impl Devices {
         let mut start = Start::new(publisher, fetch, stop);
         start.inputs(config);
         let chargers = start.chargers(config);
-        let batteries = start.numbers(config, battery::MODE);
-        let curtailers = start.numbers(config, battery::CURTAIL);
+        let batteries = start.numbers(config, number::MODE);
+        let curtailers = start.numbers(config, number::CURTAIL);
         let vehicles = start.vehicles(config);
         start.finish(chargers, [batteries, curtailers], vehicles, facts)
     }
@@ -160,7 +160,7 @@ impl Devices {
     /// Gives a mode to a battery; never waits. Newest wins; `Unknown` is no statement.
     pub fn battery(&self, meter: MeterIx, mode: BatteryMode) {
         if let Some(Some(battery)) = self.batteries.get(meter.0) {
-            battery.send_replace(battery::code(mode));
+            battery.send_replace(number::code(mode));
         }
     }
 

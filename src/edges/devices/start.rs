@@ -8,12 +8,12 @@ use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::battery::{Number, Written};
 use super::charger::{Charger, Inbox, Sinks, State};
 use super::inbox::listener;
 use super::input::{Input, List, inputs, read_first};
 use super::js;
 use super::modbus::{Link, MAX_WRITES, Poll, What, WriteRequest};
+use super::number::{Number, Written};
 use super::outlet::{Desk, Heard, Outlet};
 use super::pipeline::Getter;
 use super::register;
