@@ -67,15 +67,7 @@ impl Inputs {
         stop: &CancellationToken,
     ) -> Input {
         let Self {
-            inbox,
-            facts,
-            writes,
-            questions,
-            replies,
-            statistics,
-            corrected,
-            saving,
-            turn: _,
+            inbox, facts, writes, questions, replies, statistics, corrected, saving, ..
         } = self;
         let bus = async {
             match inbox {

@@ -10,14 +10,14 @@ use axum::response::{IntoResponse, Redirect, Response};
 use tower_http::compression::CompressionLayer;
 use tower_http::compression::predicate::{And, NotForContentType, Predicate as _, SizeAbove};
 
+use super::ui::FOLDERS;
+
 /// Shorter answers are cheaper as they are, and keep their `Content-Length` (ha-evcc wants it of
 /// every error).
 const COMPRESS_FROM: u64 = 1024;
 /// Browsers ask again for the permission of an origin after this.
 const PREFLIGHT_SECONDS: &str = "3600";
 
-/// Folders of files that the page loads.
-const FILES: [&str; 3] = ["/assets/", "/i18n/", "/meta/"];
 const PRIVATE_NETWORK: HeaderName = HeaderName::from_static("access-control-allow-private-network");
 
 /// The one form of a path that is routed: without the base path, which a proxy may have taken off
@@ -60,7 +60,8 @@ pub(super) fn with_path(uri: &Uri, path: &str) -> Option<Uri> {
 pub(super) async fn origins(request: Request, next: Next) -> Response {
     let options = request.method() == Method::OPTIONS;
     let path = request.uri().path();
-    let file = FILES.iter().any(|folder| path.starts_with(folder));
+    let folder = path.strip_prefix('/').and_then(|path| path.split_once('/'));
+    let file = folder.is_some_and(|(folder, _)| FOLDERS.contains(&folder));
     let foreign = file || request.headers().contains_key(header::ORIGIN);
     let mut response = next.run(request).await;
     let known = options && response.status() == StatusCode::METHOD_NOT_ALLOWED;

@@ -16,7 +16,7 @@ use super::App;
 /// A larger page is none.
 const PAGE_MAX: u64 = 1 << 20;
 /// Folders whose files are served as they are.
-const FOLDERS: [&str; 3] = ["assets", "i18n", "meta"];
+pub(super) const FOLDERS: [&str; 3] = ["assets", "i18n", "meta"];
 /// What a user may add to the folder: the name in a request, and the files that can stand for it.
 const CUSTOM: [(&str, &[(&str, &str)]); 3] = [
     ("custom.css", &[("custom.css", "text/css")]),

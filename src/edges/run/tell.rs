@@ -33,8 +33,8 @@ impl Run {
         self.dirty = false;
         let Brain { control, system, .. } = &self.brain;
         let state = self.told.next(&View { control, system, now });
-        let changes = state.changes(&self.told);
-        let mut new = changes.stored.clone();
+        let mut changes = state.changes(&self.told);
+        let mut new = std::mem::take(&mut changes.stored);
         new.extend(self.brain.feeds.unsaved(now));
         let stored = self.owed.next(now.mono, new);
         let settings: Vec<_> =

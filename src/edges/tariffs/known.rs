@@ -15,7 +15,6 @@ const BRIDGE: TimeDelta = TimeDelta::hours(36);
 const PRICE_AHEAD: TimeDelta = TimeDelta::hours(48);
 
 /// What is known of one tariff.
-#[derive(Clone)]
 pub(super) struct Known {
     /// From the slot of now on.
     pub(super) rates: Vec<Rate>,

@@ -222,8 +222,11 @@ impl Feeds {
             let mut known: Vec<Known> = Vec::new();
             for feed in feeds() {
                 let own = feed.known(self.zone, now);
-                let before = known.pop_if(|_| feed.wanted.continues);
-                known.push(before.map_or_else(|| own.clone(), |first| first.and_then(&own, now)));
+                let whole = match known.pop_if(|_| feed.wanted.continues) {
+                    Some(first) => first.and_then(&own, now),
+                    None => own,
+                };
+                known.push(whole);
             }
             let status = known.iter().map(|known| known.status).max();
             let rates: Vec<_> = known.into_iter().map(|known| known.rates).collect();
