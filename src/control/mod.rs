@@ -34,8 +34,8 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 
 use crate::model::{
-    Effect, Event, EventKind, Fact, LoadPointIx, MeterValue, Mono, Now, OperatorSignal, Setup,
-    Statistics, VehicleIx, VehicleSetup, VehicleValue,
+    Effect, Event, EventKind, Fact, LoadPointIx, MeterValue, Mono, Now, Setup, Statistics,
+    VehicleIx, VehicleSetup, VehicleValue,
 };
 use announce::SocSteps;
 use circuit::{Budget, Cap};
@@ -220,17 +220,16 @@ impl Control {
                 last = self.sampled;
             }
             Fact::Operator { signal, origin: _ } => {
-                let Circuits { operator, feed_in, .. } = &mut self.circuits;
-                match signal {
-                    OperatorSignal::Limit(_) | OperatorSignal::Closed(_) => {
-                        let Some(operator) = operator else { return };
-                        operator.record(now, signal);
-                    }
-                    OperatorSignal::FeedIn(_) | OperatorSignal::Contact(..) => {
-                        let Some(feed_in) = feed_in else { return };
-                        feed_in.record(now, signal);
-                    }
-                }
+                let Some(operator) = &mut self.circuits.operator else {
+                    return;
+                };
+                operator.record(now, signal);
+            }
+            Fact::FeedIn { signal, origin: _ } => {
+                let Some(feed_in) = &mut self.circuits.feed_in else {
+                    return;
+                };
+                feed_in.record(now, signal);
             }
             Fact::Charger { lp, value, origin } => {
                 if lp.0 >= self.loadpoints.len() {

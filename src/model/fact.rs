@@ -5,7 +5,9 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 
 use super::{Amps, ChargeStatus, ChargerCommand, KilowattHours, LoadPointIx, MeterIx};
-use super::{OperatorSignal, Percent, StatusReason, Trust, VehicleIx, Volts, WattHours, Watts};
+use super::{
+    FeedInSignal, OperatorSignal, Percent, StatusReason, Trust, VehicleIx, Volts, WattHours, Watts,
+};
 
 /// One observation of the world.
 #[derive(Clone, Debug, PartialEq)]
@@ -37,10 +39,17 @@ pub enum Fact {
         /// How the value reached us.
         origin: Origin,
     },
-    /// The grid operator limits what is drawn or fed in, or does so no more.
+    /// The grid operator limits the consumption, or does so no more.
     Operator {
         /// What it says.
         signal: OperatorSignal,
+        /// How it reached us.
+        origin: Origin,
+    },
+    /// The grid operator limits the feed-in, or does so no more.
+    FeedIn {
+        /// What it says.
+        signal: FeedInSignal,
         /// How it reached us.
         origin: Origin,
     },

@@ -94,16 +94,21 @@ impl FeedInContact {
     }
 }
 
-/// What the grid operator says.
+/// What the grid operator says of the consumption.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum OperatorSignal {
     /// The limit of the consumption; 0 is none.
     Limit(Watts),
     /// The relay is closed: the configured limit holds.
     Closed(bool),
+}
+
+/// What the grid operator says of the feed-in.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum FeedInSignal {
     /// How much of what can be produced may be fed in; 100 % is no limit.
-    FeedIn(Percent),
-    /// A contact for the feed-in is closed.
+    Share(Percent),
+    /// A contact is closed.
     Contact(FeedInContact, bool),
 }
 

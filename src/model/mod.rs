@@ -32,8 +32,8 @@ pub use kinds::{
     UnknownSpelling,
 };
 pub use limit::{
-    CircuitIx, CircuitSetup, FeedInContact, FeedInSetup, LimitSetup, OperatorSetup, OperatorSignal,
-    Rotation, Wiring,
+    CircuitIx, CircuitSetup, FeedInContact, FeedInSetup, FeedInSignal, LimitSetup, OperatorSetup,
+    OperatorSignal, Rotation, Wiring,
 };
 pub use rate::Rate;
 pub use session::{

@@ -2,7 +2,7 @@
 
 use crate::control::Control;
 use crate::model::{
-    Effect, Event, EventKind, FeedInContact, FeedInSetup, MeterIx, Mono, Now, OperatorSignal,
+    Effect, Event, EventKind, FeedInContact, FeedInSetup, FeedInSignal, MeterIx, Mono, Now,
     Percent, Watts,
 };
 
@@ -39,17 +39,15 @@ impl FeedIn {
     }
 
     /// Records what it says; what is no share is no signal, and the age of the last one goes on.
-    pub(in crate::control) fn record(&mut self, now: Now, signal: OperatorSignal) {
+    pub(in crate::control) fn record(&mut self, now: Now, signal: FeedInSignal) {
         match signal {
-            OperatorSignal::FeedIn(percent) if (0.0..=100.0).contains(&percent.0) => {
+            FeedInSignal::Share(percent) if (0.0..=100.0).contains(&percent.0) => {
                 self.percent = Some(percent);
             }
-            OperatorSignal::Contact(contact, closed) => {
+            FeedInSignal::Contact(contact, closed) => {
                 self.contacts[contact as usize] = Some(closed);
             }
-            OperatorSignal::FeedIn(_) | OperatorSignal::Limit(_) | OperatorSignal::Closed(_) => {
-                return;
-            }
+            FeedInSignal::Share(_) => return,
         }
         self.heard = now.mono;
     }

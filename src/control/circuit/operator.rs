@@ -29,13 +29,10 @@ impl Operator {
     /// Records what it says. A retained signal counts: it is what the operator wants until it says
     /// otherwise.
     pub(in crate::control) fn record(&mut self, now: Now, signal: OperatorSignal) {
-        match signal {
-            OperatorSignal::Closed(_) => {}
-            OperatorSignal::Limit(power) if power.0.is_finite() && power >= Watts::ZERO => {}
-            // Garbage is no signal, and the age of the last one goes on.
-            OperatorSignal::Limit(_) | OperatorSignal::FeedIn(_) | OperatorSignal::Contact(..) => {
-                return;
-            }
+        if let OperatorSignal::Limit(power) = signal
+            && !(power.0.is_finite() && power >= Watts::ZERO)
+        {
+            return; // garbage is no signal, and the age of the last one goes on
         }
         self.signal = Some(signal);
         self.heard = now.mono;
@@ -67,7 +64,6 @@ impl Operator {
         self.lost = self.lost_at().is_some_and(|at| at <= now.mono);
         let wanted = match self.signal {
             _ if self.lost => Some(self.setup.fail_safe),
-            Some(OperatorSignal::FeedIn(_) | OperatorSignal::Contact(..)) => None,
             None | Some(OperatorSignal::Closed(false)) => None,
             Some(OperatorSignal::Closed(true)) => Some(self.setup.max_power),
             Some(OperatorSignal::Limit(power)) => Some(power).filter(|power| *power > Watts::ZERO),

@@ -11,8 +11,9 @@ use crate::config::{
     by_phase,
 };
 use crate::model::{
-    Amps, ChargerValue, Fact, FeedInContact, KilowattHours, LoadPointIx, MeterIx, MeterValue, Mono,
-    OperatorSignal, Origin, Percent, StatusReason, VehicleIx, VehicleValue, Volts, Watts,
+    Amps, ChargerValue, Fact, FeedInContact, FeedInSignal, KilowattHours, LoadPointIx, MeterIx,
+    MeterValue, Mono, OperatorSignal, Origin, Percent, StatusReason, VehicleIx, VehicleValue,
+    Volts, Watts,
 };
 
 /// One value to be read somewhere.
@@ -161,12 +162,12 @@ impl<'a> List<'a> {
 
     fn feed_in(&mut self, device: &'a FeedInDevice) {
         use FeedInContact::{S1, S2, W3};
-        use OperatorSignal as V;
+        use FeedInSignal as V;
         match device {
             FeedInDevice::Percent(source) => {
-                let make = Make::Number(|percent| V::FeedIn(Percent(percent)));
+                let make = Make::Number(|percent| V::Share(Percent(percent)));
                 let name = "curtailedPercent".to_owned();
-                self.attribute(name, Some(source), Target::Operator(make));
+                self.attribute(name, Some(source), Target::FeedIn(make));
             }
             FeedInDevice::Contacts(contacts) => {
                 for (contact, source) in contacts {
@@ -175,7 +176,7 @@ impl<'a> List<'a> {
                         S2 => |closed| V::Contact(S2, closed),
                         S1 => |closed| V::Contact(S1, closed),
                     };
-                    let target = Target::Operator(Make::Bool(make));
+                    let target = Target::FeedIn(Make::Bool(make));
                     self.attribute(contact.name().to_owned(), Some(source), target);
                 }
             }

@@ -8,8 +8,8 @@ use tokio::sync::Notify;
 
 use super::tree::{Known, Tree};
 use crate::model::{
-    ChargeStatus, ChargerAttribute, ChargerValue, Fact, LoadPointIx, MeterIx, MeterValue, Mono,
-    OperatorSignal, Origin, Phase, VehicleIx, VehicleValue,
+    ChargeStatus, ChargerAttribute, ChargerValue, Fact, FeedInSignal, LoadPointIx, MeterIx,
+    MeterValue, Mono, OperatorSignal, Origin, Phase, VehicleIx, VehicleValue,
 };
 
 /// Time between two requests of a meter or charger.
@@ -117,6 +117,7 @@ pub(super) enum Target {
     Charger(LoadPointIx, Make<ChargerValue>),
     Vehicle(VehicleIx, MakeVehicle),
     Operator(Make<OperatorSignal>),
+    FeedIn(Make<FeedInSignal>),
     /// Read by a script or a setter.
     Cell(Kind, usize, Arc<Board>),
 }
@@ -128,6 +129,7 @@ impl Target {
             Self::Charger(_, make) => make.kind(),
             Self::Vehicle(_, make) => make.kind(),
             Self::Operator(make) => make.kind(),
+            Self::FeedIn(make) => make.kind(),
             Self::Cell(kind, ..) => *kind,
         }
     }
@@ -137,7 +139,11 @@ impl Target {
     pub(super) fn usual_interval(&self) -> Duration {
         match self {
             Self::Vehicle(..) => SELDOM,
-            Self::Meter(..) | Self::Charger(..) | Self::Operator(_) | Self::Cell(..) => OFTEN,
+            Self::Meter(..)
+            | Self::Charger(..)
+            | Self::Operator(_)
+            | Self::FeedIn(_)
+            | Self::Cell(..) => OFTEN,
         }
     }
 
@@ -162,6 +168,7 @@ impl Target {
                 Fact::Vehicle { vehicle: *vehicle, value, origin }
             }
             Self::Operator(make) => Fact::Operator { signal: make.apply(value?)?, origin },
+            Self::FeedIn(make) => Fact::FeedIn { signal: make.apply(value?)?, origin },
         })
     }
 }
@@ -198,7 +205,7 @@ impl Delivery {
                 let value = ChargerValue::Lost(lost(attribute, make)?);
                 Some(Fact::Charger { lp: *lp, value, origin: Origin::Live })
             }
-            Target::Meter(..) | Target::Operator(_) | Target::Cell(..) => None,
+            Target::Meter(..) | Target::Operator(_) | Target::FeedIn(_) | Target::Cell(..) => None,
         }
     }
 

@@ -63,13 +63,17 @@ impl Roof {
         self.pass_until(end, 10_000);
     }
 
-    fn hear(&mut self, signal: OperatorSignal) {
-        self.control.handle(self.now, Fact::Operator { signal, origin: Origin::Live });
+    fn hear(&mut self, signal: FeedInSignal) {
+        self.fact(Fact::FeedIn { signal, origin: Origin::Live });
+    }
+
+    fn fact(&mut self, fact: Fact) {
+        self.control.handle(self.now, fact);
         self.pass(1);
     }
 
     fn share(&mut self, percent: f64) {
-        self.hear(OperatorSignal::FeedIn(Percent(percent)));
+        self.hear(FeedInSignal::Share(Percent(percent)));
     }
 
     fn told(&mut self) -> Vec<(usize, f64)> {
@@ -103,7 +107,8 @@ fn devices_are_told_a_share_when_it_changes_and_never_before_the_first_word() {
     for garbage in [f64::NAN, -1.0, 101.0, f64::INFINITY] {
         roof.share(garbage);
     }
-    roof.hear(OperatorSignal::Limit(Watts(5000.0)));
+    let signal = OperatorSignal::Limit(Watts(5000.0));
+    roof.fact(Fact::Operator { signal, origin: Origin::Live });
     assert_eq!((roof.told(), roof.events.len()), (vec![], 3), "no signal of a feed-in");
 }
 
@@ -112,7 +117,7 @@ fn the_contacts_of_a_control_box_leave_the_least() {
     use FeedInContact::{S1, S2, W3};
     let mut roof = Roof::new(None, None);
     let mut closed = |contact, closed| {
-        roof.hear(OperatorSignal::Contact(contact, closed));
+        roof.hear(FeedInSignal::Contact(contact, closed));
         roof.told().first().map(|(_, percent)| *percent)
     };
     assert_eq!(closed(S1, false), Some(100.0));
