@@ -18,6 +18,7 @@ mod learn;
 mod ledger;
 mod loadpoint;
 mod plan;
+mod quota;
 mod reading;
 mod settings;
 mod shares;

@@ -5,7 +5,7 @@
 //! car when its source is. Devices that we ask ourselves are also at fault while they answer with
 //! nothing but errors. All of that is judged at every decision, so it is told some seconds later.
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
@@ -15,6 +15,7 @@ use crate::model::{
     Watts,
 };
 
+use super::quota::Quota;
 use super::{Control, FIRST_WORD, LoadPoint, Meter, Reading, Vehicle};
 
 /// A device that has not spoken since the start is missed after this.
@@ -44,13 +45,13 @@ struct Known {
     /// Since when it has answered, while people believe that it does not.
     well: Option<Mono>,
     /// When they were told.
-    told: VecDeque<Mono>,
+    told: Quota<TOLD_MAX>,
 }
 
 impl Known {
     /// Nothing is wrong as far as people know.
     fn new(device: Device) -> Self {
-        Self { device, failed: false, well: None, told: VecDeque::new() }
+        Self { device, failed: false, well: None, told: Quota::default() }
     }
 
     /// Follows the device, which was heard last then if it is `silent`; comes back with what people
@@ -71,13 +72,10 @@ impl Known {
                 EventKind::DeviceRecovered(self.device, wall(now, well))
             }
         };
-        while self.told.front().is_some_and(|at| now.mono.since(*at) >= TOLD_WITHIN) {
-            self.told.pop_front();
-        }
-        if self.told.len() >= TOLD_MAX {
+        if self.told.spent_until(now.mono, TOLD_WITHIN).is_some() {
             return None;
         }
-        self.told.push_back(now.mono);
+        self.told.spend(now.mono);
         self.failed = !self.failed;
         self.well = None;
         Some(kind)

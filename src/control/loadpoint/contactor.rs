@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use crate::control::quota::Quota;
 use crate::model::Mono;
 
 /// A charger is switched on this often at most …
@@ -12,22 +13,17 @@ const ONS_WITHIN: Duration = Duration::from_secs(300);
 
 /// When a charger was last switched on.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Contactor {
-    /// A ring: the oldest stands at `next`.
-    ons: [Option<Mono>; ONS_MAX],
-    next: usize,
-}
+pub(super) struct Contactor(Quota<ONS_MAX>);
 
 impl Contactor {
     /// It is switched on.
     pub(super) fn close(&mut self, now: Mono) {
-        self.ons[self.next] = Some(now);
-        self.next = (self.next + 1) % ONS_MAX;
+        self.0.spend(now);
     }
 
     /// Until when it must not be switched on again, if it was switched on too often.
     pub(super) fn rests_until(&self, now: Mono) -> Option<Mono> {
-        self.ons[self.next].map(|oldest| oldest + ONS_WITHIN).filter(|end| *end > now)
+        self.0.spent_until(now, ONS_WITHIN)
     }
 }
 
